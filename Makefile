@@ -1,0 +1,31 @@
+# make run     set up, run the default studies on all cores, write results/report.html, print the verdicts
+# make test    set up, run the tests            make check    lint and format
+# make env     set up only: .venv from the hash-pinned lock in envs/
+# One study alone: make run STUDIES=mine        (several: STUDIES="line hogg")
+
+STUDIES ?=
+config = $(if $(strip $(STUDIES)),--config studies="$(STUDIES)")
+unexport PYTHONDONTWRITEBYTECODE
+SHELL := /bin/sh
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: run test check env lock
+
+run: .venv/ready
+	@snakemake --cores all $(config)
+	@python workflow/scripts/verdicts.py results/verdicts.csv
+	@snakemake --cores 1 $(config) --quiet all --report results/report.html
+	@echo "The report: results/report.html"
+
+test: .venv/ready
+	@python -m pytest $(PYTEST)
+
+check: .venv/ready
+	@ruff check . && ruff format --check . && snakefmt --check Snakefile workflow && snakemake --lint
+
+env: .venv/ready
+.venv/ready: envs/posterity.lock envs/build.lock envs/uv.lock envs/setup.sh
+	@envs/setup.sh
+
+lock: .venv/ready
+	@envs/lock.sh

@@ -1,0 +1,69 @@
+# Posterity: from a NumPyro model and a table of data to a posterior that can be trusted.
+#
+# Each stage is a rule, a script of the same name in workflow/scripts/, and a NetCDF file that the next stages read.
+# What is run is said in config/config.yaml and config/studies/*.yaml.
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+
+configfile: "config/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/prior.smk"
+include: "workflow/rules/fit.smk"
+include: "workflow/rules/diagnose.smk"
+include: "workflow/rules/predict.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/tables.smk"
+include: "workflow/rules/verdict.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.verdicts.output,
+        every_figure(),
+        every_table(),
+        every_gate(),
+
+
+# A whole stage, by name: `snakemake --cores 4 fits` stops after the fits.
+rule datasets:
+    input:
+        per_study(DATA),
+
+
+rule priors:
+    input:
+        per_model(PRIOR),
+
+
+rule fits:
+    input:
+        per_fit(POSTERIOR),
+
+
+rule diagnoses:
+    input:
+        per_fit(DIAGNOSIS),
+
+
+rule predictions:
+    input:
+        per_fit(PREDICTIVE),
+
+
+rule all_figures:
+    input:
+        every_figure(),
+
+
+rule all_tables:
+    input:
+        every_table(),

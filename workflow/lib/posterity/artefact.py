@@ -1,0 +1,159 @@
+"""Artefacts: the NetCDF files that stages write for each other, with their checksums and where they came from."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from posterity.errors import UserError
+
+# Attributes that may differ between two runs on equal machines.
+VOLATILE = ("created_at", "wall_time", "host")
+
+
+def write(path: str | Path, groups: dict[str, xr.Dataset], attributes: dict) -> None:
+    """
+    Write groups to one NetCDF file, beside its place, and rename it into it: the file is whole or not there.
+
+    Numbers are compressed and carry checksums (fletcher32). Attributes that NetCDF cannot hold (dict, list, bool, None) are
+    written as JSON text. Raises UserError where the file cannot be written.
+    """
+    tree = xr.DataTree.from_dict({f"/{name}": _plain(group) for name, group in groups.items()})
+    tree.attrs = _plain_attributes(attributes)
+    encoding = {
+        f"/{name}": {
+            variable: {"zlib": True, "complevel": 1, "shuffle": True, "fletcher32": True}
+            for variable, values in group.variables.items()
+            if values.dtype.kind in "iufb" and values.ndim and values.size
+        }
+        for name, group in groups.items()
+    }
+    with replaced(path) as beside:
+        tree.to_netcdf(beside, engine="netcdf4", encoding=encoding)
+
+
+def read(path: str | Path, **expected: str) -> xr.DataTree:
+    """
+    Read an artefact into memory.
+
+    `expected` are attributes that it must have (study="line", data_hash=...). Raises UserError, naming the file, if it cannot
+    be read, is damaged, or belongs to other inputs.
+    """
+    try:
+        with xr.open_datatree(path, engine="netcdf4") as tree:
+            tree.load()
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such file; run the stage that writes it") from None
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: is damaged or no NetCDF file ({error}); delete it and run again") from error
+    tree.attrs = {name: value.item() if isinstance(value, np.generic) else value for name, value in tree.attrs.items()}
+    for name, value in expected.items():
+        if tree.attrs.get(name) != value:
+            raise UserError(
+                f"{path}: belongs to other inputs ({name} is {tree.attrs.get(name, 'missing')}, not {value}); "
+                "delete it and run again"
+            )
+    return tree
+
+
+def group(tree: xr.DataTree, name: str) -> xr.Dataset:
+    """Take one group as a Dataset; an empty one where the artefact does not have it."""
+    return tree[name].to_dataset() if name in tree.children else xr.Dataset()
+
+
+def provenance(stage: str, study: str, settings: dict, seed: int, packages: tuple[str, ...] = (), **more) -> dict:
+    """
+    Collect where an artefact comes from: stage, study, settings, seed, versions, commit, host and time of writing.
+
+    `more` are further attributes (model, fit, hashes, device, wall time).
+    """
+    return {
+        "stage": stage,
+        "study": study,
+        **more,
+        "settings": json.dumps(settings, sort_keys=True),
+        "settings_hash": hash_values(settings),
+        "seed": seed,
+        "versions": json.dumps({"python": platform.python_version()} | {name: _version(name) for name in packages}),
+        "git_commit": _commit(),
+        "host": platform.node(),
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def hash_values(values) -> str:
+    """Hash plain values (their sorted JSON), 16 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def hash_files(files: list[str]) -> str:
+    """Hash the contents of files in their order, 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(Path(file).read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def hash_dataset(data: xr.Dataset) -> str:
+    """Hash names, dimensions and values of the variables of a Dataset, 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name in sorted(map(str, data.variables)):
+        values = np.ascontiguousarray(data[name].values)
+        content = values.tobytes() if values.dtype.kind in "iufbM" else json.dumps(values.tolist()).encode()
+        digest.update(f"{name} {data[name].dims} {values.shape} {values.dtype.kind}".encode() + content)
+    return digest.hexdigest()[:16]
+
+
+def _plain(data: xr.Dataset) -> xr.Dataset:
+    data = data.copy()
+    data.attrs = _plain_attributes(data.attrs)
+    for variable in data.variables.values():
+        variable.attrs = _plain_attributes(variable.attrs)
+        variable.encoding = {}
+    return data
+
+
+def _plain_attributes(attributes: dict) -> dict:
+    return {
+        name: value if isinstance(value, str | int | float | np.ndarray) and not isinstance(value, bool) else json.dumps(value)
+        for name, value in attributes.items()
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _commit() -> str:
+    try:
+        done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return done.stdout.strip()
+
+
+@contextmanager
+def replaced(path: str | Path) -> Iterator[Path]:
+    """Give a path beside the place of a file; what is written there is renamed into the place, whole, or dropped at a fault."""
+    path = Path(path)
+    beside = path.with_name(f".{platform.node()}.{os.getpid()}.{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield beside
+        os.replace(beside, path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror or error}); look at the folder and the disk") from error
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,78 @@
+"""Checks: a named number with a threshold, and its status: pass, warn, fail or n/a. All checks together are a verdict."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+ORDER = ("n/a", "pass", "warn", "fail")  # from best to worst
+
+
+@dataclass(frozen=True)
+class Check:
+    """One criterion: its value, the threshold that was used, its status, and a sentence for the reader."""
+
+    name: str
+    value: float
+    threshold: float
+    status: str
+    message: str
+
+
+def judge(name: str, value: float, limits: float | dict, message: str, above: bool = True) -> Check:
+    """
+    Judge a value by its limits: a number (beyond it: fail), or {"warn": a, "fail": b}.
+
+    With `above` what lies above a limit is bad, else what lies below. A value that is not a number fails.
+    """
+    limits = limits if isinstance(limits, dict) else {"fail": limits}
+    status = "pass"
+    for level in ("warn", "fail"):
+        if level in limits and (not np.isfinite(value) or (value > limits[level] if above else value < limits[level])):
+            status = level
+    return Check(name, float(value), float(limits.get("fail", limits.get("warn", np.nan))), status, message)
+
+
+def not_applicable(name: str, reason: str) -> Check:
+    """Record that a check makes no sense here, and why."""
+    return Check(name, np.nan, np.nan, "n/a", reason)
+
+
+def worst(statuses: list[str]) -> str:
+    """Take the worst of some statuses; `pass` where nothing applies."""
+    found = max(statuses, key=ORDER.index, default="pass")
+    return "pass" if found == "n/a" else found
+
+
+def to_dataset(checks: list[Check], **coords: list[str]) -> xr.Dataset:
+    """Put checks into the group `checks` of an artefact: value, threshold, status, message over the dimension `check`."""
+    texts = {key: np.array([getattr(check, key) for check in checks], dtype=object) for key in ("status", "message")}
+    data = xr.Dataset(
+        {
+            "value": ("check", [check.value for check in checks]),
+            "threshold": ("check", [check.threshold for check in checks]),
+            "status": ("check", texts["status"]),
+            "message": ("check", texts["message"]),
+        },
+        {"check": np.array([check.name for check in checks], dtype=object)},
+    )
+    return data.assign_coords({name: ("check", np.array(values, dtype=object)) for name, values in coords.items()})
+
+
+def from_dataset(data: xr.Dataset) -> list[Check]:
+    """Read checks back from the group `checks` of an artefact."""
+    columns = [data[key].values.tolist() for key in ("check", "value", "threshold", "status", "message")]
+    return [Check(*row) for row in zip(*columns, strict=True)]
+
+
+def expected(check: Check, meant: str | None) -> tuple[str, str]:
+    """
+    Say what a check counts for where an outcome is meant: an expected failure passes, and one that does not come fails.
+
+    Returns the status that counts, and a reason where there is something to say.
+    """
+    if meant is None:
+        return check.status, f"{check.name}: {check.message}" if check.status in ("warn", "fail") else ""
+    if check.status == meant:
+        return "pass", f"{check.name} is meant to {meant}, and does: {check.message}"
+    return "fail", f"{check.name} is meant to {meant} (`expect:`), but its status is {check.status}: {check.message}"

@@ -1,0 +1,55 @@
+"""The edge between Snakemake and a stage: log file, messages, exit code."""
+
+import logging
+import os
+import resource
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from posterity.errors import UserError
+
+log = logging.getLogger("posterity")
+
+
+@contextmanager
+def job(snakemake) -> Iterator[None]:
+    """
+    Run a stage's function as a job of Snakemake.
+
+    Everything that is printed or logged goes to the job's log file, tracebacks too. A fault is told on the terminal in one
+    sentence, and the process ends with exit code 1. At the end the log says what the job took.
+    """
+    terminal = os.dup(2)
+    with open(snakemake.log[0], "w", encoding="utf-8") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True)
+    logging.captureWarnings(True)
+    warnings.simplefilter("default")
+    what = " ".join([snakemake.rule, "/".join(snakemake.wildcards)])
+    imported = _age()
+    log.info("%s with %s", what, dict(snakemake.params))
+    try:
+        yield
+    except UserError as error:
+        log.error("%s", error, exc_info=True)
+        sentence = str(error)
+    except Exception as error:
+        log.exception("%s", error)
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        sentence = f"{type(error).__name__}: {reason} (the traceback is in {snakemake.log[0]})"
+    else:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        log.info("%s took %.2f s, of these %.2f s for imports, and %.0f MB", what, _age(), imported, peak)
+        return
+    os.write(terminal, f"\nposterity: {what}: {sentence}\n\n".encode())
+    sys.exit(1)
+
+
+def _age() -> float:
+    """Tell how long ago this process started, in seconds."""
+    with open("/proc/self/stat") as stat, open("/proc/uptime") as uptime:
+        ticks = int(stat.read().rpartition(")")[2].split()[19])
+        return float(uptime.read().split()[0]) - ticks / os.sysconf("SC_CLK_TCK")

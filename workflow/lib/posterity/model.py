@@ -1,0 +1,243 @@
+"""Models: load a NumPyro function, bind its arguments to data, and learn its sites. The signature is the interface."""
+
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import jax
+import numpy as np
+import numpyro
+import xarray as xr
+from numpyro.handlers import seed, substitute, trace, uncondition
+from numpyro.infer.inspect import get_dependencies
+from numpyro.ops.provenance import eval_provenance
+
+from posterity.errors import UserError, hint
+
+
+@dataclass(frozen=True)
+class Site:
+    """One site of a model: its role (`latent`, `observed` or `deterministic`), shape, dimensions, name of its distribution."""
+
+    role: str
+    shape: tuple[int, ...]
+    dims: tuple[str, ...]
+    distribution: str = ""
+
+
+@dataclass(frozen=True)
+class Model:
+    """
+    A model function bound to data.
+
+    `arguments` are the values that go in, as arrays; those in `constants` stay concrete numbers when a program is compiled, all
+    others are traced. `sites` are in the order of the function. `labels` and `units` are by site.
+    """
+
+    function: Callable
+    name: str
+    file: str
+    arguments: dict[str, np.ndarray]
+    constants: tuple[str, ...] = ()
+    sites: dict[str, Site] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
+    observations: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def traced(self) -> dict[str, np.ndarray]:
+        """The arguments that a compiled program takes as its input."""
+        return {name: value for name, value in self.arguments.items() if name not in self.constants}
+
+    def closed(self, **traced) -> None:
+        """Call the function with the constant arguments and the given traced ones."""
+        return self.function(**{name: self.arguments[name] for name in self.constants}, **traced)
+
+    def names(self, role: str) -> list[str]:
+        """The names of the sites of one role."""
+        return [name for name, site in self.sites.items() if site.role == role]
+
+    def attributes(self, site: str) -> dict[str, str]:
+        """`long_name` and `units` of a site, for an artefact."""
+        texts = {"long_name": self.labels.get(site, site), "units": self.units.get(site, "")}
+        return {key: text for key, text in texts.items() if text or key == "units"}
+
+    def dataset(self, values: dict[str, np.ndarray], lead: tuple[str, ...], data: xr.Dataset, **coords) -> xr.Dataset:
+        """Put the values of sites, with leading dimensions such as (chain, draw), into a Dataset with names and units."""
+        variables = {name: (lead + self.sites[name].dims, np.asarray(value), self.attributes(name)) for name, value in values.items()}
+        dims = {dim for site in values for dim in self.sites[site].dims}
+        coords |= {name: coord for name, coord in data.coords.items() if name in dims or name == "row"}
+        coords = {n: c for n, c in coords.items() if not isinstance(c, xr.DataArray) or set(c.dims) <= dims}
+        coords |= {dim: np.arange(n) for dim, n in zip(lead, next(iter(values.values())).shape, strict=False)} if values else {}
+        return xr.Dataset(variables, coords)
+
+
+def load(spec: dict) -> tuple[Callable, dict, dict]:
+    """
+    Import a model's file and take its function, `LABELS` and `UNITS`.
+
+    Raises UserError, naming file and line, for a file that does not import.
+    """
+    file = Path(spec["file"]).resolve()
+    module_spec = importlib.util.spec_from_file_location(f"model_{file.parent.name}_{file.stem}", file)
+    module = importlib.util.module_from_spec(module_spec)
+    sys.path.insert(0, str(file.parent))
+    try:
+        module_spec.loader.exec_module(module)
+    except Exception as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
+        where = f"{spec['file']}, line {lines[-1]}" if lines else spec["file"]
+        raise UserError(f"{where}: the model does not import ({type(error).__name__}: {error}); mend that line") from error
+    finally:
+        sys.path.remove(str(file.parent))
+    return getattr(module, spec["function"]), getattr(module, "LABELS", {}), getattr(module, "UNITS", {})
+
+
+def bind(id: str, spec: dict, data: xr.Dataset, forward: bool = False) -> Model:
+    """
+    Bind a model to data: match arguments to variables by name, trace it once, and learn its sites.
+
+    `id` is the model's id in the study and `spec` its entry there (see `study.load`). With `forward` the observations need not
+    be in the data: zeros stand in for them, since a model that is run forward draws them anew.
+
+    Raises UserError for an argument without a variable, and for a model that cannot be traced with these data.
+    """
+    function, labels, units = load(spec)
+    name = f"{spec['file']}: {spec['function']}"
+    arguments = {}
+    for argument, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        variable = spec["arguments"].get(argument, argument)
+        if variable in data:
+            values = data[variable].values
+            if values.dtype.kind not in "iufb":
+                raise UserError(f"{name}: argument '{argument}' gets '{variable}', which holds text; a model takes numbers")
+            arguments[argument] = values.astype(float) if values.dtype.kind == "f" else values
+        elif forward and (parameter.default is None or argument in (spec["observed"] or [])):
+            arguments[argument] = np.zeros(max(data.sizes.values(), default=1))
+        elif argument in spec["arguments"] or parameter.default is parameter.empty:
+            raise UserError(
+                f"{name}: there is no variable '{variable}' in the data for argument '{argument}': "
+                f"{hint(variable, data.data_vars)} (`arguments: {{{argument}: <variable>}}` in the study renames)"
+            )
+    model = Model(function, id, name, arguments, labels=dict(labels), units=dict(units))
+    model = replace(model, constants=_constants(model))
+    return _with_sites(model, spec, data)
+
+
+def _constants(model: Model) -> tuple[str, ...]:
+    """Find, by trying, the arguments that the function needs as concrete numbers (`np.unique(index).size`)."""
+    every = tuple(model.arguments)
+    for constants in [(), *((name,) for name in every), every]:
+        attempt = replace(model, constants=constants)
+        try:
+            jax.eval_shape(lambda traced, attempt=attempt: _record(attempt, traced)[1], attempt.traced)
+        except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):
+            if constants == every:
+                raise
+            continue
+        except Exception as error:
+            raise _untraceable(model, error) from error
+        return constants
+    return ()
+
+
+def _untraceable(model: Model, error: Exception) -> UserError:
+    file = Path(model.file.rpartition(":")[0]).resolve()
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
+    where = f"{model.file}, line {lines[-1]}" if lines else model.file
+    shapes = ", ".join(f"{name} {np.shape(value)}" for name, value in model.arguments.items())
+    reason = " ".join(str(error).split())
+    return UserError(f"{where}: the model cannot be evaluated on these data ({reason}); its arguments are: {shapes}")
+
+
+def _record(model: Model, traced: dict) -> tuple[dict, dict]:
+    """Trace the model once, observations in place; return the sites' messages and their values."""
+    messages = trace(seed(model.closed, jax.random.PRNGKey(0))).get_trace(**traced)
+    values = {name: site["value"] for name, site in messages.items() if site["type"] in ("sample", "deterministic")}
+    return messages, values
+
+
+def _with_sites(model: Model, spec: dict, data: xr.Dataset) -> Model:
+    messages, origin = {}, {}
+
+    def run(traced):
+        recorded, values = _record(model, traced)
+        messages.update(recorded)
+        return values
+
+    shapes = jax.eval_shape(run, model.traced)
+    observed = [name for name, site in messages.items() if site["type"] == "sample" and site["is_observed"]]
+    if observed and model.traced:
+        reached = eval_provenance(lambda **traced: {name: _record(model, traced)[1][name] for name in observed}, **model.traced)
+        origin = {name: sorted(map(str, reached[name])) for name in observed}
+    sites, labels, units, observations = {}, dict(model.labels), dict(model.units), {}
+    for name, value in shapes.items():
+        site = messages[name]
+        role = "deterministic" if site["type"] == "deterministic" else "observed" if site["is_observed"] else "latent"
+        if role == "observed" and type(site["fn"]).__name__ == "Unit":
+            continue  # numpyro.factor: a term of the density, nothing that was measured
+        variables = [spec["arguments"].get(argument, argument) for argument in origin.get(name, ())]
+        matching = [variable for variable in variables if variable in data and data[variable].shape == value.shape]
+        if matching:
+            observations[name] = matching[0]
+            dims = data[matching[0]].dims
+            labels.setdefault(name, data[matching[0]].attrs.get("long_name", name))
+            units.setdefault(name, data[matching[0]].attrs.get("units", ""))
+        else:
+            dims = _dims(name, site, value.shape, spec["dims"], data)
+        sites[name] = Site(role, value.shape, dims, type(site.get("fn")).__name__ if role != "deterministic" else "")
+    return replace(model, sites=sites, labels=labels, units=units, observations=observations)
+
+
+def _dims(name: str, site: dict, shape: tuple[int, ...], renamed: dict, data: xr.Dataset) -> tuple[str, ...]:
+    """Name the dimensions of a site: by its plates, else `<site>_dim_<i>`."""
+    batch = len(shape) - (site["fn"].event_dim if "fn" in site else 0)
+    dims = [f"{name}_dim_{axis}" for axis in range(len(shape))]
+    for frame in site.get("cond_indep_stack", ()):
+        axis = batch + frame.dim
+        if 0 <= axis < batch and shape[axis] == frame.size:
+            dim = renamed.get(frame.name, frame.name)
+            if dim not in dims and data.sizes.get(dim, frame.size) == frame.size:
+                dims[axis] = dim
+    return tuple(dims)
+
+
+def top_level(model: Model) -> list[str]:
+    """List the latent sites whose prior depends on no other latent site: those that power scaling of the prior acts on."""
+    dependencies = get_dependencies(model.function, (), model.arguments)["prior_dependencies"]
+    return [name for name in model.names("latent") if not set(dependencies.get(name, {})) - {name}]
+
+
+def predictive(model: Model, key: jax.Array, latent: dict, traced: dict) -> dict:
+    """Run the model forward once: latent sites as given (drawn where not), observations drawn anew. Returns the sites' messages."""
+    function = substitute(uncondition(seed(model.closed, key)), data=latent)
+    return trace(function).get_trace(**traced)
+
+
+def conditioned(model: Model, latent: dict, traced: dict) -> dict:
+    """Run the model once with latent sites as given and the observations in place. Returns the sites' messages."""
+    return trace(substitute(seed(model.closed, jax.random.PRNGKey(0)), data=latent)).get_trace(**traced)
+
+
+def graph(model: Model) -> str:
+    """Draw the model as a graph, in the DOT language."""
+    return numpyro.render_model(model.function, model_kwargs=model.arguments, render_distributions=True).source
+
+
+def observed_values(model: Model) -> dict[str, np.ndarray]:
+    """The observations of each observed site, as the model conditions on them."""
+    messages, _ = _record(model, model.traced)
+    return {name: np.asarray(messages[name]["value"]) for name in model.names("observed")}
+
+
+def data_groups(model: Model, data: xr.Dataset) -> dict[str, xr.Dataset]:
+    """Make the groups `observed_data` (by site) and `constant_data` (the other variables of the study) of an artefact."""
+    observed = model.dataset(observed_values(model), (), data)
+    constant = data[[name for name in data.data_vars if name not in model.observations.values()]]
+    return {"observed_data": observed, "constant_data": constant}

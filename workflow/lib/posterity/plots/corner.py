@@ -1,0 +1,50 @@
+"""The posterior, in pairs of parameters."""
+
+import corner
+import numpy as np
+from matplotlib.figure import Figure
+
+from posterity.artefact import group
+from posterity.plots import style
+
+LEVELS = 1 - np.exp(-0.5 * np.array([1.0, 2.0]) ** 2)  # what lies within 1 and 2 sigma of a Gaussian in two dimensions
+
+
+def draw(artefacts: dict, settings: dict) -> Figure:
+    """Draw marginals and pairwise densities, with the contours of 39 % and 86 % (1 and 2 sigma) and the truth where known."""
+    shown = style.parameters(group(artefacts["posterior"], "posterior"), settings["options"])
+    truth = group(artefacts["data"], "truth")
+    moving = [(name, label, draws.ravel()) for name, label, draws in shown if np.ptp(draws) > 0]
+    truths = [style.true_value(truth, name) for name, _, _ in moving]
+    ranges = []
+    for (_, _, draws), true in zip(moving, truths, strict=True):
+        low, high = np.quantile(draws, [0.001, 0.999])
+        low, high = (min(low, true), max(high, true)) if true is not None else (low, high)
+        margin = 0.05 * (high - low)
+        ranges.append((low - margin, high + margin))
+    size = len(moving)
+    figure = corner.corner(
+        np.stack([draws for _, _, draws in moving], axis=1),
+        labels=[label.replace(" of ", " of\n") if size > 3 else label for _, label, _ in moving],
+        truths=truths,
+        truth_color=style.TRUTH,
+        range=ranges,
+        levels=LEVELS,
+        color=style.MODEL,
+        bins=40,
+        smooth=1.0,
+        plot_datapoints=False,
+        plot_density=False,
+        fill_contours=True,
+        max_n_ticks=4,
+        hist_kwargs={"lw": 1.4},
+        label_kwargs={"fontsize": 10},
+        labelpad=0.08,
+    )
+    side = max(4.2, 1.7 * size + 1.0)
+    figure.set_size_inches(side, side)
+    for axes in figure.axes:
+        axes.tick_params(labelsize=8)
+    note = "contours: 39 % and 86 %\n(1 and 2 sigma)" + ("\ndashed: truth" if any(t is not None for t in truths) else "")
+    figure.text(0.98, 0.98, note.replace("dashed: ", "orange: "), ha="right", va="top", fontsize=9)
+    return figure

@@ -1,0 +1,109 @@
+"""The data with error bars, the truth where it is known, and what the fitted model says of them."""
+
+import importlib.util
+import inspect
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from posterity.artefact import group
+from posterity.plots import style
+
+GRID = 200
+ERROR_NAMES = ("e", "err", "error", "sigma", "sigma_{y}", "e_{y}", "{y}_err", "{y}_error", "{y}err")
+
+
+def draw(artefacts: dict, settings: dict) -> Figure:
+    """
+    Draw the observed variable against a covariate.
+
+    Where figures.py beside the model has `curve(x, <sites>)`, the curve is drawn for the truth, for single draws, and as the
+    interval over all draws; else the posterior predictive interval of each point.
+    """
+    options = settings["options"]
+    data, truth = group(artefacts["data"], "data"), group(artefacts["data"], "truth")
+    predictive = artefacts["predictive"]
+    names = variables(data, group(predictive, "observed_data"), options.get("data", {}))
+    figure, axes = plt.subplots(figsize=(6, 4.2))
+    if names is None:
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "The study has no observed variable\nthat can be drawn point by point.", ha="center", va="center")
+        return figure
+    x, y, error = names
+    horizontal = data[x].values if x else np.arange(data[y].size)
+    curve = load_curve(settings["figure"]["curve"])
+    posterior = group(artefacts["posterior"], "posterior")
+    if curve is not None and x and set(sites_of(curve)) <= set(posterior.data_vars):
+        grid = np.linspace(horizontal.min(), horizontal.max(), GRID)
+        band(axes, grid, curve, posterior, options)
+        sites = sites_of(curve)
+        if set(sites) <= set(truth.data_vars):
+            values = np.broadcast_to(curve(grid, *(truth[site].values for site in sites)), grid.shape)
+            axes.plot(grid, values, color=style.TRUTH, ls="--", lw=1.8, label="truth", zorder=4)
+    elif y in group(predictive, "posterior_predictive"):
+        pointwise(axes, horizontal, group(predictive, "posterior_predictive")[y], options)
+    bars = data[error].values if error else None
+    axes.errorbar(horizontal, data[y].values, bars, fmt="o", ms=3.5, lw=1, color=style.DATA, label="data", zorder=5)
+    axes.set_xlabel(style.label(x, data[x], options) if x else "number of the point")
+    axes.set_ylabel(style.label(y, data[y], options))
+    axes.legend(loc="best")
+    return figure
+
+
+def variables(data: xr.Dataset, observed: xr.Dataset, given: dict) -> tuple[str | None, str, str | None] | None:
+    """Choose what is drawn: x (or None), y and its error (or None). What the study does not name is found by name and shape."""
+    candidates = [name for name in observed.data_vars if name in data and data[name].ndim == 1]
+    y = given.get("y", candidates[0] if candidates else None)
+    if y not in data or data[y].ndim != 1:
+        return None
+    numeric = [str(name) for name, values in data.data_vars.items() if values.dims == data[y].dims and values.dtype.kind in "iuf"]
+    known = [pattern.format(y=y) for pattern in ERROR_NAMES]
+    error = given.get("error", next((name for name in known if name in numeric and name != y), None))
+    x = given.get("x", next((name for name in numeric if name not in (y, error)), None))
+    return x if x in data else None, y, error if error in data else None
+
+
+def load_curve(file: str | None):
+    """Take the function `curve` of a model's figures.py, if there is one."""
+    if file is None:
+        return None
+    return getattr(load_figures(file), "curve", None)
+
+
+def load_figures(file: str):
+    """Import a model's figures.py."""
+    spec = importlib.util.spec_from_file_location("figures_of_model", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def sites_of(curve) -> list[str]:
+    """List the sites that a curve takes: its arguments after the first."""
+    return list(inspect.signature(curve).parameters)[1:]
+
+
+def band(axes, grid: np.ndarray, curve, posterior: xr.Dataset, options: dict) -> None:
+    """Draw the curve for single draws, and its interval over (at most 4,000) draws at each place."""
+    from posterity.statistics import interval
+
+    draws = {site: posterior[site].values.reshape(-1) for site in sites_of(curve)}
+    size = len(next(iter(draws.values())))
+    chosen = np.unique(np.linspace(0, size - 1, min(size, 4000)).astype(int))
+    values = curve(grid[None, :], *(draw[chosen, None] for draw in draws.values()))
+    bounds = interval(np.ascontiguousarray(values.T), **options["interval"])
+    axes.fill_between(grid, *bounds.T, color=style.MODEL, alpha=0.25, lw=0, label=f"{style.interval_text(options)} of the curve")
+    for line in values[np.linspace(0, len(values) - 1, options["lines"]).astype(int)] if options["lines"] else ():
+        axes.plot(grid[[0, *range(9, GRID - 1, 10), -1]], line[[0, *range(9, GRID - 1, 10), -1]], color=style.MODEL, lw=0.4, alpha=0.25)
+
+
+def pointwise(axes, horizontal: np.ndarray, predicted: xr.DataArray, options: dict) -> None:
+    """Draw the posterior predictive interval of each point, and its median."""
+    from posterity.statistics import interval
+
+    draws = predicted.transpose(..., "chain", "draw").values.reshape(predicted.sizes[predicted.dims[-1]], -1)
+    bounds = interval(draws.astype(float), **options["interval"])
+    axes.vlines(horizontal, *bounds.T, color=style.MODEL, alpha=0.35, lw=5, label=f"{style.interval_text(options)} predicted")
+    axes.plot(horizontal, np.median(draws, axis=1), "_", color=style.MODEL, ms=7, mew=2, label="median predicted")

@@ -1,0 +1,42 @@
+"""All fits of a model beside each other, parameter by parameter."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from posterity.artefact import group
+from posterity.plots import style
+from posterity.statistics import interval
+
+
+def draw(artefacts: dict, settings: dict) -> Figure:
+    """Draw median, 50 % and full interval of each parameter for each fit, and the truth where it is known."""
+    options = settings["options"]
+    truth = group(artefacts["data"], "truth")
+    fits = {tree.attrs["fit"]: style.parameters(group(tree, "posterior"), options) for tree in artefacts["posteriors"]}
+    names = {name: text for shown in fits.values() for name, text, _ in shown}
+    height = 1.1 + len(names) * (0.45 + 0.25 * len(fits))
+    figure, panels = plt.subplots(len(names), 1, figsize=(6, height), squeeze=False)
+    for (name, text), axes in zip(names.items(), panels[:, 0], strict=True):
+        for row, (fit, shown) in enumerate(fits.items()):
+            draws = next((values.ravel() for other, _, values in shown if other == name), None)
+            if draws is None:
+                continue
+            colour = style.CYCLE[row % len(style.CYCLE)]
+            outer = interval(draws, **options["interval"])
+            inner = interval(draws, options["interval"]["kind"], 0.5)
+            axes.hlines(row, *outer, color=colour, lw=1.5)
+            axes.hlines(row, *inner, color=colour, lw=4.5)
+            axes.plot(np.median(draws), row, "o", color="white", mec=colour, mew=1.5, ms=6, zorder=3)
+        true = style.true_value(truth, name)
+        if true is not None:
+            axes.axvline(true, color=style.TRUTH, ls="--", lw=1.5, zorder=0)
+        axes.set_yticks(range(len(fits)), list(fits))
+        axes.set_ylim(len(fits) - 0.4, -0.6)
+        axes.set_xlabel(text)
+        axes.spines.left.set_visible(False)
+        axes.tick_params(axis="y", length=0)
+    known = any(style.true_value(truth, name) is not None for name in names)
+    title = f"median, 50 % and {style.interval_text(options)}" + ("; dashed: truth" if known else "")
+    panels[0, 0].set_title(title, fontsize=9)
+    return figure

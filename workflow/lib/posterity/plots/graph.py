@@ -1,0 +1,13 @@
+"""The model as a graph: sites, plates and what depends on what."""
+
+import pygraphviz
+
+
+def write(dot: str, svg: str, png: str) -> None:
+    """Lay out a graph in the DOT language with the Graphviz that pygraphviz carries, and write it as SVG and PNG."""
+    drawing = pygraphviz.AGraph(dot)
+    drawing.graph_attr.update(fontname="DejaVu Sans", bgcolor="white", pad="0.2", dpi="110")
+    drawing.node_attr.update(fontname="DejaVu Sans")
+    drawing.layout(prog="dot")
+    drawing.draw(svg, format="svg")
+    drawing.draw(png, format="png")

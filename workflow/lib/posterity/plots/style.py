@@ -1,0 +1,81 @@
+"""One look for all figures: colours that colour-blind readers can tell apart, labels with units, small files."""
+
+import matplotlib
+
+matplotlib.use("agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+# Okabe & Ito (2008), Color Universal Design
+BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, BLACK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#222222"
+CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION)
+MODEL, DATA, TRUTH = BLUE, BLACK, VERMILLION
+MOST_PARAMETERS = 8
+
+plt.rcParams.update(
+    {
+        "font.size": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlesize": 10,
+        "axes.titlelocation": "left",
+        "axes.prop_cycle": matplotlib.cycler(color=CYCLE),
+        "legend.frameon": False,
+        "legend.fontsize": 9,
+        "figure.constrained_layout.use": True,
+        "svg.hashsalt": "posterity",  # the same figure gives the same file
+        "svg.fonttype": "path",
+        "savefig.dpi": 150,
+    }
+)
+
+
+def label(name: str, values: xr.DataArray | None, options: dict, index: str = "") -> str:
+    """Name a site or variable for an axis: the study's label, else the model's or the data's; its unit in brackets."""
+    attributes = values.attrs if values is not None else {}
+    text = options.get("labels", {}).get(name, attributes.get("long_name", name)) + index
+    unit = attributes.get("units", "")
+    return f"{text} ({unit})" if unit else text
+
+
+def parameters(posterior: xr.Dataset, options: dict) -> list[tuple[str, str, np.ndarray]]:
+    """
+    Choose the scalars that are shown: those of the sites in `figures: parameters`, else the scalar sites, else the first few.
+
+    Returns name, label and draws (chain, draw) of at most `MOST_PARAMETERS`.
+    """
+    wanted = [name for name in options.get("parameters", []) if name in posterior]
+    single = [name for name in posterior.data_vars if posterior[name].ndim == 2]
+    shown = []
+    for name in wanted or single or list(posterior.data_vars):
+        values = posterior[name].transpose("chain", "draw", ...)
+        flat = values.values.reshape(*values.shape[:2], -1)
+        for i in range(flat.shape[2]):
+            index = f"[{','.join(map(str, np.unravel_index(i, values.shape[2:])))}]" if values.ndim > 2 else ""
+            shown.append((f"{name}{index}", label(str(name), values, options, index), flat[:, :, i]))
+    return shown[:MOST_PARAMETERS]
+
+
+def true_value(truth: xr.Dataset, name: str) -> float | None:
+    """Look up the true value of a scalar such as `m` or `distance[3]`; None where it is not known."""
+    site, _, index = name.partition("[")
+    if site not in truth:
+        return None
+    values = truth[site].values
+    return float(values[tuple(int(i) for i in index.rstrip("]").split(","))] if index else values)
+
+
+def interval_text(options: dict) -> str:
+    """Say which interval a figure shows: `90 % HDI`."""
+    kind = {"hdi": "HDI", "eti": "equal-tailed interval"}[options["interval"]["kind"]]
+    return f"{100 * options['interval']['probability']:g} % {kind}"
+
+
+def save(figure: Figure, svg: str, png: str) -> None:
+    """Write a figure as SVG and PNG, without dates, so that the same figure is the same file."""
+    figure.savefig(svg, format="svg", metadata={"Date": None})
+    figure.savefig(png, format="png", metadata={"Software": None})
+    plt.close(figure)

@@ -1,0 +1,88 @@
+"""Run a model for many draws at once: prior draws, posterior predictions, log-likelihoods, log priors, test statistics."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from posterity.model import Model, conditioned, predictive, top_level
+from posterity.randomness import key
+
+BATCH = 256  # draws that are computed together: bounds the memory
+
+
+def prior(model: Model, draws: int, seed: int, *names: str) -> dict[str, np.ndarray]:
+    """Draw from the prior and the prior predictive distribution: the value of each site, shape (draws, ...)."""
+    wanted = list(model.sites)
+
+    def run(key, traced):
+        messages = predictive(model, key, {}, traced)
+        return {name: messages[name]["value"] for name in wanted}
+
+    return _over_draws(run, jax.random.split(key(seed, *names), draws), model.traced)
+
+
+def posterior(model: Model, latent: dict[str, np.ndarray], seed: int, *names: str) -> dict[str, dict[str, np.ndarray]]:
+    """
+    Predict for draws of the latent sites, each of shape (draws, ...).
+
+    Returns, by name, values by site, each of shape (draws, ...): `predicted` (observed sites drawn anew), `deterministic`,
+    `log_likelihood` (of the data, one value per observation), `log_likelihood_predicted` (of the values predicted, at the same
+    draw), `log_prior` (top-level latent sites).
+    """
+    observed, top = model.names("observed"), top_level(model)
+
+    def run(inputs, traced):
+        key, values = inputs
+        forward, backward = predictive(model, key, values, traced), conditioned(model, values, traced)
+        return {
+            "predicted": {name: forward[name]["value"] for name in observed},
+            "deterministic": {name: backward[name]["value"] for name in model.names("deterministic")},
+            "log_likelihood": {name: _log_prob(backward[name]) for name in observed},
+            "log_likelihood_predicted": {name: _log_prob(forward[name]) for name in observed},
+            "log_prior": {name: _log_prob(backward[name]) for name in top},
+        }
+
+    draws = len(next(iter(latent.values())))
+    keys = jax.random.split(key(seed, *names), draws)
+    return _over_draws(run, (keys, {name: jnp.asarray(values) for name, values in latent.items()}), model.traced)
+
+
+def _log_prob(message: dict) -> jax.Array:
+    return message["fn"].log_prob(message["value"])
+
+
+def _over_draws(run, inputs, traced):
+    """Map over draws in batches, as one compiled program."""
+    mapped = jax.jit(lambda inputs, traced: jax.lax.map(lambda one: run(one, traced), inputs, batch_size=BATCH))
+    return jax.tree.map(np.asarray, mapped(inputs, traced))
+
+
+STATISTICS = ("mean", "sd", "smallest", "largest", "deviance", "worst point")
+
+
+def statistics(values: np.ndarray, log_likelihood: np.ndarray) -> np.ndarray:
+    """
+    Compute the test statistics of one observed variable: shape (draws, ...) in, (draws, 6) out, in the order of `STATISTICS`.
+
+    The deviance is -2 sum log p(y|theta) and the worst point the largest -2 log p(y_i|theta): discrepancies that depend on the
+    parameters, compared at the same draw (Gelman, Meng & Stern 1996, Statistica Sinica 6, 733, section 2.2).
+    """
+    draws = len(log_likelihood)
+    y = np.broadcast_to(values, (draws, *values.shape[1:])).reshape(draws, -1).astype(float)
+    score = -2 * log_likelihood.reshape(draws, -1)
+    return np.stack([y.mean(1), y.std(1), y.min(1), y.max(1), score.sum(1), score.max(1)], axis=1)
+
+
+def statistics_dataset(values: dict[str, np.ndarray]) -> xr.Dataset:
+    """Put a sampler's statistics, shape (chain, draw), into a Dataset."""
+    lead = ("chain", "draw")
+    sizes = np.shape(next(iter(values.values()))) if values else ()
+    coords = {dim: np.arange(n) for dim, n in zip(lead, sizes, strict=False)}
+    return xr.Dataset({name: (lead, value) for name, value in values.items()}, coords)
+
+
+def posterior_dataset(model: Model, values: dict[str, np.ndarray], chains: int, data: xr.Dataset) -> xr.Dataset:
+    """Put values of shape (chains * draws, ...) into a Dataset with dimensions chain and draw."""
+    split = {name: array.reshape(chains, -1, *array.shape[1:]) for name, array in values.items()}
+    return model.dataset(split, ("chain", "draw"), data)

@@ -1,0 +1,78 @@
+"""Summaries and convergence diagnostics of draws. This is the module that talks to ArviZ; the statistics are ArviZ's."""
+
+import warnings
+
+import numpy as np
+import xarray as xr
+from arviz_stats.base import array_stats
+
+
+def scalars(posterior: xr.Dataset, limit: int | None = None) -> tuple[list[str], np.ndarray]:
+    """
+    List the scalars of a posterior.
+
+    Returns labels such as `m` and `distance[3]`, and draws of shape (scalar, chain, draw). Of a site with more than `limit`
+    scalars that many are taken, evenly spaced.
+    """
+    labels, draws = [], []
+    for name, values in posterior.data_vars.items():
+        array = values.transpose("chain", "draw", ...).values
+        shape = array.shape[2:]
+        flat = array.reshape(*array.shape[:2], -1)
+        chosen = np.arange(flat.shape[2])
+        if limit is not None and len(chosen) > limit:
+            chosen = np.unique(np.linspace(0, len(chosen) - 1, limit).round().astype(int))
+        for index in chosen:
+            place = ",".join(map(str, np.unravel_index(index, shape)))
+            labels.append(f"{name}[{place}]" if shape else str(name))
+        draws.append(np.moveaxis(flat[:, :, chosen], 2, 0))
+    return labels, np.concatenate(draws).astype(float) if draws else np.zeros((0, 1, 1))
+
+
+def interval(draws: np.ndarray, kind: str, probability: float) -> np.ndarray:
+    """Compute credible intervals over the last axis: highest density (`hdi`) or equal-tailed (`eti`); shape (..., 2)."""
+    if kind == "eti":
+        tail = (1 - probability) / 2
+        return np.moveaxis(np.quantile(draws, [tail, 1 - tail], axis=-1), 0, -1)
+    return np.asarray(array_stats.hdi(draws, probability, axis=-1))
+
+
+def summarise(posterior: xr.Dataset, kind: str, probability: float, limit: int | None = None) -> xr.Dataset:
+    """
+    Summarise every scalar of a posterior (see `scalars` for labels and `limit`).
+
+    Returns a Dataset over `parameter`: mean, sd, median, interval (with dimension `bound`), mcse (of the mean), ess_bulk,
+    ess_tail (the smaller one of the 5 % and 95 % quantiles) and r_hat (rank-normalised, split; Vehtari et al. 2021, Bayesian
+    Analysis 16, 667). With one chain r_hat compares its halves, each split again. A scalar that never changes has no r_hat.
+    """
+    labels, draws = scalars(posterior, limit)
+    pooled = draws.reshape(len(labels), -1)
+    half = draws.shape[2] // 2
+    chains = draws if draws.shape[1] > 1 else np.concatenate([draws[:, :, :half], draws[:, :, half : 2 * half]], axis=1)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)  # scalars that do not change
+        columns = {
+            "mean": pooled.mean(1),
+            "sd": pooled.std(1, ddof=1),
+            "median": np.median(pooled, 1),
+            "mcse": array_stats.mcse(draws, method="mean"),
+            "ess_bulk": array_stats.ess(draws, method="bulk"),
+            "ess_tail": array_stats.ess(draws, method="tail", prob=(0.05, 0.95)),
+            "r_hat": array_stats.rhat(chains) if chains.shape[2] >= 4 else np.full(len(labels), np.nan),
+        }
+    bounds = interval(pooled, kind, probability)
+    summary = xr.Dataset({name: ("parameter", np.asarray(values)) for name, values in columns.items()}, {"parameter": labels})
+    summary["interval"] = (("parameter", "bound"), bounds, {"kind": kind, "probability": probability})
+    return summary.assign_coords(bound=["lower", "upper"])
+
+
+def bfmi(energy: np.ndarray) -> np.ndarray:
+    """Compute the energy fraction of missing information of each chain (Betancourt 2016, arXiv:1604.00695), shape (chain,)."""
+    return np.asarray(array_stats.bfmi(energy))
+
+
+def thinned(draws: np.ndarray) -> np.ndarray:
+    """Thin draws of one scalar, shape (chain, draw), so far that those left are nearly independent, by their bulk ESS."""
+    ess = float(array_stats.ess(draws[None], method="bulk")[0])
+    step = max(1, round(draws.size / ess)) if np.isfinite(ess) and ess > 0 else 1
+    return draws[:, ::step]

@@ -1,0 +1,305 @@
+"""Study files: read, check against the schema, complete with defaults, and bring to one normal form."""
+
+import ast
+import csv
+import gzip
+import re
+from functools import cache
+from pathlib import Path
+
+import jsonschema
+import yaml
+
+from posterity.errors import UserError, hint
+
+SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
+RESERVED_STUDIES = ("logs", "benchmarks", "checkpoints")
+RESERVED_MODELS = ("figures", "tables")
+
+
+class _Loader(yaml.CSafeLoader):
+    """YAML without the traps of version 1.1: `no` and `on` are words, 1e-3 is a number, a key given twice is a fault."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key, (key_node, _) in zip(keys, node.value, strict=True):
+            if keys.count(key) > 1:
+                raise yaml.MarkedYAMLError(problem=f"the key '{key}' is given twice", problem_mark=key_node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, regexp) for tag, regexp in resolvers if tag.rpartition(":")[2] not in ("bool", "float", "timestamp")]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"),
+    list("-+.0123456789"),
+)
+
+
+def read_yaml(path: str | Path) -> dict:
+    """Read a YAML file whose top level is a mapping. Raises UserError with file, line and reason."""
+    try:
+        content = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise UserError(f"{path}{line}: this is no YAML ({error.problem}); mend the line or the one above it") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: this is no YAML ({str(error).splitlines()[0]})") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected keys with values (title: ..., data: ...)")
+    return content
+
+
+@cache
+def schema(name: str) -> dict:
+    """Read one of the schemas: `config` or `study`."""
+    return yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8"))
+
+
+def validate(content: dict, rules: dict, where: str) -> None:
+    """Check values against a schema. Raises UserError that names the place, what is wrong and the nearest known word."""
+    errors = jsonschema.Draft202012Validator(rules).iter_errors(content)
+    errors = sorted(errors, key=lambda error: (error.validator != "additionalProperties", len(error.path), str(error.path)))
+    if errors:
+        raise UserError(f"{where}: {_sentence(errors[0])}")
+
+
+def _sentence(error: jsonschema.ValidationError) -> str:
+    """Turn the first fault found by the schema into one sentence."""
+    if error.validator == "oneOf":  # choose the alternative that fits best: the one that fails deepest, or on other than its type
+        branches = {}
+        for sub in error.context:
+            branches.setdefault(sub.schema_path[0], []).append(sub)
+        fitting = [subs for subs in branches.values() if all(sub.validator not in ("type", "const") or sub.path for sub in subs)]
+        if len(fitting) > 1 and isinstance(error.instance, dict):
+            fitting = [subs for subs in fitting if all(sub.validator != "required" for sub in subs)] or fitting
+        if fitting:
+            sub = min(fitting[0], key=lambda sub: (sub.validator != "additionalProperties", len(sub.path)))
+            return _sentence(sub)
+    place = ": ".join(map(str, error.absolute_path))
+    place = f"{place}: " if place else ""
+    value = repr(error.instance) if not isinstance(error.instance, dict | list) else "this value"
+    match error.validator:
+        case "additionalProperties":
+            known = error.schema.get("properties", {})
+            unknown = next(key for key in error.instance if key not in known)
+            return f"{place}unknown key '{unknown}': {hint(unknown, known)}"
+        case "required":
+            missing = next(key for key in error.validator_value if key not in error.instance)
+            return f"{place}the key '{missing}' is missing; add it ({error.schema.get('title', 'see config/README.md')})"
+        case "enum" | "const":
+            choices = error.validator_value if error.validator == "enum" else [error.validator_value]
+            return f"{place}{value} is not known: {hint(error.instance, choices)}"
+        case "type":
+            words = {"integer": "a whole number", "number": "a number", "string": "a text", "object": "keys with values"}
+            words |= {"array": "a list", "boolean": "true or false"}
+            return f"{place}{value} should be {words.get(error.validator_value, error.validator_value)}"
+        case "pattern" | "propertyNames":
+            return f"{place}{value} may have letters, digits and _ only"
+        case "oneOf":
+            kinds = ("numbers", "{warn: a, fail: b}") if "warn" in str(error.schema) else ("the forms in config/README.md",)
+            return f"{place}{value} fits none of {' or '.join(kinds)}"
+        case "minimum" | "exclusiveMinimum":
+            more = "at least" if error.validator == "minimum" else "above"
+            return f"{place}{value} should be {more} {error.validator_value}"
+        case "maximum" | "exclusiveMaximum":
+            less = "at most" if error.validator == "maximum" else "below"
+            return f"{place}{value} should be {less} {error.validator_value}"
+        case "minItems" | "minProperties":
+            return f"{place}at least {error.validator_value} should be given"
+        case "maxItems":
+            return f"{place}at most {error.validator_value} should be given"
+    return f"{place}{error.message}"
+
+
+def normalise(value):
+    """Bring values to one form: keys sorted, whole floats as integers, so that 1000 and 1000.0 are one."""
+    if isinstance(value, dict):
+        return {str(key): normalise(value[key]) for key in sorted(value, key=str)}
+    if isinstance(value, list):
+        return [normalise(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def merge(defaults: dict, content: dict) -> dict:
+    """Complete nested keys with defaults."""
+    merged = dict(defaults)
+    for key, value in content.items():
+        both = isinstance(value, dict) and isinstance(defaults.get(key), dict) and not {"warn", "fail"} & {*value, *defaults[key]}
+        merged[key] = merge(defaults[key], value) if both else value
+    return merged
+
+
+def _with_schema_defaults(content: dict, definition: str) -> dict:
+    properties = schema("study")["$defs"][definition]["properties"]
+    return {key: rule["default"] for key, rule in properties.items() if "default" in rule} | content
+
+
+def names(studies: str | list[str]) -> list[str]:
+    """Read the `studies` of the configuration: a list, or names parted by commas or blanks."""
+    return list(dict.fromkeys(re.split(r"[\s,]+", studies.strip()) if isinstance(studies, str) else studies))
+
+
+def configuration(config: dict) -> dict:
+    """Check the configuration. Returns `studies` as a list, `strict` and `defaults`. Raises UserError."""
+    where = "config/config.yaml (or --config)"
+    validate(config, schema("config"), where)
+    defaults = config.get("defaults", {})
+    rules = schema("study")
+    validate(defaults, {key: value for key, value in rules.items() if key != "required"}, f"{where}: defaults")
+    return {"studies": names(config["studies"]), "strict": config.get("strict", False), "defaults": defaults}
+
+
+def load(name: str, defaults: dict) -> dict:
+    """
+    Load `config/studies/<name>.yaml`, relative to the working directory.
+
+    Returns the study in normal form: every key of the schema present, models resolved to `file` (path), `folder` (path or ""),
+    `function`, `arguments`, `dims`, `figures` and `observed` (list or None), fits with all settings of their method and the
+    list of their models. Raises UserError for anything that is wrong in the file, and for files, functions and columns it names
+    that are not there.
+    """
+    path = Path("config/studies") / f"{name}.yaml"
+    if not path.is_file():
+        known = [file.stem for file in path.parent.glob("*.yaml")]
+        raise UserError(f"there is no study '{name}' ({path} is missing): {hint(name, known)}")
+    if not re.fullmatch(r"[A-Za-z0-9_]+", name) or name in RESERVED_STUDIES:
+        raise UserError(f"{path}: a study's name has letters, digits and _ only, and is not one of {', '.join(RESERVED_STUDIES)}")
+    content = read_yaml(path)
+    validate(content, schema("study"), str(path))
+    study = merge(defaults, content)
+    study = {"description": "", "data": "none"} | study
+    definitions = schema("study")["$defs"]
+    if study["data"] != "none":
+        kind = "simulation" if "simulate" in study["data"] else "file"
+        study["data"] = _with_schema_defaults(study["data"], kind)
+        if kind == "simulation":
+            rules = definitions["simulation"]["properties"]["simulate"]["properties"]
+            given = {key: rule["default"] for key, rule in rules.items() if "default" in rule}
+            study["data"]["simulate"] = given | study["data"]["simulate"]
+        else:
+            _check_columns(study["data"], path)
+    study["models"] = {id: _resolve_model(id, spec, path) for id, spec in study["models"].items()}
+    if study["data"] != "none" and "simulate" in study["data"]:
+        simulation_model(study["data"]["simulate"]["model"], study, path)
+    for id, fit in study["fits"].items():
+        validate(fit, {**definitions[fit["method"]], "$defs": definitions}, f"{path}: fits: {id}")
+        fit = _with_schema_defaults(fit, fit["method"])
+        fit["models"] = fit.get("models", list(study["models"]))
+        for model in fit["models"]:
+            if model not in study["models"]:
+                raise UserError(f"{path}: fits: {id}: models: there is no model '{model}': {hint(model, study['models'])}")
+        study["fits"][id] = fit
+    _check_expectations(study, path)
+    return normalise(study)
+
+
+def _header(file: str, path: Path) -> list[str] | None:
+    """Read the names of the columns without pandas, whose import would cost each start half a second."""
+    if not Path(file).is_file():
+        raise UserError(f"{path}: data: file: there is no file {file}; the path starts at the project's folder")
+    if Path(file).suffix in (".bz2", ".xz", ".zip", ".zst"):
+        return None
+    opener = gzip.open if file.endswith(".gz") else open
+    try:
+        with opener(file, "rt", encoding="utf-8-sig", newline="") as lines:
+            return [name.strip() for name in next(csv.reader(lines, skipinitialspace=True), [])]
+    except (UnicodeDecodeError, gzip.BadGzipFile, csv.Error) as error:
+        raise UserError(f"{file}: this is no table that can be read ({error}); give a CSV file with a header line") from None
+
+
+def _check_columns(data: dict, path: Path) -> None:
+    present = _header(data["file"], path)
+    if present is None:  # compressed in another way than gzip: the data stage looks
+        return
+    for column in data.get("columns", {}):
+        if column not in present:
+            raise UserError(f"{path}: data: columns: {data['file']} has no column '{column}': {hint(column, present)}")
+    kept = list(data.get("columns", dict.fromkeys(present, "")).values() if "columns" in data else present)
+    twice = {name for name in kept if kept.count(name) > 1}
+    if twice:
+        raise UserError(f"{path}: data: columns: two columns are to be called '{min(twice)}'; give each its own name")
+    for key in ("units", "labels"):
+        for name in data.get(key, {}):
+            if name not in (known := [*kept, *data.get("derive", {})]):
+                raise UserError(f"{path}: data: {key}: there is no variable '{name}': {hint(name, known)}")
+
+
+def _resolve_model(id: str, spec: dict, path: Path) -> dict:
+    """Find a model's file and see that the function is there. Nothing is imported."""
+    if id in RESERVED_MODELS:
+        raise UserError(f"{path}: models: a model may not be called '{id}'; choose another id")
+    spec = _with_schema_defaults(spec, "model")
+    if "file" in spec and "model" in spec:
+        raise UserError(f"{path}: models: {id}: give `file` or `model`, not both")
+    file = Path(spec["file"]).expanduser() if "file" in spec else Path("workflow/models") / spec.get("model", id) / "model.py"
+    if not file.is_file():
+        known = [folder.parent.name for folder in Path("workflow/models").glob("*/model.py")]
+        remedy = hint(spec.get("model", id), known) if "file" not in spec else "the path starts at the project's folder"
+        raise UserError(f"{path}: models: {id}: there is no file {file}: {remedy}")
+    _check_defined(file, [spec["function"]], f"{path}: models: {id}: function")
+    if spec["figures"]:
+        if not file.with_name("figures.py").is_file():
+            raise UserError(f"{path}: models: {id}: figures: there is no file {file.with_name('figures.py')} to hold them")
+        _check_defined(file.with_name("figures.py"), spec["figures"], f"{path}: models: {id}: figures")
+    return {
+        "file": str(file),
+        "function": spec["function"],
+        "arguments": spec["arguments"],
+        "dims": spec["dims"],
+        "observed": spec.get("observed"),
+        "figures": spec["figures"],
+    }
+
+
+def docstring(file: Path, function: str) -> str:
+    """Read the docstring of a function without importing its file."""
+    for node in ast.parse(file.read_bytes()).body:
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            return ast.get_docstring(node) or ""
+    return ""
+
+
+def simulation_model(name: str, study: dict, path: Path = Path()) -> dict:
+    """Find the model that a simulation runs: one of the study's, or a folder of workflow/models."""
+    return study["models"].get(name) or _resolve_model(name, {}, path)
+
+
+def _check_defined(file: Path, functions: list[str], where: str) -> None:
+    try:
+        body = ast.parse(file.read_bytes()).body
+    except (SyntaxError, ValueError) as error:
+        reason = f", line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else f": {error}"
+        raise UserError(f"{file}{reason}; mend the file") from None
+    defined = set()
+    for node in body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                defined.add(name)
+            case ast.Assign(targets=targets):
+                defined |= {target.id for target in targets if isinstance(target, ast.Name)}
+            case ast.ImportFrom(names=aliases) | ast.Import(names=aliases):
+                defined |= {alias.asname or alias.name for alias in aliases}
+    for function in functions:
+        if function not in defined and "*" not in defined:
+            raise UserError(f"{where}: {file} has no function '{function}': {hint(function, defined)}")
+
+
+def _check_expectations(study: dict, path: Path) -> None:
+    known = [key for key in schema("study")["properties"]["checks"]["properties"] if key not in ("scalars", "expect", "prior_inside")]
+    for model, fits in study.get("checks", {}).get("expect", {}).items():
+        where = f"{path}: checks: expect"
+        if model not in study["models"]:
+            raise UserError(f"{where}: there is no model '{model}': {hint(model, study['models'])}")
+        for fit, checks in fits.items():
+            if fit not in study["fits"] or model not in study["fits"][fit]["models"]:
+                raise UserError(f"{where}: {model}: there is no fit '{fit}' of this model: {hint(fit, study['fits'])}")
+            for check in checks:
+                if check not in known:
+                    raise UserError(f"{where}: {model}: {fit}: there is no check '{check}': {hint(check, known)}")

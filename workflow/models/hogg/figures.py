@@ -1,0 +1,53 @@
+"""What the figures of these models need beyond the draws, and one of their own."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from posterity.artefact import group
+from posterity.plots import style
+
+
+def curve(x, m, b):
+    """The line itself."""
+    return m * x + b
+
+
+def membership(artefacts, settings):
+    """
+    Which points the mixture takes for outliers. The colour of a point is its posterior probability of being an outlier, the mean
+    of `p_outlier`; points above one half carry their number in the table. The line is the posterior mean with its interval.
+    """
+    from posterity.plots.data import band
+
+    options = settings["options"]
+    data, posterior = group(artefacts["data"], "data"), group(artefacts["posterior"], "posterior")
+    probability = posterior["p_outlier"].mean(("chain", "draw")).values
+    x, y, e = (data[name].values for name in ("x", "y", "e"))
+    ids = data["id"].values if "id" in data else data["row"].values
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), width_ratios=(1.5, 1))
+
+    band(left, np.linspace(x.min(), x.max(), 200), curve, posterior, options | {"lines": 0})
+    left.errorbar(x, y, e, fmt="none", lw=1, color="0.4", zorder=4)
+    points = left.scatter(x, y, c=probability, s=45, cmap="cividis", vmin=0, vmax=1, edgecolors="black", lw=0.6, zorder=5)
+    for i in np.flatnonzero(probability > 0.5):
+        left.annotate(f"{ids[i]}", (x[i], y[i]), xytext=(7, 5), textcoords="offset points", fontweight="bold", color=style.TRUTH)
+    left.set_xlabel(style.label("x", data["x"], options))
+    left.set_ylabel(style.label("y", data["y"], options))
+    left.legend(loc="lower right")
+    figure.colorbar(points, ax=left, label="probability of being an outlier")
+
+    order = np.argsort(-probability, kind="stable")
+    colours = [style.TRUTH if probability[i] > 0.5 else style.MODEL for i in order]
+    right.barh(range(len(order)), probability[order], color=colours)
+    right.axvline(0.5, color="0.4", ls=":", lw=1.2)
+    for row, i in enumerate(order):
+        inside = probability[i] > 0.85
+        right.text(
+            probability[i] + (-0.02 if inside else 0.02), row, f"{probability[i]:.2g}" if probability[i] < 0.995 else f"{probability[i]:.3f}",
+            va="center", ha="right" if inside else "left", fontsize=7, color="white" if inside else "black",
+        )  # fmt: skip
+    right.set_yticks(range(len(order)), [str(ids[i]) for i in order], fontsize=7)
+    right.set_ylim(len(order) - 0.4, -0.6)
+    right.set_xlim(0, 1)
+    right.set_xlabel("probability of being an outlier")
+    right.set_ylabel("number of the point in the table")
+    return figure

@@ -1,0 +1,124 @@
+# What the rules share: the studies, the paths of the artefacts, and what each stage's result depends on. No rules here.
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(Path(workflow.basedir, "workflow/lib")))
+
+from posterity import plots, sources
+from posterity.errors import UserError
+from posterity.methods import METHODS
+from posterity.study import configuration, load, simulation_model
+
+DATA = "results/{study}/data.nc"
+PRIOR = "results/{study}/{model}/prior.nc"
+POSTERIOR = "results/{study}/{model}/{fit}/posterior.nc"
+DIAGNOSIS = "results/{study}/{model}/{fit}/diagnosis.nc"
+PREDICTIVE = "results/{study}/{model}/{fit}/predictive.nc"
+VERDICT = "results/{study}/verdict.nc"
+GATE = "results/{study}/gate.txt"
+FIGURE = "results/{study}/figures/{figure}"
+TABLE = "results/{study}/tables/parameters"
+
+try:
+    CONFIG = configuration(config)
+    STUDIES = {name: load(name, CONFIG["defaults"]) for name in CONFIG["studies"]}
+    FIGURES = {name: plots.catalogue(name, study) for name, study in STUDIES.items()}
+except UserError as error:
+    sys.exit(f"posterity: {error}")
+
+
+wildcard_constraints:
+    study="[A-Za-z0-9_]+",
+    model="[A-Za-z0-9_]+",
+    fit="[A-Za-z0-9_]+",
+    figure="[A-Za-z0-9_]+",
+
+
+# Paths of artefacts, for all studies or for those of the wildcards
+
+
+def per_study(path, studies=STUDIES):
+    return [path.format(study=study) for study in studies]
+
+
+def per_model(path, studies=STUDIES):
+    return [path.format(study=study, model=model) for study in studies for model in STUDIES[study]["models"]]
+
+
+def per_fit(path, studies=STUDIES, only=None):
+    return [
+        path.format(study=study, model=model, fit=fit)
+        for study in studies
+        for fit, settings in STUDIES[study]["fits"].items()
+        for model in settings["models"]
+        if only in (None, model)
+    ]
+
+
+def every_figure():
+    return [f"{FIGURE.format(study=s, figure=f)}.{kind}" for s in STUDIES for f in FIGURES[s] for kind in ("svg", "png")]
+
+
+def every_table():
+    return [f"{path}.{kind}" for path in per_study(TABLE) for kind in ("csv", "tex")]
+
+
+def every_gate():
+    return per_study(GATE) if CONFIG["strict"] else []
+
+
+# What a result depends on: the code of its stage, the files of its model, the part of the study that it uses
+
+
+def study_of(wildcards):
+    if wildcards.study not in STUDIES:
+        raise WorkflowError(f"the study '{wildcards.study}' is not among those of this run: {', '.join(STUDIES)}")
+    return STUDIES[wildcards.study]
+
+
+def relative(paths):
+    return [os.path.relpath(path) for path in paths]
+
+
+def code(script, *modules):
+    """The script of a stage, the library modules that it imports, and modules that it imports by name later."""
+    lib = Path(workflow.basedir, "workflow/lib")
+    files = sources.closure(Path(workflow.basedir, f"workflow/scripts/{script}.py"), lib)
+    for module in modules:
+        files += sources.closure(lib / "posterity" / f"{module}.py", lib)
+    return sorted({*relative(files)})
+
+
+def files_of(model):
+    """A model's file and what it imports from beside it."""
+    try:
+        return list(map(str, sources.closure(Path(model["file"]), Path(model["file"]).parent)))
+    except SyntaxError as error:
+        raise WorkflowError(f"{error.filename or model['file']}, line {error.lineno}: {error.msg}") from None
+
+
+def model_of(wildcards):
+    return study_of(wildcards)["models"][wildcards.model]
+
+
+def model_files(wildcards):
+    return files_of(model_of(wildcards))
+
+
+def model_spec(wildcards):
+    return {key: value for key, value in model_of(wildcards).items() if key != "figures"}
+
+
+def of_study(*keys):
+    """Part of a study, by its keys, as a parameter: of_study("prior", "draws")."""
+
+    def part(wildcards):
+        value = study_of(wildcards)
+        for key in keys:
+            value = value[key]
+        return value
+
+    return part

@@ -1,0 +1,34 @@
+# predict: reads data.nc, posterior.nc and the model, writes results/{study}/{model}/{fit}/predictive.nc
+
+
+rule predict:
+    input:
+        data=DATA,
+        posterior=POSTERIOR,
+        model=model_files,
+        code=code("predict", "model", "prediction"),
+    output:
+        update(PREDICTIVE),
+    params:
+        study="{study}",
+        id="{model}",
+        spec=model_spec,
+        name="{fit}",
+        draws=of_study("predict", "draws"),
+        seed=of_study("seed"),
+        precision=of_study("precision"),
+        limit=of_study("checks", "ppc"),
+    log:
+        "results/logs/predict/{study}/{model}/{fit}.log",
+    benchmark:
+        "results/benchmarks/predict/{study}/{model}/{fit}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    conda:
+        "../../envs/posterity.yaml"
+    message:
+        "predictions of {wildcards.study}, {wildcards.model}, {wildcards.fit}"
+    script:
+        "../scripts/predict.py"

@@ -1,0 +1,34 @@
+# prior: reads data.nc and the model, writes results/{study}/{model}/prior.nc
+
+
+
+rule prior:
+    input:
+        data=DATA,
+        model=model_files,
+        code=code("prior", "model", "prediction", "preflight"),
+    output:
+        update(PRIOR),
+    params:
+        study="{study}",
+        id="{model}",
+        spec=model_spec,
+        draws=of_study("prior", "draws"),
+        seed=of_study("seed"),
+        precision=of_study("precision"),
+        bounds=lambda wildcards: study_of(wildcards)["checks"].get("prior_predictive", {}),
+        inside=of_study("checks", "prior_inside"),
+    log:
+        "results/logs/prior/{study}/{model}.log",
+    benchmark:
+        "results/benchmarks/prior/{study}/{model}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    conda:
+        "../../envs/posterity.yaml"
+    message:
+        "prior of {wildcards.study}, {wildcards.model}"
+    script:
+        "../scripts/prior.py"

@@ -1,0 +1,35 @@
+# tables: reads posterior.nc of all fits of a study, writes results/{study}/tables/parameters.csv and .tex
+
+
+rule tables:
+    input:
+        posteriors=lambda wildcards: per_fit(POSTERIOR, [wildcards.study]),
+        code=code("tables"),
+    output:
+        csv=report(
+            f"{TABLE}.csv",
+            caption="../report/table.rst",
+            category="{study}",
+            subcategory="tables",
+            labels={"fit": "all", "figure": "table of parameters"},
+        ),
+        tex=f"{TABLE}.tex",
+    params:
+        study="{study}",
+        interval=of_study("figures", "interval"),
+        labels=lambda wildcards: study_of(wildcards)["figures"].get("labels", {}),
+        scalars=of_study("checks", "scalars"),
+    log:
+        "results/logs/tables/{study}.log",
+    benchmark:
+        "results/benchmarks/tables/{study}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../../envs/posterity.yaml"
+    message:
+        "tables of {wildcards.study}"
+    script:
+        "../scripts/tables.py"

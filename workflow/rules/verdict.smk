@@ -1,0 +1,81 @@
+# verdict: reads the checks of all stages, writes results/{study}/verdict.nc
+# gate: reads verdict.nc, writes results/{study}/gate.txt, or stops a strict run
+# verdicts: reads verdict.nc of all studies, writes results/verdicts.csv and .rst (the report's first page)
+
+
+rule verdict:
+    input:
+        priors=lambda wildcards: per_model(PRIOR, [wildcards.study]),
+        diagnoses=lambda wildcards: per_fit(DIAGNOSIS, [wildcards.study]),
+        predictives=lambda wildcards: per_fit(PREDICTIVE, [wildcards.study]),
+        code=code("verdict"),
+    output:
+        update(VERDICT),
+    params:
+        study="{study}",
+        expect=lambda wildcards: study_of(wildcards)["checks"].get("expect", {}),
+        fits=lambda wildcards: {fit: settings["models"] for fit, settings in study_of(wildcards)["fits"].items()},
+    log:
+        "results/logs/verdict/{study}.log",
+    benchmark:
+        "results/benchmarks/verdict/{study}.tsv"
+    threads: 1
+    priority: 10
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../../envs/posterity.yaml"
+    message:
+        "verdict on {wildcards.study}"
+    script:
+        "../scripts/verdict.py"
+
+
+rule gate:
+    input:
+        verdict=VERDICT,
+        code=code("gate"),
+    output:
+        GATE,
+    log:
+        "results/logs/gate/{study}.log",
+    benchmark:
+        "results/benchmarks/gate/{study}.tsv"
+    threads: 1
+    priority: 20
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../../envs/posterity.yaml"
+    message:
+        "gate of {wildcards.study}"
+    script:
+        "../scripts/gate.py"
+
+
+rule verdicts:
+    input:
+        verdicts=per_study(VERDICT),
+        code=code("verdicts", "artefact"),
+    output:
+        csv=update("results/verdicts.csv"),
+        rst=update("results/verdicts.rst"),
+    params:
+        studies={name: {key: study[key] for key in ("title", "description")} for name, study in STUDIES.items()},
+        pages={name: plots.pages(name, FIGURES[name], f"{TABLE}.csv") for name in STUDIES},
+    log:
+        "results/logs/verdicts/all.log",
+    benchmark:
+        "results/benchmarks/verdicts/all.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../../envs/posterity.yaml"
+    message:
+        "verdicts on all studies"
+    script:
+        "../scripts/verdicts.py"

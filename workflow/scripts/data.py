@@ -1,0 +1,71 @@
+"""
+Make a study's data: read a table, or simulate.
+
+Reads the table that the study names, or the model that it simulates. Writes data.nc with the groups `data` (one variable per
+quantity, with units) and `truth` (the true values of a simulation, by site; empty for real data).
+"""
+
+import importlib.util
+from pathlib import Path
+
+import xarray as xr
+
+from posterity import artefact
+from posterity.errors import UserError
+from posterity.job import job
+from posterity.randomness import generator
+from posterity.table import describe, read
+
+
+def data(output: str, study: str, spec: dict | str, model: dict | None, precision: str, threads: int = 1) -> None:
+    """
+    Write the data of a study to `output`.
+
+    `spec` is `data` of the study file: "none", a file or a simulation; `model` is the model entry that a simulation runs.
+    Raises UserError for a table or a simulation that cannot be made.
+    """
+    study_file = f"config/studies/{study}.yaml"
+    truth, seed = xr.Dataset(), 0
+    if spec == "none":
+        values = xr.Dataset()
+    elif "file" in spec:
+        values = read(spec, study_file)
+    else:
+        seed = spec["simulate"]["seed"]
+        values, truth = simulate(study, spec, model, precision, threads, f"{study_file}: data: simulate")
+        describe(values, spec, study_file)
+    attributes = artefact.provenance("data", study, {"data": spec}, seed, ("numpy", "pandas", "xarray"))
+    attributes["data_hash"] = artefact.hash_dataset(values)
+    attributes["source"] = spec["file"] if isinstance(spec, dict) and "file" in spec else f"the data of study {study}"
+    artefact.write(output, {"data": values, "truth": truth}, attributes)
+
+
+def simulate(study: str, spec: dict, model: dict, precision: str, threads: int, where: str) -> tuple[xr.Dataset, xr.Dataset]:
+    """Simulate by simulate.py beside the model, else by running the model forward. Returns data and truth."""
+    settings = spec["simulate"]
+    file = Path(model["file"]).with_name("simulate.py")
+    if not file.is_file():
+        from posterity import device, simulation
+
+        device.prepare(threads, precision)
+        return simulation.forward(
+            settings["model"], model, settings["truth"], settings["design"], spec["dim"], settings["seed"], where
+        )
+    if settings["truth"] == "prior":
+        raise UserError(f"{where}: truth: {file} needs the true values; give them by name")
+    module_spec = importlib.util.spec_from_file_location("simulate", file)
+    module = importlib.util.module_from_spec(module_spec)
+    module_spec.loader.exec_module(module)
+    rng = generator(settings["seed"], "simulate", study)
+    try:
+        values = module.simulate(rng, settings["truth"], settings["design"])
+    except KeyError as error:
+        raise UserError(f"{where}: {file} needs the key {error} in `truth` or `design`; add it") from error
+    for dim in set(values.dims) - set(values.coords):
+        values = values.assign_coords({dim: range(values.sizes[dim])})
+    return values, xr.Dataset(settings["truth"])
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        data(snakemake.output[0], snakemake.wildcards.study, **snakemake.params, threads=snakemake.threads)

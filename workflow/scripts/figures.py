@@ -1,0 +1,51 @@
+"""
+Draw one figure, as SVG and PNG.
+
+Reads the artefacts that the figure needs. The kinds are modules of posterity.plots, each with a function
+`draw(artefacts, settings) -> Figure`; a figure of one's own is a function of the same form in figures.py beside the model.
+Neither JAX nor NumPyro is imported.
+"""
+
+import importlib
+
+from posterity import artefact
+from posterity.errors import UserError
+from posterity.job import job
+
+
+def figures(inputs: dict[str, str | list[str]], svg: str, png: str, study: str, settings: dict) -> None:
+    """
+    Draw the figure that `settings["figure"]` describes (see `posterity.plots.catalogue`) and write it to `svg` and `png`.
+
+    `inputs` are the paths of the artefacts, by name. Raises UserError for artefacts that cannot be read or are another study's.
+    """
+    figure = settings["figure"]
+    artefacts = {
+        name: [artefact.read(one, study=study) for one in path] if isinstance(path, list) else artefact.read(path, study=study)
+        for name, path in inputs.items()
+    }
+    with artefact.replaced(svg) as svg_beside, artefact.replaced(png) as png_beside:
+        if figure["kind"] == "graph":
+            from posterity.plots.graph import write
+
+            write(artefacts["prior"].attrs["graph"], svg_beside, png_beside)
+            return
+        from posterity.plots import style
+
+        if figure["own"]:
+            from posterity.plots.data import load_figures
+
+            try:
+                drawn = getattr(load_figures(figure["own"]), figure["kind"])(artefacts, settings)
+            except Exception as error:
+                raise UserError(f"{figure['own']}: {figure['kind']}: {type(error).__name__}: {error}") from error
+        else:
+            drawn = importlib.import_module(f"posterity.plots.{figure['kind']}").draw(artefacts, settings)
+        style.save(drawn, svg_beside, png_beside)
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        names = ("data", "prior", "posterior", "posteriors", "predictive")
+        paths = {name: path if isinstance(path, str) else list(path) for name, path in snakemake.input.items() if name in names}
+        figures(paths, snakemake.output.svg, snakemake.output.png, snakemake.wildcards.study, snakemake.params.settings)

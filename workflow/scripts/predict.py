@@ -1,0 +1,82 @@
+"""
+Predict: what data would the fitted model make, and how likely does it hold those that were made?
+
+Reads data.nc, posterior.nc and the model. Writes predictive.nc with the groups `posterior_predictive`, `log_likelihood` (one value
+per observation), `log_prior` (top-level latent sites), `test_statistics` (of the data and of the predictions, draw by draw),
+`checks` (ppc), and, for ArviZ, `observed_data`, `sample_stats` and the small sites of `posterior`: all for an evenly thinned part
+of the draws.
+"""
+
+import numpy as np
+import xarray as xr
+
+from posterity import artefact, checks, device, predictive_checks
+from posterity.job import job
+
+SMALL = 100  # sites of the posterior with at most this many scalars are repeated in predictive.nc
+
+
+def predict(
+    data: str, posterior: str, output: str, study: str, id: str, spec: dict, name: str, draws: int, seed: int, limit: float | dict,
+    precision: str, threads: int = 1,
+) -> None:  # fmt: skip
+    """
+    Write predictions for at most `draws` draws of the fit `name` of the model `id` to `output`.
+
+    `limit` is the threshold of the posterior predictive check. Raises UserError for artefacts that do not belong together.
+    """
+    device.prepare(threads, precision)
+    from posterity import model, prediction
+
+    source = artefact.read(data, study=study)
+    fit = artefact.read(posterior, study=study, model=id, fit=name, data_hash=source.attrs["data_hash"])
+    table, sample = artefact.group(source, "data"), artefact.group(fit, "posterior")
+    bound = model.bind(id, spec, table)
+    step = max(1, -(-sample.sizes["chain"] * sample.sizes["draw"] // draws))
+    thinned = thin(sample, step)
+    chains = thinned.sizes["chain"]
+    latent = {
+        site: thinned[site].transpose("chain", "draw", ...).values.reshape(-1, *bound.sites[site].shape)
+        for site in bound.names("latent")
+    }
+    values = prediction.posterior(bound, latent, seed, study, id, name, "predict")
+
+    observed = model.observed_values(bound)
+    replicated = {site: prediction.statistics(y, values["log_likelihood_predicted"][site]) for site, y in values["predicted"].items()}
+    realised = {site: prediction.statistics(observed[site][None], values["log_likelihood"][site]) for site in replicated}
+    found = [predictive_checks.posterior(replicated, realised, prediction.STATISTICS, limit)]
+
+    groups = {group: prediction.posterior_dataset(bound, values[group], chains, table) for group in ("log_likelihood", "log_prior")}
+    groups["posterior_predictive"] = prediction.posterior_dataset(bound, values["predicted"], chains, table)
+    groups["test_statistics"] = xr.Dataset(
+        {
+            f"{site}_{kind}": (("chain", "draw", "statistic"), both[site].reshape(chains, -1, len(prediction.STATISTICS)))
+            for site in replicated
+            for kind, both in (("replicated", replicated), ("observed", realised))
+        },
+        {"statistic": np.array(prediction.STATISTICS, dtype=object)},
+    )
+    groups |= model.data_groups(bound, table)
+    groups["posterior"] = thinned[[site for site in sample if thinned[site].isel(chain=0, draw=0).size <= SMALL]]
+    groups["sample_stats"] = thin(artefact.group(fit, "sample_stats"), step)
+    groups["checks"] = checks.to_dataset(found)
+    attributes = artefact.provenance("predict", study, {"draws": draws}, seed, ("jax", "numpyro"), model=id, fit=name)
+    attributes |= {"data_hash": fit.attrs["data_hash"], "thinned_by": step, "device": device.description()}
+    artefact.write(output, groups, attributes)
+
+
+def thin(draws: xr.Dataset, step: int) -> xr.Dataset:
+    """Keep every `step`-th draw of each chain, counted anew."""
+    kept = draws.isel(draw=slice(None, None, step))
+    return kept.assign_coords(draw=np.arange(kept.sizes["draw"]))
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        predict(
+            snakemake.input.data,
+            snakemake.input.posterior,
+            snakemake.output[0],
+            **snakemake.params,
+            threads=snakemake.threads,
+        )
