@@ -68,7 +68,8 @@ class Model:
 
     def dataset(self, values: dict[str, np.ndarray], lead: tuple[str, ...], data: xr.Dataset, **coords) -> xr.Dataset:
         """Put the values of sites, with leading dimensions such as (chain, draw), into a Dataset with names and units."""
-        variables = {name: (lead + self.sites[name].dims, np.asarray(value), self.attributes(name)) for name, value in values.items()}
+        order = sorted(values, key=list(self.sites).index)
+        variables = {name: (lead + self.sites[name].dims, np.asarray(values[name]), self.attributes(name)) for name in order}
         dims = {dim for site in values for dim in self.sites[site].dims}
         coords |= {name: coord for name, coord in data.coords.items() if name in dims or name == "row"}
         coords = {n: c for n, c in coords.items() if not isinstance(c, xr.DataArray) or set(c.dims) <= dims}
@@ -232,8 +233,8 @@ def graph(model: Model) -> str:
 
 def observed_values(model: Model) -> dict[str, np.ndarray]:
     """The observations of each observed site, as the model conditions on them."""
-    messages, _ = _record(model, model.traced)
-    return {name: np.asarray(messages[name]["value"]) for name in model.names("observed")}
+    run = jax.jit(lambda traced: {name: _record(model, traced)[1][name] for name in model.names("observed")})
+    return {name: np.asarray(value) for name, value in run(model.traced).items()}
 
 
 def data_groups(model: Model, data: xr.Dataset) -> dict[str, xr.Dataset]:

@@ -1,14 +1,13 @@
 """Run a model for many draws at once: prior draws, posterior predictions, log-likelihoods, log priors, test statistics."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
 from posterity.model import Model, conditioned, predictive, top_level
 from posterity.randomness import key
 
-BATCH = 256  # draws that are computed together: bounds the memory
+BATCH = 1000  # draws that are computed together: bounds the memory
 
 
 def prior(model: Model, draws: int, seed: int, *names: str) -> dict[str, np.ndarray]:
@@ -19,7 +18,7 @@ def prior(model: Model, draws: int, seed: int, *names: str) -> dict[str, np.ndar
         messages = predictive(model, key, {}, traced)
         return {name: messages[name]["value"] for name in wanted}
 
-    return _over_draws(run, jax.random.split(key(seed, *names), draws), model.traced)
+    return _over_draws(run, _keys(draws, seed, *names), model.traced)
 
 
 def posterior(model: Model, latent: dict[str, np.ndarray], seed: int, *names: str) -> dict[str, dict[str, np.ndarray]]:
@@ -44,8 +43,11 @@ def posterior(model: Model, latent: dict[str, np.ndarray], seed: int, *names: st
         }
 
     draws = len(next(iter(latent.values())))
-    keys = jax.random.split(key(seed, *names), draws)
-    return _over_draws(run, (keys, {name: jnp.asarray(values) for name, values in latent.items()}), model.traced)
+    return _over_draws(run, (_keys(draws, seed, *names), latent), model.traced)
+
+
+def _keys(draws: int, seed: int, *names: str) -> np.ndarray:
+    return np.asarray(jax.random.split(key(seed, *names), draws))
 
 
 def _log_prob(message: dict) -> jax.Array:
@@ -53,9 +55,16 @@ def _log_prob(message: dict) -> jax.Array:
 
 
 def _over_draws(run, inputs, traced):
-    """Map over draws in batches, as one compiled program."""
-    mapped = jax.jit(lambda inputs, traced: jax.lax.map(lambda one: run(one, traced), inputs, batch_size=BATCH))
-    return jax.tree.map(np.asarray, mapped(inputs, traced))
+    """Map over draws, in batches of one size (the last one is filled up), so that one small program is compiled."""
+    draws = len(jax.tree.leaves(inputs)[0])
+    size = min(BATCH, draws)
+    mapped = jax.jit(jax.vmap(run, in_axes=(0, None)))
+    done = []
+    for start in range(0, draws, size):
+        chosen = np.minimum(np.arange(start, start + size), draws - 1)
+        batch = mapped(jax.tree.map(lambda values, chosen=chosen: values[chosen], inputs), traced)
+        done.append(jax.tree.map(lambda values, kept=min(size, draws - start): np.asarray(values)[:kept], batch))
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *done)
 
 
 STATISTICS = ("mean", "sd", "smallest", "largest", "deviance", "worst point")

@@ -38,7 +38,9 @@ def posterior(replicated: dict[str, np.ndarray], observed: dict[str, np.ndarray]
         return not_applicable("ppc", "the model has no observed site")
     count = sum(len(p) for p in p_values.values())
     site = min(p_values, key=lambda name: p_values[name].min())
-    at = int(p_values[site].argmin())
+    spread = np.maximum(replicated[site].std(0), np.finfo(float).tiny)
+    far = np.abs(np.median(observed[site], 0) - replicated[site].mean(0)) / spread
+    at = int(np.lexsort((-far, p_values[site]))[0])  # of the least likely ones the one that is farthest out
     value = min(1.0, count * float(p_values[site][at]))
     side = "larger" if np.median(observed[site][:, at]) > np.median(replicated[site][:, at]) else "smaller"
     message = f"least likely of {count} statistics: the {names[at]} of {site}, {side} than predicted; corrected p = {value:.2g}"

@@ -33,7 +33,7 @@ def membership(artefacts, settings):
     left.set_xlabel(style.label("x", data["x"], options))
     left.set_ylabel(style.label("y", data["y"], options))
     left.legend(loc="lower right")
-    figure.colorbar(points, ax=left, label="probability of being an outlier")
+    figure.colorbar(points, ax=left, label="probability of being an outlier", pad=0.02)
 
     order = np.argsort(-probability, kind="stable")
     colours = [style.TRUTH if probability[i] > 0.5 else style.MODEL for i in order]
@@ -42,7 +42,7 @@ def membership(artefacts, settings):
     for row, i in enumerate(order):
         inside = probability[i] > 0.85
         right.text(
-            probability[i] + (-0.02 if inside else 0.02), row, f"{probability[i]:.2g}" if probability[i] < 0.995 else f"{probability[i]:.3f}",
+            probability[i] + (-0.02 if inside else 0.02), row, f"{probability[i]:.2f}" if probability[i] < 0.995 else "> 0.99",
             va="center", ha="right" if inside else "left", fontsize=7, color="white" if inside else "black",
         )  # fmt: skip
     right.set_yticks(range(len(order)), [str(ids[i]) for i in order], fontsize=7)

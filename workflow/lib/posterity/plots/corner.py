@@ -38,13 +38,14 @@ def draw(artefacts: dict, settings: dict) -> Figure:
         fill_contours=True,
         max_n_ticks=4,
         hist_kwargs={"lw": 1.4},
-        label_kwargs={"fontsize": 10},
-        labelpad=0.08,
+        label_kwargs={"fontsize": 9},
     )
     side = max(4.2, 1.7 * size + 1.0)
     figure.set_size_inches(side, side)
     for axes in figure.axes:
         axes.tick_params(labelsize=8)
-    note = "contours: 39 % and 86 %\n(1 and 2 sigma)" + ("\ndashed: truth" if any(t is not None for t in truths) else "")
-    figure.text(0.98, 0.98, note.replace("dashed: ", "orange: "), ha="right", va="top", fontsize=9)
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
+    note = "contours: 39 % and 86 %\n(1 and 2 sigma)" + ("\nred lines: truth" if any(t is not None for t in truths) else "")
+    corner_axes = figure.axes[size - 1] if size > 1 else figure.axes[0]
+    corner_axes.text(0.98, 0.98, note, ha="right", va="top", fontsize=8, transform=corner_axes.transAxes)
     return figure

@@ -39,7 +39,7 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     low, high = min(low, observed.min()), max(high, observed.max())
     edges = np.linspace(low, high, 41)
     right.hist(finite, edges, density=True, color=style.MODEL, alpha=0.55, orientation="horizontal", label="prior predictive")
-    right.hist(observed, edges, density=True, color=style.DATA, histtype="step", orientation="horizontal", label="data")
+    right.plot(np.zeros(observed.size), observed, "_", color=style.DATA, ms=14, mew=1, clip_on=False)
     bounds = settings["bounds"].get(site)
     for axes in (left, right):
         if bounds:

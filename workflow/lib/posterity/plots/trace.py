@@ -30,12 +30,13 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     for (name, text, values), (left, right) in zip(shown, grid, strict=True):
         for chain in range(chains):
             colour = style.CYCLE[chain % len(style.CYCLE)]
-            left.plot(places, values[chain, ::step], lw=0.5, alpha=0.8, color=colour, rasterized=True, label=f"chain {chain}")
+            left.plot(places, values[chain, ::step], lw=0.5, alpha=0.8, color=colour, zorder=0.5, label=f"chain {chain}")
         true = style.true_value(truth, name)
         if true is not None:
             left.axhline(true, color=style.TRUTH, ls="--", lw=1.5, label="truth")
         left.set_ylabel("\n".join(wrap(text)))
         left.set_xlim(0, draws)
+        left.set_rasterization_zorder(1)  # all traces as one picture, whatever their number
         ranks(right, values)
     if diverging is not None and bool(diverging.any()):
         where = np.unique(np.nonzero(diverging.transpose("chain", "draw").values)[1])
@@ -66,7 +67,7 @@ def ranks(axes, values: np.ndarray) -> None:
     axes.axhspan(1 - spread, 1 + spread, color="0.88", lw=0)
     for chain in range(chains):
         counts, _ = np.histogram((order[chain] + 0.5) / order.size, edges)
-        axes.stairs(counts / expected, edges, color=style.CYCLE[chain % len(style.CYCLE)], lw=1)
+        axes.stairs(counts / expected, edges, baseline=None, color=style.CYCLE[chain % len(style.CYCLE)], lw=1)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, max(2, axes.get_ylim()[1]))
     if chains == 1:
