@@ -1,16 +1,12 @@
-# diagnose: reads data.nc (the truth) and posterior.nc, writes results/{study}/{model}/{fit}/diagnosis.nc
-
-DIAGNOSTICS = ("rhat", "ess_bulk", "ess_tail", "mcse", "divergences", "e_bfmi", "tree_depth", "recovery", "scalars")
-
-
-def diagnose_limits(wildcards):
-    return {name: study_of(wildcards)["checks"][name] for name in DIAGNOSTICS}
+# diagnose: reads data.nc (the truth), prior.nc, posterior.nc and predictive.nc, writes results/{study}/{model}/{fit}/diagnosis.nc
 
 
 rule diagnose:
     input:
         data=DATA,
+        prior=PRIOR,
         posterior=POSTERIOR,
+        predictive=PREDICTIVE,
         code=code("diagnose"),
     output:
         update(DIAGNOSIS),
@@ -18,7 +14,7 @@ rule diagnose:
         study="{study}",
         id="{model}",
         name="{fit}",
-        limits=diagnose_limits,
+        limits=lambda wildcards: {key: value for key, value in study_of(wildcards)["checks"].items() if key != "expect"},
         interval=of_study("figures", "interval"),
     log:
         "results/logs/diagnose/{study}/{model}/{fit}.log",

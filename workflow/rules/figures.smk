@@ -1,7 +1,4 @@
 # figures: reads the artefacts that a figure needs, writes results/{study}/figures/{figure}.svg and .png, a job per figure
-#
-# A figure shows the values of prior.nc and predictive.nc, not their checks. So these two are `ancient`, and what their values
-# come from is listed among the inputs instead: a new threshold of a check draws nothing again.
 
 
 def figure_of(wildcards):
@@ -12,37 +9,21 @@ def figure_of(wildcards):
 
 
 def figure_inputs(wildcards):
-    figure, study = figure_of(wildcards), wildcards.study
-    model, fit = figure["model"], figure["fit"]
-    files = {"data": DATA.format(study=study), "code": figure_code(figure)}
-    if "prior" in figure["needs"]:
-        files["prior"] = ancient(PRIOR.format(study=study, model=model))
-        files["prior_code"] = [*files_of(STUDIES[study]["models"][model]), *code("prior", "model", "prediction")]
-    if "posterior" in figure["needs"]:
-        files["posterior"] = POSTERIOR.format(study=study, model=model, fit=fit)
+    figure = figure_of(wildcards)
+    place = {"study": wildcards.study, "model": figure["model"], "fit": figure["fit"]}
+    paths = {"prior": PRIOR, "posterior": POSTERIOR, "predictive": PREDICTIVE}
+    files = {name: path.format(**place) for name, path in paths.items() if name in figure["needs"]}
     if "posteriors" in figure["needs"]:
-        files["posteriors"] = per_fit(POSTERIOR, [study], only=model)
-    if "predictive" in figure["needs"]:
-        files["predictive"] = ancient(PREDICTIVE.format(study=study, model=model, fit=fit))
-        files["predictive_code"] = [*files_of(STUDIES[study]["models"][model]), *code("predict", "model", "prediction")]
-    return files
-
-
-def figure_code(figure):
-    modules = [f"plots/{figure['kind']}"] * (figure["own"] is None)
-    return [*code("figures", *modules), *filter(None, [figure["own"], figure["curve"]])]
+        files["posteriors"] = per_fit(POSTERIOR, [wildcards.study], only=figure["model"])
+    modules = [] if figure["own"] else [f"plots/{figure['kind']}"]
+    own = [file for file in (figure["own"], figure["curve"]) if file]
+    return {"data": DATA.format(**place), **files, "code": [*code("figures", *modules), *own]}
 
 
 def figure_settings(wildcards):
-    """The study's figure options, and those settings of other stages that the drawn values come from."""
     figure, study = figure_of(wildcards), study_of(wildcards)
-    settings = {"options": study["figures"], "figure": figure, "title": study["title"]}
-    if "prior" in figure["needs"]:
-        settings["drawn"] = {key: study[key] for key in ("prior", "seed", "precision")}
-        settings["bounds"] = study["checks"].get("prior_predictive", {})
-    if "predictive" in figure["needs"]:
-        settings["drawn"] = {key: study[key] for key in ("predict", "seed", "precision")}
-    return settings
+    bounds = study["checks"].get("prior_predictive", {}) if figure["kind"] == "prior" else {}
+    return {"options": study["figures"], "figure": figure, "title": study["title"], "bounds": bounds}
 
 
 rule figures:

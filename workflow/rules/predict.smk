@@ -17,7 +17,6 @@ rule predict:
         draws=of_study("predict", "draws"),
         seed=of_study("seed"),
         precision=of_study("precision"),
-        limit=of_study("checks", "ppc"),
     log:
         "results/logs/predict/{study}/{model}/{fit}.log",
     benchmark:

@@ -16,8 +16,6 @@ rule prior:
         draws=of_study("prior", "draws"),
         seed=of_study("seed"),
         precision=of_study("precision"),
-        bounds=lambda wildcards: study_of(wildcards)["checks"].get("prior_predictive", {}),
-        inside=of_study("checks", "prior_inside"),
     log:
         "results/logs/prior/{study}/{model}.log",
     benchmark:

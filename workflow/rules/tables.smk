@@ -1,4 +1,4 @@
-# tables: reads posterior.nc of all fits of a study, writes results/{study}/tables/parameters.csv and .tex
+# tables: reads posterior.nc of all fits of a study, writes results/{study}/tables/parameters.csv and .tex, and .html for the report
 
 
 rule tables:
@@ -6,16 +6,18 @@ rule tables:
         posteriors=lambda wildcards: per_fit(POSTERIOR, [wildcards.study]),
         code=code("tables"),
     output:
-        csv=report(
-            f"{TABLE}.csv",
+        csv=f"{TABLE}.csv",
+        tex=f"{TABLE}.tex",
+        html=report(
+            f"{TABLE}.html",
             caption="../report/table.rst",
             category="{study}",
             subcategory="tables",
             labels={"fit": "all", "figure": "table of parameters"},
         ),
-        tex=f"{TABLE}.tex",
     params:
         study="{study}",
+        title=of_study("title"),
         interval=of_study("figures", "interval"),
         labels=lambda wildcards: study_of(wildcards)["figures"].get("labels", {}),
         scalars=of_study("checks", "scalars"),

@@ -1,20 +1,25 @@
-# verdict: reads the checks of all stages, writes results/{study}/verdict.nc
+# verdict: reads diagnosis.nc of all fits, writes results/{study}/verdict.nc and, for the report, checks.html
 # gate: reads verdict.nc, writes results/{study}/gate.txt, or stops a strict run
 # verdicts: reads verdict.nc of all studies, writes results/verdicts.csv and .rst (the report's first page)
 
 
 rule verdict:
     input:
-        priors=lambda wildcards: per_model(PRIOR, [wildcards.study]),
         diagnoses=lambda wildcards: per_fit(DIAGNOSIS, [wildcards.study]),
-        predictives=lambda wildcards: per_fit(PREDICTIVE, [wildcards.study]),
         code=code("verdict"),
     output:
-        update(VERDICT),
+        verdict=update(VERDICT),
+        html=report(
+            CHECKS,
+            caption="../report/checks.rst",
+            category="{study}",
+            subcategory="tables",
+            labels={"fit": "all", "figure": "all checks"},
+        ),
     params:
         study="{study}",
+        title=of_study("title"),
         expect=lambda wildcards: study_of(wildcards)["checks"].get("expect", {}),
-        fits=lambda wildcards: {fit: settings["models"] for fit, settings in study_of(wildcards)["fits"].items()},
     log:
         "results/logs/verdict/{study}.log",
     benchmark:
@@ -64,7 +69,7 @@ rule verdicts:
         rst=update("results/verdicts.rst"),
     params:
         studies={name: {key: study[key] for key in ("title", "description")} for name, study in STUDIES.items()},
-        pages={name: plots.pages(name, FIGURES[name], f"{TABLE}.csv") for name in STUDIES},
+        pages={name: plots.pages(name, FIGURES[name], {"parameters": f"{TABLE}.html", "all checks": CHECKS}) for name in STUDIES},
     log:
         "results/logs/verdicts/all.log",
     benchmark:

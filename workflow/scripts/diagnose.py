@@ -1,46 +1,68 @@
 """
-Summarise a posterior and judge whether its draws can be trusted.
+Judge a fit: prior, draws, predictions, and the truth where it is known.
 
-Reads posterior.nc and, for the truth of a simulation, data.nc. Writes diagnosis.nc with the groups `summary` (over `parameter`:
-mean, sd, median, interval, mcse, ess_bulk, ess_tail, r_hat) and `checks` (rhat, ess_bulk, ess_tail, mcse, divergences, e_bfmi,
-tree_depth, recovery).
+Reads data.nc, prior.nc, posterior.nc and predictive.nc. Writes diagnosis.nc with the groups `summary` (over `parameter`: mean, sd,
+median, interval, mcse, ess_bulk, ess_tail, r_hat) and `checks` (prior_predictive, rhat, ess_bulk, ess_tail, mcse, divergences,
+e_bfmi, tree_depth, ppc, recovery). All thresholds are used here and nowhere else: to move one computes nothing else again.
 """
 
 import json
 
 import numpy as np
+import xarray as xr
 
-from posterity import artefact, checks, convergence, recovery, statistics
+from posterity import artefact, checks, convergence, predictive_checks, recovery, statistics
 from posterity.job import job
 
 
-def diagnose(data: str, posterior: str, output: str, study: str, id: str, name: str, limits: dict, interval: dict) -> None:
+def diagnose(
+    data: str, prior: str, posterior: str, predictive: str, output: str, study: str, id: str, name: str, limits: dict, interval: dict
+) -> None:
     """
     Write summary and checks of one fit to `output`.
 
-    `limits` are the thresholds of the checks, `interval` has kind and probability. Raises UserError for artefacts that do not
-    belong together.
+    `limits` is `checks` of the study, `interval` has kind and probability. Raises UserError for artefacts that do not belong
+    together.
     """
     source = artefact.read(data, study=study)
-    fit = artefact.read(posterior, study=study, model=id, fit=name, data_hash=source.attrs["data_hash"])
+    same = {"study": study, "model": id, "data_hash": source.attrs["data_hash"]}
+    before, fit = artefact.read(prior, **same), artefact.read(posterior, **same, fit=name)
+    after = artefact.read(predictive, **same, fit=name)
     draws, settings = artefact.group(fit, "posterior"), json.loads(fit.attrs["settings"])
-    summary = statistics.summarise(draws, **interval, limit=limits["scalars"])
-    found = convergence.of_summary(summary, draws.sizes["chain"], limits)
-    found += convergence.of_sampler(artefact.group(fit, "sample_stats"), settings, limits)
 
-    truth = artefact.group(source, "truth")
-    known = [site for site in draws.data_vars if site in truth and truth[site].size == draws[site].isel(chain=0, draw=0).size]
-    labels, values = statistics.scalars(draws[known])
-    expected = np.concatenate([np.ravel(truth[site].values) for site in known] or [[]]).astype(float)
-    values = values.reshape(len(labels), values.shape[1] * values.shape[2])
-    found.append(recovery.check(labels, values, expected, **interval, level=limits["recovery"]))
+    summary = statistics.summarise(draws, **interval, limit=limits["scalars"])
+    expected = {site: values.values for site, values in artefact.group(before, "prior_predictive").items()}
+    found = [predictive_checks.prior(expected, limits.get("prior_predictive", {}), limits["prior_inside"])]
+    found += convergence.of_summary(summary, draws.sizes["chain"], limits)
+    found += convergence.of_sampler(artefact.group(fit, "sample_stats"), settings, limits)
+    found.append(posterior_predictive(artefact.group(after, "test_statistics"), limits["ppc"]))
+    found.append(truth_recovered(artefact.group(source, "truth"), draws, interval, limits["recovery"]))
 
     attributes = artefact.provenance("diagnose", study, {"limits": limits, "interval": interval}, fit.attrs["seed"], ("arviz",))
-    attributes |= {"model": id, "fit": name, "data_hash": fit.attrs["data_hash"], "fit_seconds": fit.attrs["wall_time"]}
+    attributes |= {**same, "fit": name, "fit_seconds": fit.attrs["wall_time"]}
     attributes |= {"draws": draws.sizes["chain"] * draws.sizes["draw"], "chains": draws.sizes["chain"]}
     artefact.write(output, {"summary": summary, "checks": checks.to_dataset(found)}, attributes)
 
 
+def posterior_predictive(statistics: xr.Dataset, limit: float | dict) -> checks.Check:
+    """Check the test statistics of the data against those of predictions."""
+    sites = [str(name).removesuffix("_replicated") for name in statistics.data_vars if str(name).endswith("_replicated")]
+    names = tuple(statistics["statistic"].values) if sites else ()
+    replicated, observed = (
+        {site: statistics[f"{site}_{kind}"].values.reshape(-1, len(names)) for site in sites} for kind in ("replicated", "observed")
+    )
+    return predictive_checks.posterior(replicated, observed, names, limit)
+
+
+def truth_recovered(truth: xr.Dataset, draws: xr.Dataset, interval: dict, level: float | dict) -> checks.Check:
+    """Check the intervals of all sites whose true values are known."""
+    known = [site for site in draws.data_vars if site in truth and truth[site].size == draws[site].isel(chain=0, draw=0).size]
+    labels, values = statistics.scalars(draws[known])
+    true = np.concatenate([np.ravel(truth[site].values) for site in known] or [[]]).astype(float)
+    return recovery.check(labels, values.reshape(len(labels), values.shape[1] * values.shape[2]), true, **interval, level=level)
+
+
 if __name__ == "__main__":
     with job(snakemake):
-        diagnose(snakemake.input.data, snakemake.input.posterior, snakemake.output[0], **snakemake.params)
+        files = {name: snakemake.input[name] for name in ("data", "prior", "posterior", "predictive")}
+        diagnose(**files, output=snakemake.output[0], **snakemake.params)

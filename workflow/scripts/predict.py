@@ -3,27 +3,26 @@ Predict: what data would the fitted model make, and how likely does it hold thos
 
 Reads data.nc, posterior.nc and the model. Writes predictive.nc with the groups `posterior_predictive`, `log_likelihood` (one value
 per observation), `log_prior` (top-level latent sites), `test_statistics` (of the data and of the predictions, draw by draw),
-`checks` (ppc), and, for ArviZ, `observed_data`, `sample_stats` and the small sites of `posterior`: all for an evenly thinned part
-of the draws.
+and, for ArviZ, `observed_data`, `sample_stats` and the small sites of `posterior`: all for an evenly thinned part of the draws.
 """
 
 import numpy as np
 import xarray as xr
 
-from posterity import artefact, checks, device, predictive_checks
+from posterity import artefact, device
 from posterity.job import job
 
 SMALL = 100  # sites of the posterior with at most this many scalars are repeated in predictive.nc
 
 
 def predict(
-    data: str, posterior: str, output: str, study: str, id: str, spec: dict, name: str, draws: int, seed: int, limit: float | dict,
+    data: str, posterior: str, output: str, study: str, id: str, spec: dict, name: str, draws: int, seed: int,
     precision: str, threads: int = 1,
 ) -> None:  # fmt: skip
     """
     Write predictions for at most `draws` draws of the fit `name` of the model `id` to `output`.
 
-    `limit` is the threshold of the posterior predictive check. Raises UserError for artefacts that do not belong together.
+    Raises UserError for artefacts that do not belong together.
     """
     device.prepare(threads, precision)
     from posterity import model, prediction
@@ -44,7 +43,6 @@ def predict(
     observed = model.observed_values(bound)
     replicated = {site: prediction.statistics(y, values["log_likelihood_predicted"][site]) for site, y in values["predicted"].items()}
     realised = {site: prediction.statistics(observed[site][None], values["log_likelihood"][site]) for site in replicated}
-    found = [predictive_checks.posterior(replicated, realised, prediction.STATISTICS, limit)]
 
     groups = {group: prediction.posterior_dataset(bound, values[group], chains, table) for group in ("log_likelihood", "log_prior")}
     groups["posterior_predictive"] = prediction.posterior_dataset(bound, values["predicted"], chains, table)
@@ -59,7 +57,6 @@ def predict(
     groups |= model.data_groups(bound, table)
     groups["posterior"] = thinned[[site for site in sample if thinned[site].isel(chain=0, draw=0).size <= SMALL]]
     groups["sample_stats"] = thin(artefact.group(fit, "sample_stats"), step)
-    groups["checks"] = checks.to_dataset(found)
     attributes = artefact.provenance("predict", study, {"draws": draws}, seed, ("jax", "numpyro"), model=id, fit=name)
     attributes |= {"data_hash": fit.attrs["data_hash"], "thinned_by": step, "device": device.description()}
     artefact.write(output, groups, attributes)

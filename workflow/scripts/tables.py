@@ -2,7 +2,7 @@
 Write a study's table of parameters for a paper, as CSV and LaTeX.
 
 Reads posterior.nc of all fits. Writes tables/parameters.csv (all columns, full precision) and tables/parameters.tex (booktabs;
-mean, sd, median and interval, rounded to the Monte Carlo error's place).
+mean, sd, median and interval, to two digits of the sd), and tables/parameters.html for the report.
 """
 
 import csv
@@ -10,13 +10,14 @@ import math
 from pathlib import Path
 
 from posterity import artefact
+from posterity.html import page
 from posterity.job import job
 from posterity.statistics import summarise
 
 COLUMNS = ("model", "fit", "parameter", "label", "unit", "mean", "sd", "median", "lower", "upper", "mcse", "ess_bulk", "ess_tail", "r_hat")
 
 
-def tables(posteriors: list[str], csv_file: str, tex_file: str, study: str, interval: dict, labels: dict, scalars: int) -> None:
+def tables(posteriors: list[str], csv_file: str, tex_file: str, html_file: str, study: str, title: str, interval: dict, labels: dict, scalars: int) -> None:
     """
     Write the table of all parameters of all fits.
 
@@ -41,10 +42,13 @@ def tables(posteriors: list[str], csv_file: str, tex_file: str, study: str, inte
         writer.writerows(rows)
     with artefact.replaced(tex_file) as beside:
         Path(beside).write_text(latex(rows, interval), encoding="utf-8")
+    with artefact.replaced(html_file) as beside:
+        lines = [tuple(f"{row[name]:.5g}" if isinstance(row[name], float) else row[name] for name in COLUMNS) for row in rows]
+        Path(beside).write_text(page(f"{title}: parameters", COLUMNS, lines), encoding="utf-8")
 
 
 def latex(rows: list[dict], interval: dict) -> str:
-    """Make a booktabs table. Digits end one place below the standard deviation's first."""
+    """Make a booktabs table. Numbers end at the second digit of the standard deviation."""
     kind = {"hdi": "HDI", "eti": "equal-tailed interval"}[interval["kind"]]
     lines = [
         r"\begin{tabular}{lllrrrr}",
@@ -69,4 +73,4 @@ def escape(text: str) -> str:
 
 if __name__ == "__main__":
     with job(snakemake):
-        tables(list(snakemake.input.posteriors), snakemake.output.csv, snakemake.output.tex, **snakemake.params)
+        tables(list(snakemake.input.posteriors), *snakemake.output, **snakemake.params)

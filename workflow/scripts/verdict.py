@@ -1,73 +1,67 @@
 """
 Bring all checks of a study together, and give each fit its verdict.
 
-Reads the group `checks` of prior.nc, diagnosis.nc and predictive.nc. Writes verdict.nc with the groups `checks` (all of them, with
-the coordinates model, fit, stage and whether the outcome was expected) and `fits` (one entry per fit: verdict, draws, smallest
-ESS, largest R-hat, seconds, reason). A fit's verdict is the worst of its checks; the study's, an attribute, the worst of its fits'.
+Reads the group `checks` of diagnosis.nc of all fits. Writes verdict.nc with the groups `checks` (all of them, with the coordinates
+model, fit and stage, and `counts_as`: the status with expected outcomes taken into account) and `fits` (one entry per fit: verdict,
+draws, smallest ESS, largest R-hat, seconds, reason), and checks.html, the same for the report. A fit's verdict is the worst of its
+checks; the study's, an attribute, the worst of its fits'.
 """
+
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from posterity import artefact, checks
+from posterity.html import page
 from posterity.job import job
 
 
-def verdict(priors: list[str], diagnoses: list[str], predictives: list[str], output: str, study: str, expect: dict, fits: dict) -> None:
+def verdict(diagnoses: list[str], output: str, html: str, study: str, title: str, expect: dict) -> None:
     """
-    Write the verdict of a study to `output`.
+    Write the verdict of a study to `output`, and its checks as a page to `html`.
 
-    `expect` are the outcomes that are meant, by model, fit and check. `fits` lists the models of each fit. Raises UserError for
-    artefacts that cannot be read or are another study's.
+    `expect` are the outcomes that are meant, by model, fit and check. Raises UserError for artefacts that cannot be read or are
+    another study's.
     """
-    found, at, attributes = [], {"model": [], "fit": [], "stage": []}, {}
-    for path in [*priors, *diagnoses, *predictives]:
+    found, at, counted, fits = [], {"model": [], "fit": [], "stage": []}, [], []
+    for path in diagnoses:
         tree = artefact.read(path, study=study)
-        source = tree.attrs
-        some = checks.from_dataset(artefact.group(tree, "checks"))
-        found += some
+        source, mine = tree.attrs, checks.from_dataset(artefact.group(tree, "checks"))
+        meant = expect.get(source["model"], {}).get(source["fit"], {})
+        outcomes = [checks.expected(check, meant.get(check.name)) for check in mine]
+        values = {check.name: check.value for check in mine}
+        found += mine
+        counted += [status for status, _ in outcomes]
         for name in at:
-            at[name] += [source.get(name, "")] * len(some)
-        attributes[source["stage"], source["model"], source.get("fit", "")] = source
-
-    rows = []
-    counted = ["" for _ in found]  # what each check counts for, with what is expected taken into account
-    for fit, models in fits.items():
-        for model in models:
-            meant = expect.get(model, {}).get(fit, {})
-            mine = [i for i in range(len(found)) if at["model"][i] == model and at["fit"][i] in (fit, "")]
-            outcomes = [checks.expected(found[i], meant.get(found[i].name)) for i in mine]
-            for i, (status, _) in zip(mine, outcomes, strict=True):
-                counted[i] = checks.worst([status, counted[i]]) if counted[i] else status
-            values = {found[i].name: found[i].value for i in mine}
-            diagnosis = attributes["diagnose", model, fit]
-            rows.append(
-                {
-                    "model": model,
-                    "fit": fit,
-                    "verdict": checks.worst([status for status, _ in outcomes]),
-                    "draws": int(diagnosis["draws"]),
-                    "ess": min(values["ess_bulk"], values["ess_tail"]),
-                    "rhat": values["rhat"],
-                    "seconds": float(diagnosis["fit_seconds"]),
-                    "reason": "; ".join(reason for _, reason in outcomes if reason),
-                }
-            )
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    table = xr.Dataset(
-        {name: ("row", np.array(values, dtype=object if isinstance(values[0], str) else None)) for name, values in columns.items()}
-    )
-    overall = checks.worst([row["verdict"] for row in rows])
+            at[name] += [source[name]] * len(mine)
+        fits.append(
+            {
+                "model": source["model"],
+                "fit": source["fit"],
+                "verdict": checks.worst([status for status, _ in outcomes]),
+                "draws": source["draws"],
+                "ess": np.fmin(values["ess_bulk"], values["ess_tail"]),
+                "rhat": values["rhat"],
+                "seconds": source["fit_seconds"],
+                "reason": "; ".join(reason for _, reason in outcomes if reason),
+            }
+        )
+    fits.sort(key=lambda row: (row["model"], row["fit"]))
+    columns = {name: np.array([row[name] for row in fits]) for name in fits[0]}
+    table = xr.Dataset({name: ("row", values.astype(object) if values.dtype.kind == "U" else values) for name, values in columns.items()})
+    overall = checks.worst([row["verdict"] for row in fits])
     attributes = artefact.provenance("verdict", study, {"expect": expect}, 0, ("xarray",), verdict=overall)
+    with artefact.replaced(html) as beside:
+        rows = [
+            (*where, check.name, f"{check.value:.4g}", f"{check.threshold:g}", check.status, status, check.message)
+            for *where, check, status in zip(at["model"], at["fit"], found, counted, strict=True)
+        ]
+        headings = ("model", "fit", "check", "value", "threshold", "status", "counts as", "what was found")
+        Path(beside).write_text(page(f"{title}: all checks", headings, sorted(rows)), encoding="utf-8")
     artefact.write(output, {"checks": checks.to_dataset(found, **at, counts_as=counted), "fits": table}, attributes)
 
 
 if __name__ == "__main__":
     with job(snakemake):
-        verdict(
-            list(snakemake.input.priors),
-            list(snakemake.input.diagnoses),
-            list(snakemake.input.predictives),
-            snakemake.output[0],
-            **snakemake.params,
-        )
+        verdict(list(snakemake.input.diagnoses), snakemake.output.verdict, snakemake.output.html, **snakemake.params)

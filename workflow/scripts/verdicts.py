@@ -9,9 +9,9 @@ prints the table.
 import csv
 import sys
 from pathlib import Path
-from urllib.parse import quote
 
 COLUMNS = ("study", "model", "fit", "verdict", "draws", "ess", "rhat", "seconds", "reason")
+MARKS = {"pass": ":pass:`✓ pass`", "warn": ":warn:`! warn`", "fail": ":fail:`✗ fail`"}  # not by colour alone
 HEADINGS = ("study", "model", "fit", "verdict", "draws", "smallest ESS", "largest R-hat", "seconds")
 
 
@@ -46,22 +46,28 @@ def cells(row: dict) -> list[str]:
 
 def first_page(rows: list[dict], studies: dict, pages: dict) -> list[str]:
     """Write the verdicts as reStructuredText: per study a table, what was found, and links."""
-    lines = []
+    lines = [line for name in MARKS for line in (f".. role:: {name}", "")]
     for study, texts in studies.items():
         mine = [row for row in rows if row["study"] == study]
         lines += ["", texts["title"], "-" * max(4, len(texts["title"])), "", texts["description"], ""]
         lines += [".. list-table::", "   :header-rows: 1", "   :class: verdicts", ""]
         for line in (HEADINGS[1:], *(cells(row)[1:] for row in mine)):
-            lines += [f"   {'*' if i == 0 else ' '} - {escape(cell)}" for i, cell in enumerate(line)]
+            lines += [f"   {'*' if i == 0 else ' '} - {MARKS.get(cell) or escape(cell)}" for i, cell in enumerate(line)]
         lines.append("")
         for row in mine:
             if row["reason"]:
                 lines += [f"* **{escape(row['model'])}, {escape(row['fit'])}: {row['verdict']}.** {escape(row['reason'])}"]
         lines.append("")
         for heading, links in pages[study].items():
-            shown = [f"`{title} <javascript:app.showResult('{quote(path, safe='')}')>`__" for title, path in links.items()]
-            lines += [f"{heading}: " + " · ".join(shown), ""]
+            lines += [f"*{escape(heading)}*: " + " · ".join(link(title, path) for title, path in links.items()), ""]
     return lines
+
+
+def link(title: str, path: str) -> str:
+    """Link to a file in the report: show it, with its caption at the side."""
+    content = {".svg": "img", ".html": "html"}[Path(path).suffix]
+    view = f"navbarMode:'resultinfo',resultPath:'{path}',content:'{content}',contentPath:results['{path}'].data_uri"
+    return f"`{title} <javascript:void(app.setView({{{view}}}))>`__"
 
 
 def escape(text: str) -> str:

@@ -51,10 +51,10 @@ def catalogue(name: str, study: dict) -> dict[str, dict]:
     return figures
 
 
-def pages(study: str, figures: dict[str, dict], table: str) -> dict[str, dict[str, str]]:
+def pages(study: str, figures: dict[str, dict], tables: dict[str, str]) -> dict[str, dict[str, str]]:
     """List the links of the report's first page: by model and fit the files of its figures, by their titles."""
     links = {}
     for name, figure in figures.items():
         heading = ", ".join(filter(None, [figure["model"], figure["fit"]]))
         links.setdefault(heading, {})[figure["title"]] = f"results/{study}/figures/{name}.svg"
-    return {heading: links[heading] for heading in sorted(links)} | {"tables": {"parameters": table.format(study=study)}}
+    return {heading: links[heading] for heading in sorted(links)} | {"tables": {title: path.format(study=study) for title, path in tables.items()}}

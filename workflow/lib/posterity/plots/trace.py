@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from posterity.artefact import group
 from posterity.plots import style
 
-POINTS = 500  # points of a trace that are drawn, per chain
+POINTS = 250  # points of a trace that are drawn, per chain
 BINS = 20
 
 
@@ -30,13 +30,12 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     for (name, text, values), (left, right) in zip(shown, grid, strict=True):
         for chain in range(chains):
             colour = style.CYCLE[chain % len(style.CYCLE)]
-            left.plot(places, values[chain, ::step], lw=0.5, alpha=0.8, color=colour, zorder=0.5, label=f"chain {chain}")
+            left.plot(places, values[chain, ::step], lw=0.5, alpha=0.8, color=colour, label=f"chain {chain}")
         true = style.true_value(truth, name)
         if true is not None:
             left.axhline(true, color=style.TRUTH, ls="--", lw=1.5, label="truth")
         left.set_ylabel("\n".join(wrap(text)))
         left.set_xlim(0, draws)
-        left.set_rasterization_zorder(1)  # all traces as one picture, whatever their number
         ranks(right, values)
     if diverging is not None and bool(diverging.any()):
         where = np.unique(np.nonzero(diverging.transpose("chain", "draw").values)[1])
