@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .PHONY: run test check env lock
 
 run: .venv/ready
-	@snakemake --cores all $(config)
+	@snakemake --cores all --quiet host reason $(config)
 	@python workflow/scripts/verdicts.py results/verdicts.csv
 	@snakemake --cores 1 $(config) --quiet all --report results/report.html
 	@echo "The report: results/report.html"

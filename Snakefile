@@ -24,6 +24,10 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/verdict.smk"
 
 
+onerror:
+    print(f"\n{failures(log)}\n", file=sys.stderr)
+
+
 rule all:
     default_target: True
     input:
@@ -31,6 +35,8 @@ rule all:
         every_figure(),
         every_table(),
         every_gate(),
+    message:
+        "all artefacts, figures, tables and verdicts are there"
 
 
 # A whole stage, by name: `snakemake --cores 4 fits` stops after the fits.

@@ -1,5 +1,6 @@
 # What the rules share: the studies, the paths of the artefacts, and what each stage's result depends on. No rules here.
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -123,3 +124,10 @@ def of_study(*keys):
         return value
 
     return part
+
+
+def failures(snakemake_log):
+    """What the failed jobs of a run said, a sentence each, from their log files."""
+    paths = re.findall(r"^    log: (\S+)", Path(snakemake_log).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    logs = [Path(path).read_text(encoding="utf-8") for path in dict.fromkeys(paths) if Path(path).is_file()]
+    return "\n".join(line for text in logs for line in text.splitlines() if line.startswith("posterity: "))

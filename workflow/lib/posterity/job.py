@@ -44,7 +44,9 @@ def job(snakemake) -> Iterator[None]:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         log.info("%s took %.2f s, of these %.2f s for imports, and %.0f MB", what, _age(), imported, peak)
         return
-    os.write(terminal, f"\nposterity: {what}: {sentence}\n\n".encode())
+    line = f"posterity: {what}: {sentence}\n"
+    os.write(2, line.encode())  # found again at the end of the run
+    os.write(terminal, f"\n{line}\n".encode())
     sys.exit(1)
 
 

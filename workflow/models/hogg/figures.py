@@ -14,7 +14,7 @@ def curve(x, m, b):
 def membership(artefacts, settings):
     """
     Which points the mixture takes for outliers. The colour of a point is its posterior probability of being an outlier, the mean
-    of `p_outlier`; points above one half carry their number in the table. The line is the posterior mean with its interval.
+    of `p_outlier`; points above one half carry their number in the table. The band is the interval of the line.
     """
     from posterity.plots.data import band
 

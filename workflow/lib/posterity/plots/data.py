@@ -60,7 +60,8 @@ def variables(data: xr.Dataset, observed: xr.Dataset, given: dict) -> tuple[str 
         return None
     numeric = [str(name) for name, values in data.data_vars.items() if values.dims == data[y].dims and values.dtype.kind in "iuf"]
     known = [pattern.format(y=y) for pattern in ERROR_NAMES]
-    error = given.get("error", next((name for name in known if name in numeric and name != y), None))
+    single = [str(name) for name, values in data.data_vars.items() if values.ndim == 0]
+    error = given.get("error", next((name for name in known if name in numeric + single and name != y), None))
     x = given.get("x", next((name for name in numeric if name not in (y, error)), None))
     return x if x in data else None, y, error if error in data else None
 

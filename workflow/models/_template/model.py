@@ -1,0 +1,26 @@
+"""
+An exponential decay with known Gaussian errors: a model to copy and change.
+
+Say here what the model is and where it comes from (paper, equation), as on the page of a paper.
+"""
+
+import jax.numpy as jnp
+import numpyro
+from numpyro.distributions import HalfNormal, Normal
+
+# Names and units for figures and tables, by site.
+LABELS = {"a": "amplitude a", "tau": "decay time tau"}
+UNITS = {"a": "mV", "tau": "s"}
+
+
+def model(x, e, y=None):
+    """
+    Each argument is the variable of the same name in the data; those that default to None are observations.
+
+    x: time (s), shape (point,); e: standard deviation of y (mV); y: voltage (mV), shape (point,).
+    """
+    # ASSUME: amplitude and decay time are of the order of ten.
+    a = numpyro.sample("a", HalfNormal(10))
+    tau = numpyro.sample("tau", HalfNormal(10))
+    with numpyro.plate("point", len(x)):
+        numpyro.sample("y", Normal(a * jnp.exp(-x / tau), e), obs=y)
