@@ -6,7 +6,8 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-sys.path.insert(0, str(Path(workflow.basedir, "workflow/lib")))
+LIBRARY = Path(workflow.basedir, "workflow/lib")
+sys.path.insert(0, str(LIBRARY))
 
 from posterity import plots, sources
 from posterity.errors import UserError
@@ -87,10 +88,9 @@ def relative(paths):
 
 def code(script, *modules):
     """The script of a stage, the library modules that it imports, and modules that it imports by name later."""
-    lib = Path(workflow.basedir, "workflow/lib")
-    files = sources.closure(Path(workflow.basedir, f"workflow/scripts/{script}.py"), lib)
+    files = sources.closure(Path(workflow.basedir, f"workflow/scripts/{script}.py"), LIBRARY)
     for module in modules:
-        files += sources.closure(lib / "posterity" / f"{module}.py", lib)
+        files += sources.closure(LIBRARY / "posterity" / f"{module}.py", LIBRARY)
     return sorted({*relative(files)})
 
 
@@ -124,6 +124,80 @@ def of_study(*keys):
         return value
 
     return part
+
+
+# For data
+
+
+def simulated_model(wildcards):
+    """The entry of the model that a simulation runs: one of the study, or a folder of workflow/models."""
+    data = study_of(wildcards)["data"]
+    if data == "none" or "simulate" not in data:
+        return None
+    return simulation_model(data["simulate"]["model"], study_of(wildcards))
+
+
+def data_sources(wildcards):
+    data, model = study_of(wildcards)["data"], simulated_model(wildcards)
+    if model is None:
+        return [data["file"]] if data != "none" else []
+    simulator = Path(model["file"]).with_name("simulate.py")
+    return [str(simulator)] if simulator.is_file() else files_of(model)
+
+
+def data_code(wildcards):
+    model = simulated_model(wildcards)
+    forward = model is not None and not Path(model["file"]).with_name("simulate.py").is_file()
+    return code("data", *["simulation", "device"] * forward)
+
+
+# For fit
+
+
+def fit_settings(wildcards):
+    return {key: value for key, value in study_of(wildcards)["fits"][wildcards.fit].items() if key != "models"}
+
+
+def fit_code(wildcards):
+    return code("fit", "model", "prediction", "preflight", f"methods/{fit_settings(wildcards)['method']}")
+
+
+def fit_threads(wildcards):
+    settings = fit_settings(wildcards)
+    return settings.get(METHODS[settings["method"]].parallel, 1)
+
+
+# For figures
+
+
+def figure_of(wildcards):
+    study_of(wildcards)
+    if wildcards.figure not in FIGURES[wildcards.study]:
+        raise WorkflowError(f"study {wildcards.study} has no figure '{wildcards.figure}': {', '.join(FIGURES[wildcards.study])}")
+    return FIGURES[wildcards.study][wildcards.figure]
+
+
+def figure_inputs(wildcards):
+    figure = figure_of(wildcards)
+    place = {"study": wildcards.study, "model": figure["model"], "fit": figure["fit"]}
+    paths = {"prior": PRIOR, "posterior": POSTERIOR, "predictive": PREDICTIVE}
+    files = {name: path.format(**place) for name, path in paths.items() if name in figure["needs"]}
+    if "posteriors" in figure["needs"]:
+        files["posteriors"] = per_fit(POSTERIOR, [wildcards.study], only=figure["model"])
+    modules = ["plots/style"] if figure["own"] else [f"plots/{figure['kind']}"]
+    own = [path for file in (figure["own"], figure["curve"]) if file for path in sources_of_figures(file)]
+    return {"data": DATA.format(**place), **files, "code": sorted({*code("figures", *modules), *own})}
+
+
+def sources_of_figures(file):
+    """A model's figures.py, and the library modules that it imports."""
+    return relative(sources.closure(Path(file), LIBRARY))
+
+
+def figure_settings(wildcards):
+    figure, study = figure_of(wildcards), study_of(wildcards)
+    bounds = study["checks"].get("prior_predictive", {}) if figure["kind"] == "prior" else {}
+    return {"options": study["figures"], "figure": figure, "title": study["title"], "bounds": bounds}
 
 
 def failures(snakemake_log):

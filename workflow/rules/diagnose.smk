@@ -10,22 +10,22 @@ rule diagnose:
         code=code("diagnose"),
     output:
         update(DIAGNOSIS),
+    log:
+        "results/logs/diagnose/{study}/{model}/{fit}.log",
+    benchmark:
+        "results/benchmarks/diagnose/{study}/{model}/{fit}.tsv"
+    conda:
+        "../../envs/posterity.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         study="{study}",
         id="{model}",
         name="{fit}",
         limits=lambda wildcards: {key: value for key, value in study_of(wildcards)["checks"].items() if key != "expect"},
         interval=of_study("figures", "interval"),
-    log:
-        "results/logs/diagnose/{study}/{model}/{fit}.log",
-    benchmark:
-        "results/benchmarks/diagnose/{study}/{model}/{fit}.tsv"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    conda:
-        "../../envs/posterity.yaml"
     message:
         "diagnosis of {wildcards.study}, {wildcards.model}, {wildcards.fit}"
     script:

@@ -1,19 +1,6 @@
 # fit: reads data.nc and the model, writes results/{study}/{model}/{fit}/posterior.nc
 
 
-def fit_settings(wildcards):
-    return {key: value for key, value in study_of(wildcards)["fits"][wildcards.fit].items() if key != "models"}
-
-
-def fit_code(wildcards):
-    return code("fit", "model", "prediction", "preflight", f"methods/{fit_settings(wildcards)['method']}")
-
-
-def fit_threads(wildcards):
-    settings = fit_settings(wildcards)
-    return settings.get(METHODS[settings["method"]].parallel, 1)
-
-
 rule fit:
     input:
         data=DATA,
@@ -21,6 +8,16 @@ rule fit:
         code=fit_code,
     output:
         update(POSTERIOR),
+    log:
+        "results/logs/fit/{study}/{model}/{fit}.log",
+    benchmark:
+        "results/benchmarks/fit/{study}/{model}/{fit}.tsv"
+    conda:
+        "../../envs/posterity.yaml"
+    threads: fit_threads
+    resources:
+        mem_mb=2000,
+        runtime=60,
     params:
         study="{study}",
         id="{model}",
@@ -29,16 +26,6 @@ rule fit:
         settings=fit_settings,
         seed=of_study("seed"),
         precision=of_study("precision"),
-    log:
-        "results/logs/fit/{study}/{model}/{fit}.log",
-    benchmark:
-        "results/benchmarks/fit/{study}/{model}/{fit}.tsv"
-    threads: fit_threads
-    resources:
-        mem_mb=2000,
-        runtime=60,
-    conda:
-        "../../envs/posterity.yaml"
     message:
         "fit of {wildcards.study}, {wildcards.model}, {wildcards.fit}"
     script:

@@ -9,6 +9,16 @@ rule predict:
         code=code("predict", "model", "prediction"),
     output:
         update(PREDICTIVE),
+    log:
+        "results/logs/predict/{study}/{model}/{fit}.log",
+    benchmark:
+        "results/benchmarks/predict/{study}/{model}/{fit}.tsv"
+    conda:
+        "../../envs/posterity.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
     params:
         study="{study}",
         id="{model}",
@@ -17,16 +27,6 @@ rule predict:
         draws=of_study("predict", "draws"),
         seed=of_study("seed"),
         precision=of_study("precision"),
-    log:
-        "results/logs/predict/{study}/{model}/{fit}.log",
-    benchmark:
-        "results/benchmarks/predict/{study}/{model}/{fit}.tsv"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    conda:
-        "../../envs/posterity.yaml"
     message:
         "predictions of {wildcards.study}, {wildcards.model}, {wildcards.fit}"
     script:

@@ -1,7 +1,6 @@
 # prior: reads data.nc and the model, writes results/{study}/{model}/prior.nc
 
 
-
 rule prior:
     input:
         data=DATA,
@@ -9,6 +8,16 @@ rule prior:
         code=code("prior", "model", "prediction", "preflight"),
     output:
         update(PRIOR),
+    log:
+        "results/logs/prior/{study}/{model}.log",
+    benchmark:
+        "results/benchmarks/prior/{study}/{model}.tsv"
+    conda:
+        "../../envs/posterity.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
     params:
         study="{study}",
         id="{model}",
@@ -16,16 +25,6 @@ rule prior:
         draws=of_study("prior", "draws"),
         seed=of_study("seed"),
         precision=of_study("precision"),
-    log:
-        "results/logs/prior/{study}/{model}.log",
-    benchmark:
-        "results/benchmarks/prior/{study}/{model}.tsv"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    conda:
-        "../../envs/posterity.yaml"
     message:
         "prior of {wildcards.study}, {wildcards.model}"
     script:

@@ -15,22 +15,22 @@ rule tables:
             subcategory="tables",
             labels={"fit": "all", "figure": "table of parameters"},
         ),
+    log:
+        "results/logs/tables/{study}.log",
+    benchmark:
+        "results/benchmarks/tables/{study}.tsv"
+    conda:
+        "../../envs/posterity.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         study="{study}",
         title=of_study("title"),
         interval=of_study("figures", "interval"),
         labels=lambda wildcards: study_of(wildcards)["figures"].get("labels", {}),
         scalars=of_study("checks", "scalars"),
-    log:
-        "results/logs/tables/{study}.log",
-    benchmark:
-        "results/benchmarks/tables/{study}.tsv"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    conda:
-        "../../envs/posterity.yaml"
     message:
         "tables of {wildcards.study}"
     script:

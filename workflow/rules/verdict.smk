@@ -16,21 +16,21 @@ rule verdict:
             subcategory="tables",
             labels={"fit": "all", "figure": "all checks"},
         ),
-    params:
-        study="{study}",
-        title=of_study("title"),
-        expect=lambda wildcards: study_of(wildcards)["checks"].get("expect", {}),
     log:
         "results/logs/verdict/{study}.log",
     benchmark:
         "results/benchmarks/verdict/{study}.tsv"
-    threads: 1
     priority: 10
+    conda:
+        "../../envs/posterity.yaml"
+    threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
-    conda:
-        "../../envs/posterity.yaml"
+    params:
+        study="{study}",
+        title=of_study("title"),
+        expect=lambda wildcards: study_of(wildcards)["checks"].get("expect", {}),
     message:
         "verdict on {wildcards.study}"
     script:
@@ -47,13 +47,13 @@ rule gate:
         "results/logs/gate/{study}.log",
     benchmark:
         "results/benchmarks/gate/{study}.tsv"
-    threads: 1
     priority: 20
+    conda:
+        "../../envs/posterity.yaml"
+    threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
-    conda:
-        "../../envs/posterity.yaml"
     message:
         "gate of {wildcards.study}"
     script:
@@ -67,19 +67,19 @@ rule verdicts:
     output:
         csv=update("results/verdicts.csv"),
         rst=update("results/verdicts.rst"),
-    params:
-        studies={name: {key: study[key] for key in ("title", "description")} for name, study in STUDIES.items()},
-        pages={name: plots.pages(name, FIGURES[name], {"parameters": f"{TABLE}.html", "all checks": CHECKS}) for name in STUDIES},
     log:
         "results/logs/verdicts/all.log",
     benchmark:
         "results/benchmarks/verdicts/all.tsv"
+    conda:
+        "../../envs/posterity.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
-    conda:
-        "../../envs/posterity.yaml"
+    params:
+        studies={name: {key: study[key] for key in ("title", "description")} for name, study in STUDIES.items()},
+        pages={name: plots.pages(name, FIGURES[name], {"parameters": f"{TABLE}.html", "all checks": CHECKS}) for name in STUDIES},
     message:
         "verdicts on all studies"
     script:

@@ -16,7 +16,16 @@ from posterity.job import job
 
 
 def diagnose(
-    data: str, prior: str, posterior: str, predictive: str, output: str, study: str, id: str, name: str, limits: dict, interval: dict
+    data: str,
+    prior: str,
+    posterior: str,
+    predictive: str,
+    output: str,
+    study: str,
+    id: str,
+    name: str,
+    limits: dict,
+    interval: dict,
 ) -> None:
     """
     Write summary and checks of one fit to `output`.

@@ -11,6 +11,7 @@ import importlib
 from posterity import artefact
 from posterity.errors import UserError
 from posterity.job import job
+from posterity.plots.own import load_figures
 
 
 def figures(inputs: dict[str, str | list[str]], svg: str, png: str, study: str, settings: dict) -> None:
@@ -33,8 +34,6 @@ def figures(inputs: dict[str, str | list[str]], svg: str, png: str, study: str, 
         from posterity.plots import style
 
         if figure["own"]:
-            from posterity.plots.data import load_figures
-
             try:
                 drawn = getattr(load_figures(figure["own"]), figure["kind"])(artefacts, settings)
             except Exception as error:

@@ -41,7 +41,9 @@ def predict(
     values = prediction.posterior(bound, latent, seed, study, id, name, "predict")
 
     observed = model.observed_values(bound)
-    replicated = {site: prediction.statistics(y, values["log_likelihood_predicted"][site]) for site, y in values["predicted"].items()}
+    replicated = {
+        site: prediction.statistics(y, values["log_likelihood_predicted"][site]) for site, y in values["predicted"].items()
+    }
     realised = {site: prediction.statistics(observed[site][None], values["log_likelihood"][site]) for site in replicated}
 
     groups = {group: prediction.posterior_dataset(bound, values[group], chains, table) for group in ("log_likelihood", "log_prior")}

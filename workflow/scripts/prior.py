@@ -9,9 +9,7 @@ from posterity import artefact, device
 from posterity.job import job
 
 
-def prior(
-    data: str, output: str, study: str, id: str, spec: dict, draws: int, seed: int, precision: str, threads: int = 1
-) -> None:
+def prior(data: str, output: str, study: str, id: str, spec: dict, draws: int, seed: int, precision: str, threads: int = 1) -> None:
     """
     Write `draws` prior and prior predictive draws of the model `id` (its entry in the study: `spec`) to `output`.
 

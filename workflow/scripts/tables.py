@@ -14,10 +14,35 @@ from posterity.html import page
 from posterity.job import job
 from posterity.statistics import summarise
 
-COLUMNS = ("model", "fit", "parameter", "label", "unit", "mean", "sd", "median", "lower", "upper", "mcse", "ess_bulk", "ess_tail", "r_hat")
+COLUMNS = (
+    "model",
+    "fit",
+    "parameter",
+    "label",
+    "unit",
+    "mean",
+    "sd",
+    "median",
+    "lower",
+    "upper",
+    "mcse",
+    "ess_bulk",
+    "ess_tail",
+    "r_hat",
+)
 
 
-def tables(posteriors: list[str], csv_file: str, tex_file: str, html_file: str, study: str, title: str, interval: dict, labels: dict, scalars: int) -> None:
+def tables(
+    posteriors: list[str],
+    csv_file: str,
+    tex_file: str,
+    html_file: str,
+    study: str,
+    title: str,
+    interval: dict,
+    labels: dict,
+    scalars: int,
+) -> None:
     """
     Write the table of all parameters of all fits.
 

@@ -49,7 +49,9 @@ def verdict(diagnoses: list[str], output: str, html: str, study: str, title: str
         )
     fits.sort(key=lambda row: (row["model"], row["fit"]))
     columns = {name: np.array([row[name] for row in fits]) for name in fits[0]}
-    table = xr.Dataset({name: ("row", values.astype(object) if values.dtype.kind == "U" else values) for name, values in columns.items()})
+    table = xr.Dataset(
+        {name: ("row", values.astype(object) if values.dtype.kind == "U" else values) for name, values in columns.items()}
+    )
     overall = checks.worst([row["verdict"] for row in fits])
     attributes = artefact.provenance("verdict", study, {"expect": expect}, 0, ("xarray",), verdict=overall)
     with artefact.replaced(html) as beside:

@@ -81,7 +81,9 @@ def show(csv_file: str) -> str:
         rows = list(csv.DictReader(file))
     lines = [list(HEADINGS), *(cells(row) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEADINGS))]
-    aligned = ["  ".join(c.ljust(w) if i < 4 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))) for line in lines]
+    aligned = [
+        "  ".join(c.ljust(w) if i < 4 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))) for line in lines
+    ]
     reasons = [f"{row['study']}, {row['model']}, {row['fit']}: {row['verdict']}. {row['reason']}" for row in rows if row["reason"]]
     return "\n".join([aligned[0], "-" * len(aligned[0]), *aligned[1:], *([""] if reasons else []), *reasons])
 

@@ -62,9 +62,8 @@ def _over_draws(run, inputs, traced):
     done = []
     for start in range(0, draws, size):
         chosen = np.minimum(np.arange(start, start + size), draws - 1)
-        batch = mapped(jax.tree.map(lambda values, chosen=chosen: values[chosen], inputs), traced)
-        done.append(jax.tree.map(lambda values, kept=min(size, draws - start): np.asarray(values)[:kept], batch))
-    return jax.tree.map(lambda *parts: np.concatenate(parts), *done)
+        done.append(mapped(jax.tree.map(lambda values, chosen=chosen: values[chosen], inputs), traced))
+    return jax.tree.map(lambda *parts: np.concatenate(parts)[:draws], *done)
 
 
 STATISTICS = ("mean", "sd", "smallest", "largest", "deviance", "worst point")

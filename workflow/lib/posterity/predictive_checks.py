@@ -24,7 +24,9 @@ def prior(predicted: dict[str, np.ndarray], bounds: dict[str, list], limits: flo
     return judge("prior_predictive", shares[worst], limits, message, above=False)
 
 
-def posterior(replicated: dict[str, np.ndarray], observed: dict[str, np.ndarray], names: tuple[str, ...], limits: float | dict) -> Check:
+def posterior(
+    replicated: dict[str, np.ndarray], observed: dict[str, np.ndarray], names: tuple[str, ...], limits: float | dict
+) -> Check:
     """
     Check test statistics of the data against those of posterior predictions.
 

@@ -13,7 +13,14 @@ study leaves out is taken from `defaults`, key by key. An unknown key is refused
 project's folder. On the command line: `--config studies=mine`, or `--config studies='["line", "hogg"]'`, `--config strict=true`.
 """
 
-TYPES = {"integer": "whole number", "number": "number", "string": "text", "object": "keys", "array": "list", "boolean": "true/false"}
+TYPES = {
+    "integer": "whole number",
+    "number": "number",
+    "string": "text",
+    "object": "keys",
+    "array": "list",
+    "boolean": "true/false",
+}
 
 
 def resolve(rule: dict) -> dict:
@@ -43,7 +50,9 @@ def rows(properties: dict, defaults: dict, required: list[str]) -> list[str]:
     for key, rule in properties.items():
         given = defaults.get(key, resolve(rule).get("default"))
         text = yaml.safe_dump(given, default_flow_style=True, width=1000).strip().removesuffix("...").strip()
-        default = "required" if key in required else "" if given is None or isinstance(given, dict) and len(given) > 3 else f"`{text}`"
+        default = (
+            "required" if key in required else "" if given is None or (isinstance(given, dict) and len(given) > 3) else f"`{text}`"
+        )
         lines.append(f"| `{key}` | {kind(rule)} | {default} | {resolve(rule).get('description', '')} |")
     return lines
 
@@ -61,7 +70,13 @@ def reference(defaults: dict) -> str:
     lines += ["### `data: simulate:`", "", *rows(simulate["properties"], {}, simulate["required"]), ""]
     lines += ["Expressions of `derive` and `select` know the columns, numbers, texts, lists, `+ - * / % **`, comparisons, `in`,"]
     lines += ["`& | ~` (and, or, not), `pi`, and the functions " + ", ".join(functions()) + ".", ""]
-    lines += ["### `models: <id>:`", "", definitions["model"].get("description", ""), *rows(definitions["model"]["properties"], {}, []), ""]
+    lines += [
+        "### `models: <id>:`",
+        "",
+        definitions["model"].get("description", ""),
+        *rows(definitions["model"]["properties"], {}, []),
+        "",
+    ]
     for method in study["properties"]["fits"]["additionalProperties"]["properties"]["method"]["enum"]:
         rule = definitions[method]
         lines += [f"### `fits: <id>: method: {method}`", "", rule["description"], "", *rows(rule["properties"], {}, ["method"]), ""]

@@ -26,7 +26,9 @@ def covariates(design: dict, dim: str, seed: int, where: str) -> xr.Dataset:
             case list() | int() | float():
                 values = np.asarray(value)
             case _:
-                raise UserError(f"{where}: design: {name}: give a number, a list, {{linspace: [a, b, n]}} or {{uniform: [a, b, n]}}")
+                raise UserError(
+                    f"{where}: design: {name}: give a number, a list, {{linspace: [a, b, n]}} or {{uniform: [a, b, n]}}"
+                )
         if values.dtype.kind not in "iufb":
             raise UserError(f"{where}: design: {name}: numbers are needed, not {value!r}")
         if values.ndim and data.sizes.get(dim, values.size) != values.size:
@@ -51,7 +53,9 @@ def forward(id: str, spec: dict, truth: dict | str, design: dict, dim: str, seed
     if given and missing:
         raise UserError(f"{where}: truth: no value for the site '{missing[0]}'; give one, or say `truth: prior`")
     latent = {name: np.asarray(given[name], dtype=float) for name in model.names("latent") if name in given}
-    run = jax.jit(lambda key, latent, traced: {n: m["value"] for n, m in predictive(model, key, latent, traced).items() if "value" in m})
+    run = jax.jit(
+        lambda key, latent, traced: {n: m["value"] for n, m in predictive(model, key, latent, traced).items() if "value" in m}
+    )
     values = run(key(seed, "simulate", id), latent, model.traced)
     observed = model.names("observed")
     recorded = [name for name in model.sites if name not in observed]

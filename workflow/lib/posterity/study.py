@@ -35,7 +35,9 @@ _Loader.yaml_implicit_resolvers = {
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"),
+    re.compile(
+        r"^[-+]?(?:(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+    ),
     list("-+.0123456789"),
 )
 
@@ -43,7 +45,7 @@ _Loader.add_implicit_resolver(
 def read_yaml(path: str | Path) -> dict:
     """Read a YAML file whose top level is a mapping. Raises UserError with file, line and reason."""
     try:
-        content = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
+        content = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise UserError(f"{path}{line}: this is no YAML ({error.problem}); mend the line or the one above it") from None
@@ -292,7 +294,9 @@ def _check_defined(file: Path, functions: list[str], where: str) -> None:
 
 
 def _check_expectations(study: dict, path: Path) -> None:
-    known = [key for key in schema("study")["properties"]["checks"]["properties"] if key not in ("scalars", "expect", "prior_inside")]
+    known = [
+        key for key in schema("study")["properties"]["checks"]["properties"] if key not in ("scalars", "expect", "prior_inside")
+    ]
     for model, fits in study.get("checks", {}).get("expect", {}).items():
         where = f"{path}: checks: expect"
         if model not in study["models"]:

@@ -2,8 +2,10 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+
 from posterity.artefact import group
 from posterity.plots import style
+from posterity.plots.data import band
 
 
 def curve(x, m, b):
@@ -16,8 +18,6 @@ def membership(artefacts, settings):
     Which points the mixture takes for outliers. The colour of a point is its posterior probability of being an outlier, the mean
     of `p_outlier`; points above one half carry their number in the table. The band is the interval of the line.
     """
-    from posterity.plots.data import band
-
     options = settings["options"]
     data, posterior = group(artefacts["data"], "data"), group(artefacts["posterior"], "posterior")
     probability = posterior["p_outlier"].mean(("chain", "draw")).values

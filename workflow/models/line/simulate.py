@@ -12,7 +12,7 @@ def simulate(rng: np.random.Generator, truth: dict, design: dict) -> xr.Dataset:
     the published page, which gives its 32 points to the digit (McDougall 2023; seed 123).
     """
     if "legacy_seed" in design:
-        rng = np.random.RandomState(design["legacy_seed"])  # noqa: NPY002 - the published data come from this generator
+        rng = np.random.RandomState(design["legacy_seed"])
     x = np.linspace(0, 10, design["n"])
     e = rng.poisson(design["scatter"], size=x.size) / design["scatter"] * design["error"]
     y = truth["m"] * x + truth["c"] + e * rng.normal(size=x.size)

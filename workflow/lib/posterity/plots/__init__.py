@@ -57,4 +57,6 @@ def pages(study: str, figures: dict[str, dict], tables: dict[str, str]) -> dict[
     for name, figure in figures.items():
         heading = ", ".join(filter(None, [figure["model"], figure["fit"]]))
         links.setdefault(heading, {})[figure["title"]] = f"results/{study}/figures/{name}.svg"
-    return {heading: links[heading] for heading in sorted(links)} | {"tables": {title: path.format(study=study) for title, path in tables.items()}}
+    return {heading: links[heading] for heading in sorted(links)} | {
+        "tables": {title: path.format(study=study) for title, path in tables.items()}
+    }

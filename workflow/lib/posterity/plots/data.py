@@ -1,8 +1,5 @@
 """The data with error bars, the truth where it is known, and what the fitted model says of them."""
 
-import importlib.util
-import inspect
-
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
@@ -10,9 +7,11 @@ from matplotlib.figure import Figure
 
 from posterity.artefact import group
 from posterity.plots import style
+from posterity.plots.own import load_curve, sites_of
+from posterity.plots.variables import variables
+from posterity.statistics import interval
 
 GRID = 200
-ERROR_NAMES = ("e", "err", "error", "sigma", "sigma_{y}", "e_{y}", "{y}_err", "{y}_error", "{y}err")
 
 
 def draw(artefacts: dict, settings: dict) -> Figure:
@@ -52,44 +51,8 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     return figure
 
 
-def variables(data: xr.Dataset, observed: xr.Dataset, given: dict) -> tuple[str | None, str, str | None] | None:
-    """Choose what is drawn: x (or None), y and its error (or None). What the study does not name is found by name and shape."""
-    candidates = [name for name in observed.data_vars if name in data and data[name].ndim == 1]
-    y = given.get("y", candidates[0] if candidates else None)
-    if y not in data or data[y].ndim != 1:
-        return None
-    numeric = [str(name) for name, values in data.data_vars.items() if values.dims == data[y].dims and values.dtype.kind in "iuf"]
-    known = [pattern.format(y=y) for pattern in ERROR_NAMES]
-    single = [str(name) for name, values in data.data_vars.items() if values.ndim == 0]
-    error = given.get("error", next((name for name in known if name in numeric + single and name != y), None))
-    x = given.get("x", next((name for name in numeric if name not in (y, error)), None))
-    return x if x in data else None, y, error if error in data else None
-
-
-def load_curve(file: str | None):
-    """Take the function `curve` of a model's figures.py, if there is one."""
-    if file is None:
-        return None
-    return getattr(load_figures(file), "curve", None)
-
-
-def load_figures(file: str):
-    """Import a model's figures.py."""
-    spec = importlib.util.spec_from_file_location("figures_of_model", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def sites_of(curve) -> list[str]:
-    """List the sites that a curve takes: its arguments after the first."""
-    return list(inspect.signature(curve).parameters)[1:]
-
-
 def band(axes, grid: np.ndarray, curve, posterior: xr.Dataset, options: dict) -> None:
     """Draw the curve for single draws, and its interval over (at most 4,000) draws at each place."""
-    from posterity.statistics import interval
-
     draws = {site: posterior[site].values.reshape(-1) for site in sites_of(curve)}
     size = len(next(iter(draws.values())))
     chosen = np.unique(np.linspace(0, size - 1, min(size, 4000)).astype(int))
@@ -97,13 +60,13 @@ def band(axes, grid: np.ndarray, curve, posterior: xr.Dataset, options: dict) ->
     bounds = interval(np.ascontiguousarray(values.T), **options["interval"])
     axes.fill_between(grid, *bounds.T, color=style.MODEL, alpha=0.25, lw=0, label=f"{style.interval_text(options)} of the curve")
     for line in values[np.linspace(0, len(values) - 1, options["lines"]).astype(int)] if options["lines"] else ():
-        axes.plot(grid[[0, *range(9, GRID - 1, 10), -1]], line[[0, *range(9, GRID - 1, 10), -1]], color=style.MODEL, lw=0.4, alpha=0.25)
+        axes.plot(
+            grid[[0, *range(9, GRID - 1, 10), -1]], line[[0, *range(9, GRID - 1, 10), -1]], color=style.MODEL, lw=0.4, alpha=0.25
+        )
 
 
 def pointwise(axes, horizontal: np.ndarray, predicted: xr.DataArray, options: dict) -> None:
     """Draw the posterior predictive interval of each point, and its median."""
-    from posterity.statistics import interval
-
     draws = predicted.transpose(..., "chain", "draw").values.reshape(predicted.sizes[predicted.dims[-1]], -1)
     bounds = interval(draws.astype(float), **options["interval"])
     axes.vlines(horizontal, *bounds.T, color=style.MODEL, alpha=0.35, lw=5, label=f"{style.interval_text(options)} predicted")

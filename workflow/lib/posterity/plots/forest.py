@@ -18,7 +18,7 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     height = 1.1 + len(names) * (0.45 + 0.25 * len(fits))
     figure, panels = plt.subplots(len(names), 1, figsize=(6, height), squeeze=False)
     for (name, text), axes in zip(names.items(), panels[:, 0], strict=True):
-        for row, (fit, shown) in enumerate(fits.items()):
+        for row, shown in enumerate(fits.values()):
             draws = next((values.ravel() for other, _, values in shown if other == name), None)
             if draws is None:
                 continue

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from posterity.artefact import group
 from posterity.plots import style
-from posterity.plots.data import variables
+from posterity.plots.variables import variables
 
 
 def draw(artefacts: dict, settings: dict) -> Figure:

@@ -1,11 +1,14 @@
 """Trace and rank plots: do the chains look at the same posterior?"""
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
 from posterity.artefact import group
 from posterity.plots import style
+from posterity.statistics import thinned
 
 POINTS = 250  # points of a trace that are drawn, per chain
 BINS = 20
@@ -40,7 +43,9 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     if diverging is not None and bool(diverging.any()):
         where = np.unique(np.nonzero(diverging.transpose("chain", "draw").values)[1])
         for left in grid[:, 0]:
-            left.plot(where, np.full(len(where), left.get_ylim()[0]), "|", color=style.BLACK, ms=6, label="divergence", clip_on=False)
+            left.plot(
+                where, np.full(len(where), left.get_ylim()[0]), "|", color=style.BLACK, ms=6, label="divergence", clip_on=False
+            )
     grid[0, 0].set_title(f"trace of each chain (every {step}th draw)" if step > 1 else "trace of each chain")
     grid[0, 1].set_title("ranks among all draws")
     grid[-1, 0].set_xlabel("draw")
@@ -54,8 +59,6 @@ def draw(artefacts: dict, settings: dict) -> Figure:
 
 def ranks(axes, values: np.ndarray) -> None:
     """Draw the histograms of the ranks of each chain, as steps, relative to a flat one."""
-    from posterity.statistics import thinned
-
     values = thinned(values)
     chains, draws = values.shape
     order = values.ravel().argsort(kind="stable").argsort(kind="stable").reshape(values.shape)
@@ -75,6 +78,4 @@ def ranks(axes, values: np.ndarray) -> None:
 
 def wrap(text: str, width: int = 18) -> list[str]:
     """Break a label into lines."""
-    import textwrap
-
     return textwrap.wrap(text, width) or [""]
