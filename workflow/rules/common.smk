@@ -9,9 +9,8 @@ from snakemake.exceptions import WorkflowError
 LIBRARY = Path(workflow.basedir, "workflow/lib")
 sys.path.insert(0, str(LIBRARY))
 
-from posterity import plots, sources
+from posterity import catalogue, sources
 from posterity.errors import UserError
-from posterity.methods import METHODS
 from posterity.study import configuration, load, simulation_model
 
 DATA = "results/{study}/data.nc"
@@ -28,7 +27,7 @@ TABLE = "results/{study}/tables/parameters"
 try:
     CONFIG = configuration(config)
     STUDIES = {name: load(name, CONFIG["defaults"]) for name in CONFIG["studies"]}
-    FIGURES = {name: plots.catalogue(name, study) for name, study in STUDIES.items()}
+    FIGURES = {name: catalogue.figures(name, study) for name, study in STUDIES.items()}
 except UserError as error:
     sys.exit(f"posterity: {error}")
 
@@ -164,7 +163,7 @@ def fit_code(wildcards):
 
 def fit_threads(wildcards):
     settings = fit_settings(wildcards)
-    return settings.get(METHODS[settings["method"]].parallel, 1)
+    return settings.get(catalogue.METHODS[settings["method"]], 1)
 
 
 # For figures
@@ -200,8 +199,9 @@ def figure_settings(wildcards):
     return {"options": study["figures"], "figure": figure, "title": study["title"], "bounds": bounds}
 
 
-def failures(snakemake_log):
+def failures(snakemake_logs):
     """What the failed jobs of a run said, a sentence each, from their log files."""
-    paths = re.findall(r"^    log: (\S+)", Path(snakemake_log).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    told = "".join(Path(path).read_text(encoding="utf-8") for path in snakemake_logs)
+    paths = re.findall(r"^    log: (\S+)", told, flags=re.MULTILINE)
     logs = [Path(path).read_text(encoding="utf-8") for path in dict.fromkeys(paths) if Path(path).is_file()]
     return "\n".join(line for text in logs for line in text.splitlines() if line.startswith("posterity: "))

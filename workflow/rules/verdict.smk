@@ -79,7 +79,9 @@ rule verdicts:
         runtime=10,
     params:
         studies={name: {key: study[key] for key in ("title", "description")} for name, study in STUDIES.items()},
-        pages={name: plots.pages(name, FIGURES[name], {"parameters": f"{TABLE}.html", "all checks": CHECKS}) for name in STUDIES},
+        pages={
+            name: catalogue.pages(name, FIGURES[name], {"parameters": f"{TABLE}.html", "all checks": CHECKS}) for name in STUDIES
+        },
     message:
         "verdicts on all studies"
     script:

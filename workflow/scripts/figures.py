@@ -16,7 +16,7 @@ from posterity.plots.own import load_figures
 
 def figures(inputs: dict[str, str | list[str]], svg: str, png: str, study: str, settings: dict) -> None:
     """
-    Draw the figure that `settings["figure"]` describes (see `posterity.plots.catalogue`) and write it to `svg` and `png`.
+    Draw the figure that `settings["figure"]` describes (see `posterity.catalogue.figures`) and write it to `svg` and `png`.
 
     `inputs` are the paths of the artefacts, by name. Raises UserError for artefacts that cannot be read or are another study's.
     """

@@ -11,7 +11,6 @@ import time
 
 from posterity import artefact, device
 from posterity.job import job
-from posterity.methods import METHODS
 
 
 def fit(
@@ -24,7 +23,7 @@ def fit(
     `settings` are the fit's entry in the study, `files` those that make the model. Raises UserError for faults of model and data.
     """
     started = time.perf_counter()
-    device.prepare(threads, precision, settings.get(METHODS[settings["method"]].parallel, 1))
+    device.prepare(threads, precision, settings.get("chains", 1))
     from posterity import model, prediction, preflight
 
     method = importlib.import_module(f"posterity.methods.{settings['method']}")

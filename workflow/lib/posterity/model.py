@@ -178,8 +178,10 @@ def _with_sites(model: Model, spec: dict, data: xr.Dataset) -> Model:
         reached = eval_provenance(lambda **traced: {name: _record(model, traced)[1][name] for name in observed}, **model.traced)
         origin = {name: sorted(map(str, reached[name])) for name in observed}
     sites, labels, units, observations = {}, dict(model.labels), dict(model.units), {}
-    for name, value in shapes.items():
-        site = messages[name]
+    for name, site in messages.items():  # in the order of the function
+        if name not in shapes:
+            continue
+        value = shapes[name]
         role = "deterministic" if site["type"] == "deterministic" else "observed" if site["is_observed"] else "latent"
         if role == "observed" and type(site["fn"]).__name__ == "Unit":
             continue  # numpyro.factor: a term of the density, nothing that was measured
@@ -215,9 +217,22 @@ def top_level(model: Model) -> list[str]:
     return [name for name in model.names("latent") if not set(dependencies.get(name, {})) - {name}]
 
 
+class Replicate(uncondition):
+    """Draw observations anew, as many as there are: `sample("y", Normal(mu, 1), obs=y)` with one mu and many y has one draw each."""
+
+    def process_message(self, msg: dict) -> None:
+        """Widen the distribution of an observed site to the shape of its observations, and forget them."""
+        if msg["type"] == "sample" and msg["is_observed"] and msg["value"] is not None:
+            shape = np.shape(msg["value"])
+            batch = shape[: len(shape) - msg["fn"].event_dim]
+            if msg["fn"].batch_shape != batch:
+                msg["fn"] = msg["fn"].expand(batch)
+        super().process_message(msg)
+
+
 def predictive(model: Model, key: jax.Array, latent: dict, traced: dict) -> dict:
     """Run the model forward once: latent sites as given (drawn where not), observations drawn anew. Returns the sites' messages."""
-    function = substitute(uncondition(seed(model.closed, key)), data=latent)
+    function = substitute(Replicate(seed(model.closed, key)), data=latent)
     return trace(function).get_trace(**traced)
 
 

@@ -78,7 +78,7 @@ def _sentence(error: jsonschema.ValidationError) -> str:
             branches.setdefault(sub.schema_path[0], []).append(sub)
         fitting = [subs for subs in branches.values() if all(sub.validator not in ("type", "const") or sub.path for sub in subs)]
         if len(fitting) > 1 and isinstance(error.instance, dict):
-            fitting = [subs for subs in fitting if all(sub.validator != "required" for sub in subs)] or fitting
+            fitting = [subs for subs in fitting if all(sub.validator != "required" or sub.path for sub in subs)] or fitting
         if fitting:
             sub = min(fitting[0], key=lambda sub: (sub.validator != "additionalProperties", len(sub.path)))
             return _sentence(sub)

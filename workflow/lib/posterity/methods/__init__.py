@@ -5,22 +5,11 @@ A module has one function
 
     fit(model, settings, seed, names) -> Result
 
-with a bound `posterity.model.Model`, the settings of the study file, and seed and names for the keys. This table is all that
-the workflow reads before a job starts: no method is imported for it.
+with a bound `posterity.model.Model`, the settings of the study file, and seed and names for the keys. The methods are listed in
+`posterity.catalogue`, their settings in the schema.
 """
 
 from dataclasses import dataclass, field
-
-
-@dataclass(frozen=True)
-class Method:
-    """What the workflow knows of a method: whether it gives draws, and how many things it can do side by side."""
-
-    gives_draws: bool
-    parallel: str  # the setting that says how many threads can be used
-
-
-METHODS = {"nuts": Method(gives_draws=True, parallel="chains")}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,63 @@
+"""What the tests share."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PARTS = ("Snakefile", "profiles", "workflow", "config", "resources", "envs")
+
+jax.config.update("jax_enable_x64", True)
+
+
+def copy_project(place: Path) -> Path:
+    """Copy what a run needs into a folder."""
+    place.mkdir(parents=True, exist_ok=True)
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir() and not source.is_symlink():
+            shutil.copytree(source, place / part, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, place / part, follow_symlinks=False)
+    (place / "results").mkdir()
+    return place
+
+
+def snakemake(project: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Run Snakemake in a project as a user would; stdout and stderr come back as one text."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    environment = {key: value for key, value in os.environ.items() if key not in ("XLA_FLAGS", "PYTHONPATH")}
+    return subprocess.run(
+        command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, check=False
+    )
+
+
+def pytest_collection_modifyitems(items):
+    """Keep the tests that share one finished project in one process."""
+    for item in items:
+        if {"finished", "report"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("finished"))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """A project with two small studies that have been run: `small` (simulated) and `other` (from a file)."""
+    project = copy_project(tmp_path_factory.mktemp("finished") / "project")
+    for study in (ROOT / "tests/workflow/studies").glob("*.yaml"):
+        shutil.copy2(study, project / "config/studies")
+    config = project / "config/config.yaml"
+    config.write_text(config.read_text().replace("studies: [line, hogg]", "studies: [small, other]"))
+    run = snakemake(project)
+    assert run.returncode == 0, run.stdout[-4000:]
+    return project
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """A fresh copy of the project, nothing run."""
+    return copy_project(tmp_path / "project")

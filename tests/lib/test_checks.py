@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+from posterity import checks, convergence
+from posterity.checks import Check, expected, judge, worst
+from posterity.statistics import summarise
+
+LIMITS = {
+    "rhat": 1.01,
+    "ess_bulk": 400,
+    "ess_tail": 400,
+    "mcse": 0.05,
+    "divergences": 0,
+    "e_bfmi": 0.3,
+    "tree_depth": {"warn": 0.0},
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "limits", "above", "status"),
+    [
+        (1.0, 1.01, True, "pass"),
+        (1.01, 1.01, True, "pass"),
+        (1.02, 1.01, True, "fail"),
+        (1.02, {"warn": 1.01}, True, "warn"),
+        (1.02, {"warn": 1.01, "fail": 1.05}, True, "warn"),
+        (1.06, {"warn": 1.01, "fail": 1.05}, True, "fail"),
+        (300, 400, False, "fail"),
+        (np.nan, 400, False, "fail"),
+        (np.inf, {"warn": 1}, True, "warn"),
+    ],
+)
+def test_judging(value, limits, above, status):
+    assert judge("x", value, limits, "", above).status == status
+
+
+def test_the_worst_counts():
+    assert worst(["pass", "n/a", "warn"]) == "warn"
+    assert worst(["fail", "warn"]) == "fail"
+    assert worst(["n/a"]) == worst([]) == "pass"
+
+
+def test_expected_outcomes():
+    failed, passed = Check("ppc", 0, 0.01, "fail", "m"), Check("ppc", 1, 0.01, "pass", "m")
+    assert expected(failed, "fail")[0] == "pass"
+    assert expected(passed, "fail")[0] == "fail"
+    assert "meant to fail" in expected(passed, "fail")[1]
+    assert expected(failed, None) == ("fail", "ppc: m")
+    assert expected(passed, None) == ("pass", "")
+
+
+def test_there_and_back():
+    some = [Check("a", 1.0, 2.0, "pass", "fine"), checks.not_applicable("b", "because")]
+    data = checks.to_dataset(some, model=["m", "m"])
+    assert list(data["model"].values) == ["m", "m"]
+    back = checks.from_dataset(data)
+    assert back[0] == some[0]
+    assert (back[1].name, back[1].status, back[1].message) == ("b", "n/a", "because")
+
+
+def found(draws):
+    posterior = xr.Dataset({"x": (("chain", "draw"), draws)})
+    return {c.name: c for c in convergence.of_summary(summarise(posterior, "hdi", 0.9), draws.shape[0], LIMITS)}
+
+
+def test_good_chains_pass():
+    draws = np.random.default_rng(1).normal(size=(4, 1000))
+    assert {c.status for c in found(draws).values()} == {"pass"}
+
+
+def test_chains_that_disagree_fail():
+    draws = np.random.default_rng(1).normal(size=(4, 1000)) + np.array([0, 0, 0, 1])[:, None]
+    result = found(draws)
+    assert result["rhat"].status == "fail"
+    assert result["ess_bulk"].status == "fail"
+
+
+def test_slow_chains_fail():
+    noise = np.random.default_rng(1).normal(size=(4, 1000))
+    draws = np.zeros_like(noise)
+    for i in range(1, 1000):
+        draws[:, i] = 0.99 * draws[:, i - 1] + noise[:, i]
+    result = found(draws)
+    assert {result[name].status for name in ("rhat", "ess_bulk", "mcse")} == {"fail"}
+
+
+def test_a_stuck_chain_fails():
+    draws = np.random.default_rng(1).normal(size=(4, 1000))
+    draws[3] = 0.3
+    assert found(draws)["rhat"].status == "fail"
+
+
+def test_one_chain_warns_and_a_drifting_one_fails():
+    draws = np.random.default_rng(1).normal(size=(1, 4000))
+    assert found(draws)["rhat"].status == "warn"
+    assert found(draws)["ess_bulk"].status == "pass"
+    assert found(draws + np.linspace(0, 3, 4000))["rhat"].status == "fail"
+
+
+def test_draws_that_never_differ_are_not_judged():
+    assert {c.status for c in found(np.ones((4, 100))).values()} == {"n/a"}
+
+
+def test_sampler():
+    rng = np.random.default_rng(1)
+    lead = ("chain", "draw")
+    good = xr.Dataset(
+        {
+            "diverging": (lead, np.zeros((2, 500), bool)),
+            "energy": (lead, rng.normal(size=(2, 500))),
+            "tree_depth": (lead, np.full((2, 500), 3)),
+            "n_steps": (lead, np.full((2, 500), 7)),
+        }
+    )
+    settings = {"max_tree_depth": 10}
+    assert {c.status for c in convergence.of_sampler(good, settings, LIMITS)} == {"pass"}
+    bad = good.copy(deep=True)
+    bad["diverging"][0, 3] = True
+    bad["energy"] = (lead, rng.normal(size=(2, 500)).cumsum(1))
+    bad["n_steps"][0, :50] = 1023
+    status = {c.name: c.status for c in convergence.of_sampler(bad, settings, LIMITS)}
+    assert status == {"divergences": "fail", "e_bfmi": "fail", "tree_depth": "warn"}
+    assert {c.status for c in convergence.of_sampler(xr.Dataset(), {}, LIMITS)} == {"n/a"}

@@ -1,0 +1,192 @@
+import numpy as np
+import pytest
+import xarray as xr
+from numpyro.distributions import Normal, Uniform
+
+from posterity import model as models
+from posterity import prediction, preflight, simulation
+from posterity.errors import UserError
+
+SPEC = {"function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
+HEADER = """
+import jax.numpy as jnp, numpy as np, numpyro
+import numpyro.distributions as dist
+"""
+
+
+@pytest.fixture
+def spec(tmp_path):
+    def write(source, **changes):
+        file = tmp_path / "model.py"
+        file.write_text(HEADER + source)
+        return {**SPEC, "file": str(file), **changes}
+
+    return write
+
+
+LINE = """
+def model(X, Y, E):
+    m = numpyro.sample("m", dist.Uniform(-5, 5))
+    c = numpyro.sample("c", dist.Uniform(-10, 10))
+    with numpyro.plate("data", len(X)):
+        numpyro.sample("y", dist.Normal(m * X + c, E), obs=Y)
+"""
+TABLE = xr.Dataset(
+    {"X": ("point", [0.0, 1.0, 2.0]), "Y": ("point", [1.0, 3.0, 5.0], {"units": "m"}), "E": ("point", [0.5, 0.5, 1.0])},
+    {"point": [0, 1, 2], "row": ("point", [4, 5, 7])},
+)
+
+
+def test_an_observation_without_default_is_found_by_tracing(spec):
+    bound = models.bind("line", spec(LINE), TABLE)
+    assert {name: site.role for name, site in bound.sites.items()} == {"m": "latent", "c": "latent", "y": "observed"}
+    assert bound.observations == {"y": "Y"}
+    assert bound.sites["y"].dims == ("point",)
+    assert bound.attributes("y") == {"long_name": "y", "units": "m"}
+    assert bound.constants == ()
+    groups = models.data_groups(bound, TABLE)
+    np.testing.assert_array_equal(groups["observed_data"]["y"], TABLE["Y"])
+    assert set(groups["constant_data"].data_vars) == {"X", "E"}
+
+
+def test_arguments_rename(spec):
+    source = LINE.replace("X, Y, E", "X, Y, err").replace(", E)", ", err)")
+    assert models.bind("line", spec(source, arguments={"err": "E"}), TABLE).arguments["err"].tolist() == [0.5, 0.5, 1.0]
+    with pytest.raises(UserError, match=r"no variable 'err'.*argument 'err'"):
+        models.bind("line", spec(source), TABLE)
+
+
+def test_numbers_that_have_to_be_concrete_are_found(spec):
+    source = """
+def model(group, y=None):
+    n = np.unique(group).size
+    with numpyro.plate("groups", n):
+        mu = numpyro.sample("mu", dist.Normal(0, 1))
+    numpyro.sample("y", dist.Normal(mu[group], 1), obs=y)
+"""
+    data = xr.Dataset(
+        {"group": ("row", [0, 1, 1, 2]), "y": ("row", [0.0, 1.0, 2.0, 3.0])}, {"group_name": ("groups", ["a", "b", "c"])}
+    )
+    bound = models.bind("m", spec(source, dims={"groups": "cluster"}), data)
+    assert bound.constants == ("group",)
+    assert bound.sites["mu"].dims == ("cluster",)
+    assert bound.sites["y"].dims == ("row",)
+
+
+def test_a_plate_named_as_a_dimension_of_another_length_keeps_out_of_its_way(spec):
+    source = LINE.replace(
+        "m = numpyro", "with numpyro.plate('point', 2):\n        k = numpyro.sample('k', dist.Normal(0, 1))\n    m = numpyro"
+    )
+    bound = models.bind("line", spec(source), TABLE)
+    assert bound.sites["k"].dims == ("k_dim_0",)
+
+
+def test_a_parameter_named_like_a_dimension(spec):
+    bound = models.bind("line", spec(LINE.replace('"m"', '"point"')), TABLE)
+    values = prediction.prior(bound, 5, 1)
+    values.pop("y")
+    assert prediction.posterior_dataset(bound, values, 1, TABLE)["point"].dims == ("chain", "draw")
+
+
+@pytest.mark.parametrize(
+    ("source", "parts"),
+    [
+        ("import nothing_of_this_name\n" + LINE, ["line 4", "does not import", "nothing_of_this_name"]),
+        (LINE.replace("m * X + c", "m * X + jnp.ones(5)"), ["line 9", "cannot be evaluated", "X (3,)"]),
+        (LINE.replace('"c"', '"m"'), ["line 7", "`m` duplicated"]),
+        (LINE.replace("dist.Normal(m", "dist.normal(m"), ["line 9", "normal"]),
+    ],
+)
+def test_faults_of_a_model_name_file_and_line(spec, source, parts):
+    with pytest.raises(UserError) as fault:
+        models.bind("line", spec(source), TABLE)
+    assert "\n" not in str(fault.value)
+    for part in ["model.py", *parts]:
+        assert part in str(fault.value)
+
+
+def test_text_is_no_argument(spec):
+    with pytest.raises(UserError, match="holds text"):
+        models.bind("line", spec(LINE), TABLE.assign(E=("point", np.array(["a", "b", "c"], dtype=object))))
+
+
+def test_preflight_names_row_and_variable(spec):
+    table = TABLE.assign(E=("point", [0.5, 0.0, 1.0]))
+    with pytest.raises(UserError, match=r"t\.csv: row 5 .*'E' is 0.*scale of Normal at site 'y'.*above 0"):
+        preflight.check(models.bind("line", spec(LINE), table), table, "t.csv")
+    preflight.check(models.bind("line", spec(LINE), TABLE), TABLE, "t.csv")
+
+
+def test_preflight_names_an_observation_outside_the_support(spec):
+    source = """
+def model(n=None):
+    rate = numpyro.sample("rate", dist.Gamma(2, 1))
+    with numpyro.plate("point", 3):
+        numpyro.sample("n", dist.Poisson(rate), obs=n)
+"""
+    table = TABLE.assign(n=("point", [1, 2, -3]))
+    with pytest.raises(UserError, match=r"row 7 .*'n' is -3"):
+        preflight.check(models.bind("counts", spec(source), table), table, "t.csv")
+
+
+def test_preflight_refuses_nothing_that_some_prior_draws_break(spec):
+    source = LINE.replace("dist.Normal(m * X + c, E)", "dist.Normal(c, m * jnp.ones(3))")
+    preflight.check(models.bind("line", spec(source), TABLE), TABLE, "t.csv")
+
+
+def test_likelihood_and_prior_are_those_of_numpyro(spec):
+    bound = models.bind("line", spec(LINE), TABLE)
+    latent = {"m": np.array([1.0, 2.0]), "c": np.array([0.0, 1.0])}
+    values = prediction.posterior(bound, latent, 1)
+    exact = Normal(latent["m"][:, None] * TABLE["X"].values + latent["c"][:, None], TABLE["E"].values).log_prob(TABLE["Y"].values)
+    np.testing.assert_allclose(values["log_likelihood"]["y"], exact)
+    np.testing.assert_allclose(values["log_prior"]["m"], Uniform(-5, 5).log_prob(latent["m"]))
+    mean = latent["m"][:, None] * TABLE["X"].values + latent["c"][:, None]
+    again = Normal(mean, TABLE["E"].values).log_prob(values["predicted"]["y"])
+    np.testing.assert_allclose(values["log_likelihood_predicted"]["y"], again)
+
+
+def test_only_top_level_priors_are_in_log_prior(spec):
+    source = """
+def model(Y=None):
+    spread = numpyro.sample("spread", dist.HalfNormal(1))
+    with numpyro.plate("point", 3):
+        mu = numpyro.sample("mu", dist.Normal(0, spread))
+        numpyro.sample("y", dist.Normal(mu, 1), obs=Y)
+"""
+    bound = models.bind("h", spec(source), TABLE)
+    assert models.top_level(bound) == ["spread"]
+    assert bound.sites["mu"].dims == ("point",)
+
+
+def test_prior_draws_have_the_priors_moments(spec):
+    values = prediction.prior(models.bind("line", spec(LINE), TABLE), 4000, 3, "a")
+    assert abs(values["m"].mean()) < 4 * 10 / np.sqrt(12 * 4000)
+    assert abs(values["c"].std() / (20 / np.sqrt(12)) - 1) < 0.05
+    residual = (values["y"] - values["m"][:, None] * TABLE["X"].values - values["c"][:, None]) / TABLE["E"].values
+    assert abs(residual.mean()) < 4 / np.sqrt(12000)
+    assert abs(residual.std() - 1) < 0.04
+
+
+@pytest.mark.parametrize("draws", [1, 3, 1000, 2500])
+def test_batches_do_not_change_the_number_of_draws(spec, draws):
+    assert prediction.prior(models.bind("line", spec(LINE), TABLE), draws, 3)["y"].shape == (draws, 3)
+
+
+def test_a_simulation_holds_the_truth_fixed(spec):
+    source = LINE.replace("X, Y, E", "X, E, Y=None")
+    design = {"X": {"linspace": [0, 1, 5000]}, "E": 0.5}
+    data, truth = simulation.forward("line", spec(source), {"m": 2, "c": 1}, design, "data", 1, "here")
+    assert data["y"].dims == ("data",)
+    assert float(truth["m"]) == 2
+    residual = (data["y"] - 2 * data["X"] - 1) / 0.5
+    assert abs(float(residual.mean())) < 4 / np.sqrt(5000)
+    assert abs(float(residual.std()) - 1) < 0.05
+    again, _ = simulation.forward("line", spec(source), {"m": 2, "c": 1}, design, "data", 1, "here")
+    np.testing.assert_array_equal(data["y"], again["y"])
+    _, drawn = simulation.forward("line", spec(source), "prior", design, "data", 1, "here")
+    assert set(drawn.data_vars) == {"m", "c"}
+    with pytest.raises(UserError, match="no site 'mm'"):
+        simulation.forward("line", spec(source), {"mm": 2}, design, "data", 1, "here")
+    with pytest.raises(UserError, match="no value for the site 'c'"):
+        simulation.forward("line", spec(source), {"m": 2}, design, "data", 1, "here")

@@ -1,0 +1,83 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from posterity.sources import UNTRACKED, closure
+
+LIBRARY = ROOT / "workflow/lib"
+
+# what a stage imports by name once it runs, as its rule lists it
+LATER = {
+    "data": [],
+    "prior": ["model", "prediction", "preflight"],
+    "fit": ["model", "prediction", "preflight", "methods/nuts"],
+    "predict": ["model", "prediction"],
+    "diagnose": [],
+    "verdict": [],
+    "verdicts": ["artefact"],
+    "gate": [],
+    "tables": [],
+    **{f"figures {kind}": [f"plots/{kind}"] for kind in ("data", "corner", "trace", "ppc", "prior", "forest", "graph")},
+}
+
+
+def listed(script, modules):
+    files = set(closure(ROOT / f"workflow/scripts/{script}.py", LIBRARY))
+    for module in modules:
+        files |= set(closure(LIBRARY / f"posterity/{module}.py", LIBRARY))
+    return {file for file in files if LIBRARY in file.parents}
+
+
+@pytest.mark.parametrize("stage", LATER)
+def test_listed_modules_are_those_that_are_imported(stage):
+    script = stage.split()[0]
+    names = [f"posterity.{module.replace('/', '.')}" for module in LATER[stage]]
+    program = (
+        f"import sys, json; sys.path[:0] = [{str(LIBRARY)!r}, {str(ROOT / 'workflow/scripts')!r}]\n"
+        f"import importlib; importlib.import_module({script!r}); [importlib.import_module(name) for name in {names}]\n"
+        "print(json.dumps([m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'posterity']))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    imported = {Path(file) for file in json.loads(done.stdout)}
+    untracked = {LIBRARY / f"posterity/{name}.py" for name in UNTRACKED}
+    package = {LIBRARY / "posterity/__init__.py", LIBRARY / "posterity/plots/__init__.py"}  # hold a docstring only
+    assert listed(script, LATER[stage]) - package == imported - untracked - package
+
+
+def test_what_fits_depend_on_is_a_short_list():
+    names = {str(file.relative_to(LIBRARY / "posterity").with_suffix("")) for file in listed("fit", LATER["fit"])}
+    expected = {"__init__", "artefact", "device", "methods/__init__", "methods/nuts", "model", "prediction", "preflight"}
+    assert names == expected | {"randomness", "sampling"}
+    assert not names & UNTRACKED
+
+
+@pytest.mark.parametrize(
+    ("stage", "forbidden"),
+    [
+        ("figures data", "jaxlib"),
+        ("figures graph", "matplotlib"),
+        ("diagnose", "matplotlib"),
+        ("fit", "matplotlib"),
+        ("fit", "arviz_stats"),
+    ],
+)
+def test_a_stage_imports_only_what_it_needs(stage, forbidden):
+    names = [f"posterity.{module.replace('/', '.')}" for module in LATER[stage]]
+    program = (
+        f"import sys; sys.path[:0] = [{str(LIBRARY)!r}, {str(ROOT / 'workflow/scripts')!r}]\n"
+        f"import importlib; importlib.import_module({stage.split()[0]!r}); [importlib.import_module(name) for name in {names}]\n"
+        f"sys.exit({forbidden!r} in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_imports_of_a_model_from_beside_it_belong_to_it(tmp_path):
+    (tmp_path / "physics.py").write_text("import constants\n")
+    (tmp_path / "constants.py").write_text("c = 3e8\n")
+    (tmp_path / "other.py").write_text("")
+    (tmp_path / "model.py").write_text("import numpy\ntry:\n    from physics import law\nexcept ImportError:\n    pass\n")
+    assert [file.name for file in closure(tmp_path / "model.py", tmp_path)] == ["constants.py", "model.py", "physics.py"]

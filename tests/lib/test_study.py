@@ -1,0 +1,164 @@
+import shutil
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from posterity.errors import UserError
+from posterity.reference import reference
+from posterity.study import configuration, load, names, normalise, read_yaml
+
+BASE = {
+    "title": "A study",
+    "data": {"file": "table.csv", "columns": {"x": "x", "e": "e", "y": "y"}},
+    "models": {"line": {}},
+    "fits": {"nuts": {"method": "nuts"}},
+}
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A project's folder with one model and one table, as working directory."""
+    (tmp_path / "config/studies").mkdir(parents=True)
+    shutil.copytree(ROOT / "workflow/models/line", tmp_path / "workflow/models/line")
+    (tmp_path / "table.csv").write_text("x,e,y\n1,2,3\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+DEFAULTS = yaml.safe_load((ROOT / "config/config.yaml").read_text())["defaults"]
+
+
+def loaded(place, **changes):
+    content = {**BASE, **changes}
+    (place / "config/studies/mine.yaml").write_text(yaml.safe_dump({k: v for k, v in content.items() if v is not None}))
+    return load("mine", DEFAULTS)
+
+
+def test_defaults_are_completed(place):
+    study = loaded(place, checks={"rhat": {"warn": 1.01, "fail": 1.05}}, figures={"interval": {"probability": 0.5}})
+    assert study["fits"]["nuts"] == {
+        "method": "nuts", "chains": 4, "warmup": 1000, "draws": 1000, "target_accept": 0.8, "max_tree_depth": 10,
+        "dense_mass": False, "models": ["line"],
+    }  # fmt: skip
+    assert study["checks"]["rhat"] == {"fail": 1.05, "warn": 1.01}
+    assert study["checks"]["ess_bulk"] == 400
+    assert study["figures"]["interval"] == {"kind": "hdi", "probability": 0.5}
+    assert study["models"]["line"]["file"] == "workflow/models/line/model.py"
+    assert study["data"]["dim"] == "row"
+
+
+def test_one_normal_form(place):
+    first = loaded(place, fits={"nuts": {"method": "nuts", "draws": 1000.0}, "b": {"method": "nuts"}})
+    second = loaded(place, fits={"b": {"method": "nuts"}, "nuts": {"draws": 1000, "method": "nuts"}})
+    assert first == second
+    assert list(first["fits"]) == list(second["fits"])
+    assert repr(normalise({"b": 1000.0, "a": [2.5, 3.0]})) == "{'a': [2.5, 3], 'b': 1000}"
+
+
+def test_a_threshold_in_two_forms_replaces_a_default(place):
+    assert loaded(place, checks={"tree_depth": 0.1})["checks"]["tree_depth"] == 0.1
+    assert loaded(place, checks={"rhat": {"warn": 1.02}})["checks"]["rhat"] == {"warn": 1.02}
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({"titel": "x"}, ["unknown key 'titel'", "did you mean 'title'"]),
+        ({"fits": {"nuts": {"method": "nuts", "warmups": 3}}}, ["fits: nuts", "unknown key 'warmups'", "'warmup'"]),
+        ({"fits": {"nuts": {"method": "nutz"}}}, ["fits: nuts: method", "'nutz' is not known", "'nuts'"]),
+        ({"fits": {"nuts": {"method": "nuts", "draws": "many"}}}, ["draws", "'many' should be a whole number"]),
+        ({"fits": {"nuts": {"method": "nuts", "draws": -5}}}, ["draws", "-5 should be at least 2"]),
+        ({"fits": {"nuts": {"method": "nuts", "models": ["lime"]}}}, ["no model 'lime'", "'line'"]),
+        ({"fits": {"nuts": {"chains": 2}}}, ["fits: nuts", "'method' is missing"]),
+        ({"fits": {}}, ["fits"]),
+        ({"fits": None}, ["'fits' is missing"]),
+        ({"fits": {"my fit": {"method": "nuts"}}}, ["letters, digits and _"]),
+        ({"title": 5}, ["title", "5 should be a text"]),
+        ({"data": {"file": "tabel.csv"}}, ["no file tabel.csv"]),
+        ({"data": {"file": "table.csv", "colums": {}}}, ["data", "unknown key 'colums'", "'columns'"]),
+        ({"data": {"file": "table.csv", "columns": {"xx": "x"}}}, ["no column 'xx'", "'x'"]),
+        ({"data": {"file": "table.csv", "columns": {"x": "x", "e": "x"}}}, ["two columns", "'x'"]),
+        ({"data": {"file": "table.csv", "units": {"z": "m"}}}, ["units", "no variable 'z'"]),
+        ({"data": {"simulate": {"modell": "line"}}}, ["simulate", "unknown key 'modell'"]),
+        ({"data": {"simulate": {"model": "lime"}}}, ["no file workflow/models/lime/model.py", "'line'"]),
+        ({"models": {"line": {"function": "modle"}}}, ["no function 'modle'", "'model'"]),
+        ({"models": {"lime": {}}}, ["no file workflow/models/lime/model.py", "'line'"]),
+        ({"models": {"line": {"file": "nowhere.py"}}}, ["no file nowhere.py"]),
+        ({"models": {"tables": {}}}, ["may not be called 'tables'"]),
+        ({"models": {"line": {"figures": ["nothing"]}}}, ["no function 'nothing'"]),
+        ({"checks": {"rhatt": 1}}, ["checks", "unknown key 'rhatt'", "'rhat'"]),
+        ({"checks": {"rhat": "low"}}, ["checks: rhat", "'low'"]),
+        ({"checks": {"rhat": {"fails": 1}}}, ["checks: rhat", "unknown key 'fails'"]),
+        ({"checks": {"expect": {"lime": {}}}}, ["no model 'lime'"]),
+        ({"checks": {"expect": {"line": {"nut": {}}}}}, ["no fit 'nut'"]),
+        ({"checks": {"expect": {"line": {"nuts": {"pcc": "fail"}}}}}, ["no check 'pcc'", "'ppc'"]),
+        ({"figures": {"interval": {"probability": 90}}}, ["probability", "90 should be below 1"]),
+        ({"precision": "float16"}, ["precision", "'float16'", "'float64'"]),
+    ],
+)
+def test_faults_are_named_in_one_sentence(place, changes, parts):
+    with pytest.raises(UserError) as fault:
+        loaded(place, **changes)
+    text = str(fault.value)
+    assert "\n" not in text
+    for part in parts:
+        assert part in text
+
+
+def test_a_broken_model_file_is_named_with_its_line(place):
+    (place / "workflow/models/line/model.py").write_text("x = 1\ndef model(:\n")
+    with pytest.raises(UserError, match=r"model.py, line 2"):
+        loaded(place)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [("a: 1\na: 2\n", "'a' is given twice"), ("a: [1\n", "no YAML"), ("a:\n\t- 1\n", "line 2"), ("- 1\n", "keys with values")],
+)
+def test_broken_yaml(tmp_path, text, part):
+    file = tmp_path / "s.yaml"
+    file.write_text(text)
+    with pytest.raises(UserError, match=r"s\.yaml") as fault:
+        read_yaml(file)
+    assert part in str(fault.value)
+
+
+def test_yaml_without_traps(tmp_path):
+    file = tmp_path / "s.yaml"
+    file.write_text("{n: 32, no: on, y: yes, a: 1e-3, b: 1E5, c: 1.5, d: true, e: 12, f: .5, g: 1_000, h: 2020-01-01}")
+    assert read_yaml(file) == {
+        "n": 32, "no": "on", "y": "yes", "a": 1e-3, "b": 1e5, "c": 1.5, "d": True, "e": 12, "f": 0.5, "g": 1000, "h": "2020-01-01",
+    }  # fmt: skip
+
+
+def test_studies_as_list_or_text():
+    assert names("mine") == names(["mine"]) == ["mine"]
+    assert names("line, hogg") == names("line hogg") == names(["line", "hogg", "line"]) == ["line", "hogg"]
+
+
+def test_configuration():
+    assert configuration({"studies": "mine", "strict": True})["strict"] is True
+    with pytest.raises(UserError, match="did you mean 'studies'"):
+        configuration({"studie": "mine", "studies": "a"})
+    with pytest.raises(UserError, match="unknown key 'prio'"):
+        configuration({"studies": "a", "defaults": {"prio": {}}})
+
+
+def test_a_study_that_is_not_there(place):
+    loaded(place)
+    with pytest.raises(UserError, match="did you mean 'mine'"):
+        load("mime", {})
+
+
+def test_the_reference_is_made_from_the_schema():
+    assert (ROOT / "config/README.md").read_text() == reference(DEFAULTS)
+
+
+def test_every_key_has_a_description():
+    schema = yaml.safe_load((ROOT / "workflow/schemas/study.schema.yaml").read_text())
+    described = [schema["properties"], *(d["properties"] for d in schema["$defs"].values() if "properties" in d and "title" in d)]
+    described += [p["properties"] for p in schema["properties"].values() if "properties" in p]
+    for properties in described:
+        for key, rule in properties.items():
+            assert rule.get("description") or key in ("method", "models", "simulate"), key

@@ -1,0 +1,209 @@
+"""A real run of two small studies, and what it leaves behind."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import xarray as xr
+from conftest import snakemake
+
+from posterity import artefact
+
+FITS = [("small", "line", "a"), ("small", "line", "b"), ("small", "line_angle", "a"), ("other", "line", "a")]
+GROUPS = {
+    "data.nc": {"data", "truth"},
+    "prior.nc": {"prior", "prior_predictive", "observed_data", "constant_data"},
+    "posterior.nc": {"posterior", "sample_stats", "observed_data", "constant_data"},
+    "predictive.nc": {"posterior_predictive", "log_likelihood", "log_prior", "observed_data", "sample_stats", "posterior"},
+    "diagnosis.nc": {"summary", "checks"},
+    "verdict.nc": {"checks", "fits"},
+}
+PROVENANCE = {"study", "settings", "settings_hash", "seed", "versions", "created_at", "git_commit", "host"}
+
+
+def results(project, *parts):
+    return project.joinpath("results", *parts)
+
+
+def test_every_artefact_of_the_contract_is_there(finished):
+    for study, model, fit in FITS:
+        for path in [
+            f"{study}/data.nc", f"{study}/{model}/prior.nc", f"{study}/verdict.nc", f"{study}/tables/parameters.csv",
+            *(f"{study}/{model}/{fit}/{name}.nc" for name in ("posterior", "diagnosis", "predictive")),
+            *(f"logs/{stage}/{study}/{model}/{fit}.log" for stage in ("fit", "diagnose", "predict")),
+            *(f"benchmarks/{stage}/{study}/{model}/{fit}.tsv" for stage in ("fit", "diagnose", "predict")),
+            f"logs/prior/{study}/{model}.log", f"logs/data/{study}.log", "verdicts.csv",
+        ]:  # fmt: skip
+            assert results(finished, path).is_file(), path
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_groups_and_origin(finished, name):
+    for path in finished.glob(f"results/**/{name}"):
+        tree = artefact.read(path)
+        assert GROUPS[name] <= set(tree.children), path
+        assert set(tree.attrs) >= PROVENANCE, path
+        json.loads(tree.attrs["settings"])
+        json.loads(tree.attrs["versions"])
+
+
+def test_a_posterior_says_where_it_came_from(finished):
+    attributes = artefact.read(results(finished, "small/line/a/posterior.nc")).attrs
+    expected = {"model", "fit", "model_hash", "data_hash", "device", "wall_time", "gradient_evaluations", "inference_library"}
+    assert expected <= set(attributes)
+    assert json.loads(attributes["settings"])["draws"] == 400
+    assert attributes["gradient_evaluations"] > 2 * 700
+
+
+def test_names_units_and_statistics_follow_the_schema(finished):
+    tree = artefact.read(results(finished, "small/line_angle/a/posterior.nc"))
+    posterior = tree["posterior"]
+    assert list(posterior.data_vars) == ["angle", "b_perp", "m", "c"]
+    assert posterior["angle"].dims == ("chain", "draw")
+    assert posterior["angle"].attrs == {"long_name": "angle of the line", "units": "rad"}
+    wanted = {"diverging", "energy", "lp", "n_steps", "tree_depth", "step_size", "acceptance_rate"}
+    assert wanted == set(tree["sample_stats"].data_vars)
+    assert tree["observed_data"]["y"].dims == ("point",)
+
+
+def test_the_summary_has_the_contracts_names(finished):
+    summary = artefact.read(results(finished, "small/line/a/diagnosis.nc"))["summary"]
+    assert set(summary.data_vars) == {"mean", "sd", "median", "interval", "mcse", "ess_bulk", "ess_tail", "r_hat"}
+    assert summary["parameter"].values.tolist() == ["m", "c"]
+
+
+def test_arviz_works_on_the_files(finished):
+    """As design and README say: summary and plots on posterior.nc; loo, psense and ppc on predictive.nc."""
+    program = """
+import warnings; warnings.simplefilter("ignore")
+import matplotlib; matplotlib.use("agg")
+import arviz
+posterior = arviz.from_netcdf("results/small/line/a/posterior.nc")
+table = arviz.summary(posterior)
+assert list(table.index) == ["m", "c"], table
+arviz.plot_trace(posterior, backend="matplotlib")
+predictive = arviz.from_netcdf("results/small/line/a/predictive.nc")
+loo = arviz.loo(predictive)
+assert loo.n_data_points == 32 and (loo.pareto_k < 0.7).all(), loo
+table = arviz.psense_summary(predictive)
+assert list(table.index) == ["m", "c"], table
+arviz.plot_ppc_dist(predictive, backend="matplotlib")
+other = arviz.from_netcdf("results/other/line/a/predictive.nc")
+arviz.loo(other)
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=finished, check=True)
+
+
+def test_verdicts(finished):
+    with results(finished, "verdicts.csv").open(newline="") as file:
+        rows = {(row["study"], row["model"], row["fit"]): row for row in csv.DictReader(file)}
+    assert set(rows) == set(FITS)
+    assert {row["verdict"] for row in rows.values()} == {"pass"}
+    assert rows["small", "line", "b"]["draws"] == "1000"
+    assert "meant to fail, and does" in rows["other", "line", "a"]["reason"]
+    checks = artefact.read(results(finished, "other/verdict.nc"))["checks"]
+    assert {"model", "fit", "stage"} <= set(checks.coords)
+    status = dict(zip(checks["check"].values, checks["status"].values, strict=True))
+    assert status["ppc"] == "fail"
+    assert status["recovery"] == status["prior_predictive"] == "n/a"
+    names = ["rhat", "ess_bulk", "ess_tail", "mcse", "divergences", "e_bfmi", "tree_depth"]
+    assert [status[name] for name in names] == ["pass"] * len(names)
+
+
+def test_the_table_for_a_terminal(finished):
+    command = [sys.executable, "workflow/scripts/verdicts.py", "results/verdicts.csv"]
+    lines = subprocess.run(command, cwd=finished, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert lines[0].split() == ["study", "model", "fit", "verdict", "draws", "smallest", "ESS", "largest", "R-hat", "seconds"]
+    assert len([line for line in lines if " pass " in line]) == 4
+
+
+def test_tables_for_a_paper(finished):
+    with results(finished, "small/tables/parameters.csv").open(newline="") as file:
+        rows = {(row["model"], row["fit"], row["parameter"]): row for row in csv.DictReader(file)}
+    row = rows["line", "a", "m"]
+    draws = artefact.read(results(finished, "small/line/a/posterior.nc"))["posterior"]["m"]
+    assert float(row["mean"]) == pytest.approx(float(draws.mean()))
+    assert float(row["lower"]) < float(row["median"]) < float(row["upper"])
+    latex = results(finished, "small/tables/parameters.tex").read_text()
+    assert latex.count(r"\\") == 1 + len(rows)
+    assert "b\\_perp" not in latex
+    assert "distance from the origin" in latex
+
+
+def test_every_figure_is_small_and_whole(finished):
+    import xml.etree.ElementTree as tree
+
+    from PIL import Image
+
+    figures = sorted(finished.glob("results/*/figures/*.svg"))
+    names = {figure.stem for figure in figures if figure.parts[-3] == "small"}
+    kinds = {"data", "corner", "trace", "ppc"}
+    assert names == {
+        *(f"line_{fit}_{kind}" for fit in "ab" for kind in kinds), *(f"line_angle_a_{kind}" for kind in kinds),
+        *(f"{model}_{kind}" for model in ("line", "line_angle") for kind in ("prior", "forest", "graph")),
+    }  # fmt: skip
+    for figure in figures:
+        assert figure.stat().st_size < 300_000, figure
+        assert tree.parse(figure).getroot().tag.endswith("svg")
+        with Image.open(figure.with_suffix(".png")) as image:
+            pixels = np.asarray(image.convert("L"))
+        assert min(pixels.shape) > 100
+        ink = [(edge < 250).mean() for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])]
+        assert max(ink) < 0.05, (figure, "something reaches the edge")
+
+
+def test_nothing_is_left_to_do(finished):
+    run = snakemake(finished, "-n")
+    assert "Nothing to be done" in run.stdout
+
+
+def test_a_stage_and_a_file_can_be_named(finished):
+    assert "Nothing to be done" in snakemake(finished, "-n", "fits").stdout
+    planned = snakemake(finished, "-n", "-R", "fit", "--", "results/small/line/b/posterior.nc").stdout
+    assert "fit of small, line, b" in planned
+    assert "line_angle" not in planned
+    for target in ("datasets", "priors", "diagnoses", "predictions", "all_figures", "all_tables", "verdicts"):
+        assert snakemake(finished, "-n", target).returncode == 0, target
+
+
+@pytest.mark.parametrize("studies", ["small", "small,other", '["small"]'])
+def test_studies_by_command_line(finished, studies):
+    planned = snakemake(finished, "-n", "--config", f"studies={studies}", "--", "fits")
+    assert planned.returncode == 0, planned.stdout
+    assert "Nothing to be done" in planned.stdout
+
+
+def test_the_same_again_at_other_cores(finished, tmp_path):
+    """A second run of a fit and its predictions gives the same variables bit for bit, and the same attributes but time and host."""
+    names = ("small/line/a/posterior.nc", "small/line/a/predictive.nc", "small/line/a/diagnosis.nc")
+    before = {name: artefact.read(results(finished, name)) for name in names}
+    run = snakemake(finished, "--cores", "1", "-R", "fit", "--", *(f"results/{name}" for name in names))
+    assert run.returncode == 0, run.stdout
+    for name, old in before.items():
+        new = artefact.read(results(finished, name))
+        volatile = {*artefact.VOLATILE, "compile_seconds", "run_seconds", "fit_seconds"}
+        assert {k: v for k, v in old.attrs.items() if k not in volatile} == {
+            k: v for k, v in new.attrs.items() if k not in volatile
+        }
+        for group in old.children:
+            xr.testing.assert_identical(old[group].to_dataset(), new[group].to_dataset())
+    assert snakemake(finished).returncode == 0
+
+
+def test_a_dry_run_of_the_studies_that_ship(project):
+    run = snakemake(project, "-n")
+    assert run.returncode == 0
+    for study in ("line", "hogg"):
+        assert f"data of {study}" in run.stdout
+
+
+def test_every_job_logs_what_it_took(finished):
+    logs = list(finished.glob("results/logs/**/*.log"))
+    assert len(logs) > 20
+    for log in logs:
+        text = log.read_text()
+        assert "Traceback" not in text, log
+        assert " took " in text, log
