@@ -37,6 +37,7 @@ def snakemake(project: Path, *arguments: str) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Keep the tests that share one finished project in one process."""
     for item in items:

@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 
 from posterity import predictive_checks
+from posterity.errors import UserError
 from posterity.prediction import STATISTICS, statistics
 
 RNG = np.random.default_rng(11)
@@ -44,8 +46,10 @@ def test_statistics_of_one_point_and_of_constants():
 
 def test_prior_bounds():
     predicted = {"y": np.array([[0.0, 5.0], [np.nan, 20.0]])}
-    result = predictive_checks.prior(predicted, {"y": [0, 10]}, 0.6)
+    result = predictive_checks.prior(predicted, {"y": [0, 10]}, set(), 0.6)
     assert result.value == 0.5
     assert result.status == "fail"
-    assert predictive_checks.prior(predicted, {"z": [0, 1]}, 0.5).status == "n/a"
-    assert predictive_checks.prior(predicted, {}, 0.5).status == "n/a"
+    assert predictive_checks.prior(predicted, {"z": [0, 1]}, {"z"}, 0.5).status == "n/a"
+    assert predictive_checks.prior(predicted, {}, set(), 0.5).status == "n/a"
+    with pytest.raises(UserError, match="did you mean 'y'"):
+        predictive_checks.prior(predicted, {"yy": [0, 1]}, set(), 0.5)

@@ -16,7 +16,15 @@ from posterity.methods import nuts
 from posterity.model import bind
 from posterity.statistics import summarise
 
-SETTINGS = {"chains": 4, "warmup": 1000, "draws": 1000, "target_accept": 0.8, "max_tree_depth": 10, "dense_mass": False}
+SETTINGS = {
+    "chains": 4,
+    "warmup": 1000,
+    "draws": 1000,
+    "target_accept": 0.8,
+    "max_tree_depth": 10,
+    "dense_mass": False,
+    "init": "uniform",
+}
 SPEC = {"file": str(ROOT / "workflow/models/hogg/model.py"), "arguments": {}, "dims": {}, "observed": None, "figures": []}
 
 

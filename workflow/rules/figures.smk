@@ -6,13 +6,13 @@ rule figures:
         unpack(figure_inputs),
     output:
         svg=report(
-            f"{FIGURE}.svg",
+            update(f"{FIGURE}.svg"),
             caption="../report/figure.rst",
             category="{study}",
             subcategory=lambda wildcards: figure_of(wildcards)["model"],
             labels=lambda wildcards: {"fit": figure_of(wildcards)["fit"] or "-", "figure": figure_of(wildcards)["title"]},
         ),
-        png=f"{FIGURE}.png",
+        png=update(f"{FIGURE}.png"),
     log:
         "results/logs/figures/{study}/{figure}.log",
     benchmark:

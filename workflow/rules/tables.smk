@@ -6,10 +6,10 @@ rule tables:
         posteriors=lambda wildcards: per_fit(POSTERIOR, [wildcards.study]),
         code=code("tables"),
     output:
-        csv=f"{TABLE}.csv",
-        tex=f"{TABLE}.tex",
+        csv=update(f"{TABLE}.csv"),
+        tex=update(f"{TABLE}.tex"),
         html=report(
-            f"{TABLE}.html",
+            update(f"{TABLE}.html"),
             caption="../report/table.rst",
             category="{study}",
             subcategory="tables",

@@ -10,7 +10,7 @@ rule verdict:
     output:
         verdict=update(VERDICT),
         html=report(
-            CHECKS,
+            update(CHECKS),
             caption="../report/checks.rst",
             category="{study}",
             subcategory="tables",

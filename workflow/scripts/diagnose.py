@@ -40,8 +40,11 @@ def diagnose(
     draws, settings = artefact.group(fit, "posterior"), json.loads(fit.attrs["settings"])
 
     summary = statistics.summarise(draws, **interval, limit=limits["scalars"])
-    expected = {site: values.values for site, values in artefact.group(before, "prior_predictive").items()}
-    found = [predictive_checks.prior(expected, limits.get("prior_predictive", {}), limits["prior_inside"])]
+    names = {site: values.attrs.get("variable", site) for site, values in artefact.group(before, "observed_data").items()}
+    expected = {names[site]: values.values for site, values in artefact.group(before, "prior_predictive").items()}
+    bounds = {names.get(name, name): limit for name, limit in limits.get("prior_predictive", {}).items()}
+    known = set(artefact.group(source, "data").data_vars)
+    found = [predictive_checks.prior(expected, bounds, known, limits["prior_inside"])]
     found += convergence.of_summary(summary, draws.sizes["chain"], limits)
     found += convergence.of_sampler(artefact.group(fit, "sample_stats"), settings, limits)
     found.append(posterior_predictive(artefact.group(after, "test_statistics"), limits["ppc"]))

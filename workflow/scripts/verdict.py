@@ -24,13 +24,14 @@ def verdict(diagnoses: list[str], output: str, html: str, study: str, title: str
     `expect` are the outcomes that are meant, by model, fit and check. Raises UserError for artefacts that cannot be read or are
     another study's.
     """
-    found, at, counted, fits = [], {"model": [], "fit": [], "stage": []}, [], []
+    found, at, counted, said, fits = [], {"model": [], "fit": [], "stage": []}, [], [], []
     for path in diagnoses:
         tree = artefact.read(path, study=study)
         source, mine = tree.attrs, checks.from_dataset(artefact.group(tree, "checks"))
         meant = expect.get(source["model"], {}).get(source["fit"], {})
         outcomes = [checks.expected(check, meant.get(check.name)) for check in mine]
         values = {check.name: check.value for check in mine}
+        said += [reason if "is meant to" in reason else check.message for check, (_, reason) in zip(mine, outcomes, strict=True)]
         found += mine
         counted += [status for status, _ in outcomes]
         for name in at:
@@ -56,8 +57,8 @@ def verdict(diagnoses: list[str], output: str, html: str, study: str, title: str
     attributes = artefact.provenance("verdict", study, {"expect": expect}, 0, ("xarray",), verdict=overall)
     with artefact.replaced(html) as beside:
         rows = [
-            (*where, check.name, f"{check.value:.4g}", f"{check.threshold:g}", check.status, status, check.message)
-            for *where, check, status in zip(at["model"], at["fit"], found, counted, strict=True)
+            (*where, check.name, f"{check.value:.4g}", f"{check.threshold:g}", check.status, status, text)
+            for *where, check, status, text in zip(at["model"], at["fit"], found, counted, said, strict=True)
         ]
         headings = ("model", "fit", "check", "value", "threshold", "status", "counts as", "what was found")
         Path(beside).write_text(page(f"{title}: all checks", headings, sorted(rows)), encoding="utf-8")

@@ -20,6 +20,9 @@ KINDS = {
 }
 
 
+OF_DATA = ("data", "ppc", "prior")  # kinds that make no sense without data
+
+
 def figures(name: str, study: dict) -> dict[str, dict]:
     """
     List the figures of a study, by the name of their file.
@@ -40,6 +43,8 @@ def figures(name: str, study: dict) -> dict[str, dict]:
         curve = str(beside) if beside.is_file() else None
         fits = [fit for fit, settings in study["fits"].items() if model in settings["models"]]
         for kind, (scope, needs, title) in KINDS.items():
+            if study["data"] == "none" and kind in OF_DATA:
+                continue
             for fit in fits if scope == "fit" else [""]:
                 if scope == "model" and kind == "forest" and not fits:
                     continue

@@ -13,7 +13,7 @@ def of_summary(summary: xr.Dataset, chains: int, limits: dict) -> list[Check]:
     names = ("rhat", "ess_bulk", "ess_tail", "mcse")
     if not moving.sizes["parameter"]:
         return [not_applicable(name, "no parameter has draws that differ") for name in names]
-    count = f"of {moving.sizes['parameter']} scalars" if moving.sizes["parameter"] > 1 else "the only scalar"
+    count = f" of {moving.sizes['parameter']} scalars" if moving.sizes["parameter"] > 1 else ""
     columns = {"rhat": moving["r_hat"], "mcse": moving["mcse"] / moving["sd"]}
     columns |= {name: moving[name] for name in ("ess_bulk", "ess_tail")}
     found = []
@@ -26,7 +26,7 @@ def of_summary(summary: xr.Dataset, chains: int, limits: dict) -> list[Check]:
         values = np.where(np.isnan(columns[name].values), np.inf if largest else -np.inf, columns[name].values)
         at = int(values.argmax() if largest else values.argmin())
         number = f"{values[at]:.4f}" if largest else f"{values[at]:.0f}"
-        message = f"{text} {count}: {number} ({moving['parameter'].values[at]})"
+        message = f"{text}{count}: {number} ({moving['parameter'].values[at]})"
         if name == "rhat" and chains == 1:
             check = judge(name, values[at], limits[name], f"{message}, between parts of one chain; run several chains to be sure")
             found.append(Check(**vars(check) | {"status": "warn"}) if check.status == "pass" else check)

@@ -1,7 +1,9 @@
 """The small language of `derive` and `select`: arithmetic, comparisons and a few functions on the columns of a table."""
 
 import ast
+import keyword
 import operator
+import re
 
 import numpy as np
 
@@ -45,7 +47,11 @@ def evaluate(text: str, columns: dict[str, np.ndarray], where: str) -> np.ndarra
 
     Raises UserError for an expression that is none, or that uses a name that is not there.
     """
-    names = columns | CONSTANTS
+    names, shown = columns | CONSTANTS, text
+    for name in columns:
+        if keyword.iskeyword(name) and name not in ("and", "or", "not", "in"):  # a column may well be called lambda
+            text = re.sub(rf"\b{name}\b", f"_{name}_", text)
+            names[f"_{name}_"] = columns[name]
 
     def value(node: ast.expr):
         match node:
@@ -53,7 +59,7 @@ def evaluate(text: str, columns: dict[str, np.ndarray], where: str) -> np.ndarra
                 return constant
             case ast.Name(id=name):
                 if name not in names:
-                    raise UserError(f"{where}: '{text}' uses '{name}', which is no column: {hint(name, names)}")
+                    raise UserError(f"{where}: '{shown}' uses '{name}', which is no column: {hint(name, names)}")
                 return names[name]
             case ast.List(elts=items) | ast.Tuple(elts=items):
                 return [value(item) for item in items]
@@ -77,16 +83,16 @@ def evaluate(text: str, columns: dict[str, np.ndarray], where: str) -> np.ndarra
                     return result
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
                 if name not in FUNCTIONS:
-                    raise UserError(f"{where}: '{text}' calls '{name}', which is no function here: {hint(name, FUNCTIONS)}")
+                    raise UserError(f"{where}: '{shown}' calls '{name}', which is no function here: {hint(name, FUNCTIONS)}")
                 return FUNCTIONS[name](*map(value, arguments))
-        raise UserError(f"{where}: '{text}' has a part that the expression language does not know: '{ast.unparse(node)}'")
+        raise UserError(f"{where}: '{shown}' has a part that the expression language does not know: '{ast.unparse(node)}'")
 
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError):
-        raise UserError(f"{where}: '{text}' is no expression; write for example log10(x) or (x > 3) & (e < 1)") from None
+        raise UserError(f"{where}: '{shown}' is no expression; write for example log10(x) or (x > 3) & (e < 1)") from None
     try:
         with np.errstate(all="ignore"):
             return value(tree)
     except (TypeError, ValueError) as error:
-        raise UserError(f"{where}: '{text}' cannot be computed on these columns: {error}") from None
+        raise UserError(f"{where}: '{shown}' cannot be computed on these columns: {error}") from None

@@ -62,14 +62,17 @@ class Model:
         return [name for name, site in self.sites.items() if site.role == role]
 
     def attributes(self, site: str) -> dict[str, str]:
-        """`long_name` and `units` of a site, for an artefact."""
-        texts = {"long_name": self.labels.get(site, site), "units": self.units.get(site, "")}
-        return {key: text for key, text in texts.items() if text or key == "units"}
+        """`long_name`, `units` and `role` of a site, for an artefact."""
+        return {"long_name": self.labels.get(site, site), "units": self.units.get(site, ""), "role": self.sites[site].role}
 
     def dataset(self, values: dict[str, np.ndarray], lead: tuple[str, ...], data: xr.Dataset, **coords) -> xr.Dataset:
         """Put the values of sites, with leading dimensions such as (chain, draw), into a Dataset with names and units."""
         order = sorted(values, key=list(self.sites).index)
-        variables = {name: (lead + self.sites[name].dims, np.asarray(values[name]), self.attributes(name)) for name in order}
+        arrays = {name: np.asarray(values[name]) for name in order}
+        dims_of = {
+            name: lead + self.sites[name].dims[: arrays[name].ndim - len(lead)] for name in order
+        }  # log densities lack event dims
+        variables = {name: (dims_of[name], arrays[name], self.attributes(name)) for name in order}
         dims = {dim for site in values for dim in self.sites[site].dims}
         coords |= {name: coord for name, coord in data.coords.items() if name in dims or name == "row"}
         coords = {n: c for n, c in coords.items() if not isinstance(c, xr.DataArray) or set(c.dims) <= dims}
@@ -109,15 +112,22 @@ def bind(id: str, spec: dict, data: xr.Dataset, forward: bool = False) -> Model:
     """
     function, labels, units = load(spec)
     name = f"{spec['file']}: {spec['function']}"
-    arguments = {}
-    for argument, parameter in inspect.signature(function).parameters.items():
+    arguments, parameters = {}, inspect.signature(function).parameters
+    for argument in [*spec["arguments"], *(spec["observed"] or [])]:
+        if argument not in parameters:
+            raise UserError(
+                f"{name}: the study names an argument '{argument}', which the function does not have: {hint(argument, parameters)}"
+            )
+    for argument, parameter in parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         variable = spec["arguments"].get(argument, argument)
         if variable in data:
             values = data[variable].values
             if values.dtype.kind not in "iufb":
-                raise UserError(f"{name}: argument '{argument}' gets '{variable}', which holds text; a model takes numbers")
+                raise UserError(
+                    f"{name}: argument '{argument}' gets '{variable}', {_first_text(data[variable])}; a model takes numbers"
+                )
             arguments[argument] = values.astype(float) if values.dtype.kind == "f" else values
         elif forward and (parameter.default is None or argument in (spec["observed"] or [])):
             arguments[argument] = np.zeros(max(data.sizes.values(), default=1))
@@ -129,6 +139,17 @@ def bind(id: str, spec: dict, data: xr.Dataset, forward: bool = False) -> Model:
     model = Model(function, id, name, arguments, labels=dict(labels), units=dict(units))
     model = replace(model, constants=_constants(model))
     return _with_sites(model, spec, data)
+
+
+def _first_text(values: xr.DataArray) -> str:
+    """Say where a variable that should hold numbers holds text."""
+    for place, value in enumerate(values.values.ravel()):
+        try:
+            float(value)
+        except ValueError:
+            row = int(values["row"].values[place]) if "row" in values.coords else place + 1
+            return f"which is '{value}' in row {row} (counted from 1 below the header)"
+    return "which is written as text"
 
 
 def _constants(model: Model) -> tuple[str, ...]:
@@ -195,6 +216,17 @@ def _with_sites(model: Model, spec: dict, data: xr.Dataset) -> Model:
         else:
             dims = _dims(name, site, value.shape, spec["dims"], data)
         sites[name] = Site(role, value.shape, dims, type(site.get("fn")).__name__ if role != "deterministic" else "")
+    plates = {frame.name for site in messages.values() for frame in site.get("cond_indep_stack", ())}
+    for plate in spec["dims"]:
+        if plate not in plates:
+            raise UserError(
+                f"{model.name}: `dims` of the study names a plate '{plate}', which the model does not have: {hint(plate, plates)}"
+            )
+    if data.data_vars and not observed:
+        raise UserError(
+            f"{model.name}: no site of the model is observed, so the data would have no influence; "
+            "give an observation to the likelihood: numpyro.sample(..., obs=y)"
+        )
     return replace(model, sites=sites, labels=labels, units=units, observations=observations)
 
 
@@ -218,7 +250,7 @@ def top_level(model: Model) -> list[str]:
 
 
 class Replicate(uncondition):
-    """Draw observations anew, as many as there are: `sample("y", Normal(mu, 1), obs=y)` with one mu and many y has one draw each."""
+    """Draw observations anew, as many as there are: `sample("y", Normal(mu, 1), obs=y)` with one mu gives a draw for each y."""
 
     def process_message(self, msg: dict) -> None:
         """Widen the distribution of an observed site to the shape of its observations, and forget them."""
@@ -255,5 +287,7 @@ def observed_values(model: Model) -> dict[str, np.ndarray]:
 def data_groups(model: Model, data: xr.Dataset) -> dict[str, xr.Dataset]:
     """Make the groups `observed_data` (by site) and `constant_data` (the other variables of the study) of an artefact."""
     observed = model.dataset(observed_values(model), (), data)
+    for site, variable in model.observations.items():
+        observed[site].attrs["variable"] = variable
     constant = data[[name for name in data.data_vars if name not in model.observations.values()]]
     return {"observed_data": observed, "constant_data": constant}

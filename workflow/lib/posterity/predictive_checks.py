@@ -3,14 +3,19 @@
 import numpy as np
 
 from posterity.checks import Check, judge, not_applicable
+from posterity.errors import UserError, hint
 
 
-def prior(predicted: dict[str, np.ndarray], bounds: dict[str, list], limits: float | dict) -> Check:
+def prior(predicted: dict[str, np.ndarray], bounds: dict[str, list], known: set[str], limits: float | dict) -> Check:
     """
     Check that prior predictive draws lie inside the bounds that the study declares, by observed variable.
 
-    The value is the smallest share inside; a draw that is not finite lies outside.
+    The value is the smallest share inside; a draw that is not finite lies outside. `known` are the other names that bounds may have
+    (variables that another model observes). Raises UserError for a name that is nothing, which would switch the check off.
     """
+    for name in bounds:
+        if name not in predicted and name not in known:
+            raise UserError(f"checks: prior_predictive: there is no observed variable '{name}': {hint(name, predicted)}")
     shares = {}
     for name, (low, high) in bounds.items():
         if name in predicted:

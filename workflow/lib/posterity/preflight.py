@@ -67,8 +67,10 @@ def _sentence(model, data, source, site, distribution, parameter, values, bad, r
         place = f"row {row} (counted from 1{' below the header' if 'row' in data.coords else ''}): "
     what = f"'{culprits[0]}' is {value:g}" if culprits else f"the {parameter} is {value:g}"
     more = f" (and {int(bad.sum()) - 1} more rows)" if bad.sum() > 1 else ""
-    words = {"Positive": "above 0", "GreaterThan": "above its lower bound", "Nonnegative": "0 or more"}
-    bound = next((text for kind, text in words.items() if kind.lower() in type(rule).__name__.lower().replace("_", "")), str(rule))
+    words = {"integernonnegative": "a whole number, 0 or more", "integerpositive": "a whole number above 0", "positive": "above 0"}
+    words |= {"nonnegative": "0 or more", "boolean": "0 or 1", "unitinterval": "between 0 and 1"}
+    kind = type(rule).__name__.lower().replace("_", "")
+    bound = next((text for word, text in words.items() if word in kind), str(rule).strip("<>"))
     role = f"{parameter} of {distribution} at site '{site}'" if parameter != "observation" else f"{distribution} at site '{site}'"
     return (
         f"{source}: {place}{what}{more}, but the {role} of model {model.name} has to be {bound}; "

@@ -40,7 +40,7 @@ def kind(rule: dict) -> str:
     if rule.get("$ref", "").endswith("threshold"):
         return "number, or {warn, fail}"
     if "oneOf" in rule:
-        return " or ".join(kind(part) for part in rule["oneOf"])
+        return " or ".join(dict.fromkeys(filter(None, map(kind, rule["oneOf"]))))
     return TYPES.get(rule.get("type", ""), "")
 
 

@@ -21,10 +21,12 @@ class _Loader(yaml.CSafeLoader):
     """YAML without the traps of version 1.1: `no` and `on` are words, 1e-3 is a number, a key given twice is a fault."""
 
     def construct_mapping(self, node, deep=False):
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key, (key_node, _) in zip(keys, node.value, strict=True):
-            if keys.count(key) > 1:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
                 raise yaml.MarkedYAMLError(problem=f"the key '{key}' is given twice", problem_mark=key_node.start_mark)
+            seen.add(key)
         return super().construct_mapping(node, deep)
 
 
@@ -48,7 +50,8 @@ def read_yaml(path: str | Path) -> dict:
         content = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise UserError(f"{path}{line}: this is no YAML ({error.problem}); mend the line or the one above it") from None
+        problem = "a tab where blanks are needed" if "cannot start any token" in error.problem else error.problem
+        raise UserError(f"{path}{line}: this is no YAML ({problem}); mend the line or the one above it") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: this is no YAML ({str(error).splitlines()[0]})") from None
     if not isinstance(content, dict):
@@ -99,7 +102,8 @@ def _sentence(error: jsonschema.ValidationError) -> str:
         case "type":
             words = {"integer": "a whole number", "number": "a number", "string": "a text", "object": "keys with values"}
             words |= {"array": "a list", "boolean": "true or false"}
-            return f"{place}{value} should be {words.get(error.validator_value, error.validator_value)}"
+            quote = " (put it in quotes if it holds a comma or a colon)" if error.validator_value == "string" else ""
+            return f"{place}{value} should be {words.get(error.validator_value, error.validator_value)}{quote}"
         case "pattern" | "propertyNames":
             return f"{place}{value} may have letters, digits and _ only"
         case "oneOf":
@@ -145,13 +149,16 @@ def _with_schema_defaults(content: dict, definition: str) -> dict:
 
 def names(studies: str | list[str]) -> list[str]:
     """Read the `studies` of the configuration: a list, or names parted by commas or blanks."""
-    return list(dict.fromkeys(re.split(r"[\s,]+", studies.strip()) if isinstance(studies, str) else studies))
+    listed = re.split(r"[\s,]+", studies.strip()) if isinstance(studies, str) else studies
+    return [name for name in dict.fromkeys(listed) if name]
 
 
 def configuration(config: dict) -> dict:
     """Check the configuration. Returns `studies` as a list, `strict` and `defaults`. Raises UserError."""
     where = "config/config.yaml (or --config)"
     validate(config, schema("config"), where)
+    if not names(config["studies"] or ""):
+        raise UserError(f"{where}: studies: name at least one study, as in --config studies=mine")
     defaults = config.get("defaults", {})
     rules = schema("study")
     validate(defaults, {key: value for key, value in rules.items() if key != "required"}, f"{where}: defaults")
@@ -198,6 +205,9 @@ def load(name: str, defaults: dict) -> dict:
             if model not in study["models"]:
                 raise UserError(f"{path}: fits: {id}: models: there is no model '{model}': {hint(model, study['models'])}")
         study["fits"][id] = fit
+    for name, (low, high) in study.get("checks", {}).get("prior_predictive", {}).items():
+        if low >= high:
+            raise UserError(f"{path}: checks: prior_predictive: {name}: the lower bound comes first, but {low} is not below {high}")
     _check_expectations(study, path)
     return normalise(study)
 

@@ -44,7 +44,8 @@ def read(spec: dict, study_file: str) -> xr.Dataset:
     if not len(rows):
         raise UserError(f"{file}: no row is left for the study; look at `select` in {study_file} and at the file itself")
     for name in kept:
-        _check_values(name, columns[name], rows, file)
+        column = next((old for old, new in renamed.items() if new == name and old != name), "")
+        _check_values(f"'{name}'" + (f" (column '{column}')" if column else ""), name, columns[name], rows, file)
 
     dim = spec["dim"]
     data = xr.Dataset({name: (dim, columns[name]) for name in kept}, coords={dim: np.arange(len(rows)), "row": (dim, rows)})
@@ -74,13 +75,13 @@ def _read_csv(file: str) -> pd.DataFrame:
     return frame
 
 
-def _check_values(name: str, values: np.ndarray, rows: np.ndarray, file: str) -> None:
+def _check_values(what: str, name: str, values: np.ndarray, rows: np.ndarray, file: str) -> None:
     bad = pd.isna(values) if values.dtype.kind == "O" else ~np.isfinite(values) if values.dtype.kind == "f" else None
     if bad is not None and bad.any():
         first = int(np.flatnonzero(bad)[0])
-        what = f"is {values[first]}" if values.dtype.kind == "f" and np.isinf(values[first]) else "is missing (NaN)"
+        is_ = f"is {values[first]}" if values.dtype.kind == "f" and np.isinf(values[first]) else "is missing (NaN)"
         more = f", as in {bad.sum() - 1} more rows" if bad.sum() > 1 else ""
         raise UserError(
-            f"{file}: row {rows[first]} (counted from 1 below the header): '{name}' {what}{more}; "
+            f"{file}: row {rows[first]} (counted from 1 below the header): {what} {is_}{more}; "
             f"complete it, or leave such rows out with `select: isfinite({name})`"
         )

@@ -1,7 +1,7 @@
 """The No-U-Turn sampler (Hoffman & Gelman 2014, JMLR 15, 1593), by NumPyro's kernel."""
 
 import numpy as np
-from numpyro.infer import NUTS
+from numpyro.infer import NUTS, init_to_median, init_to_sample, init_to_uniform
 
 from posterity.errors import UserError
 from posterity.methods import Result
@@ -17,6 +17,7 @@ FIELDS = {
     "potential_energy": lambda state: state.potential_energy,
     "step_size": lambda state: state.adapt_state.step_size,
 }
+STARTS = {"uniform": init_to_uniform, "median": init_to_median, "sample": init_to_sample}
 
 
 def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...]) -> Result:
@@ -30,6 +31,7 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...]) -> Resu
         target_accept_prob=settings["target_accept"],
         max_tree_depth=settings["max_tree_depth"],
         dense_mass=settings["dense_mass"],
+        init_strategy=STARTS[settings["init"]],
     )
     keys = np.stack([key(seed, *names, "chain", chain) for chain in range(settings["chains"])])
     chains = run(kernel, FIELDS, keys, model.traced, settings["warmup"], settings["draws"])

@@ -20,8 +20,9 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     for (_, _, draws), true in zip(moving, truths, strict=True):
         low, high = np.quantile(draws, [0.001, 0.999])
         low, high = (min(low, true), max(high, true)) if true is not None else (low, high)
-        margin = 0.05 * (high - low)
-        ranges.append((low - margin, high + margin))
+        margin = 0.08 * (high - low)
+        ends = [draws.min(), draws.max()] + [true] * (true is not None)  # no density where no draw is
+        ranges.append((max(low - margin, min(ends)), min(high + margin, max(ends))))
     size = len(moving)
     figure = corner.corner(
         np.stack([draws for _, _, draws in moving], axis=1),
@@ -39,6 +40,7 @@ def draw(artefacts: dict, settings: dict) -> Figure:
         max_n_ticks=4,
         hist_kwargs={"lw": 1.4},
         label_kwargs={"fontsize": 9},
+        labelpad=-0.1 if size < 4 else 0.0,
     )
     side = max(4.2, 1.7 * size + 1.0)
     figure.set_size_inches(side, side)
@@ -47,5 +49,6 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
     note = "contours: 39 % and 86 %\n(1 and 2 sigma)" + ("\nred lines: truth" if any(t is not None for t in truths) else "")
     corner_axes = figure.axes[size - 1] if size > 1 else figure.axes[0]
-    corner_axes.text(0.98, 0.98, note, ha="right", va="top", fontsize=8, transform=corner_axes.transAxes)
+    if size > 1:
+        corner_axes.text(0.98, 0.98, note, ha="right", va="top", fontsize=8, transform=corner_axes.transAxes)
     return figure

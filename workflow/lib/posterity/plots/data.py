@@ -27,28 +27,39 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     names = variables(data, group(predictive, "observed_data"), options.get("data", {}))
     figure, axes = plt.subplots(figsize=(6, 4.2))
     if names is None:
-        axes.set_axis_off()
-        axes.text(0.5, 0.5, "The study has no observed variable\nthat can be drawn point by point.", ha="center", va="center")
+        style.say(axes, "No site of the model is observed point by point:\nthere is nothing to draw against a covariate.")
         return figure
-    x, y, error = names
-    horizontal = data[x].values if x else np.arange(data[y].size)
+    horizontal = data[names.x].values if names.x else np.arange(data[names.y].size)
     curve = load_curve(settings["figure"]["curve"])
     posterior = group(artefacts["posterior"], "posterior")
-    if curve is not None and x and set(sites_of(curve)) <= set(posterior.data_vars):
+    if curve is not None and names.x and set(sites_of(curve)) <= set(posterior.data_vars):
         grid = np.linspace(horizontal.min(), horizontal.max(), GRID)
         band(axes, grid, curve, posterior, options)
         sites = sites_of(curve)
         if set(sites) <= set(truth.data_vars):
             values = np.broadcast_to(curve(grid, *(truth[site].values for site in sites)), grid.shape)
             axes.plot(grid, values, color=style.TRUTH, ls="--", lw=1.8, label="truth", zorder=4)
-    elif y in group(predictive, "posterior_predictive"):
-        pointwise(axes, horizontal, group(predictive, "posterior_predictive")[y], options)
-    bars = data[error].values if error else None
-    axes.errorbar(horizontal, data[y].values, bars, fmt="o", ms=3.5, lw=1, color=style.DATA, label="data", zorder=5)
-    axes.set_xlabel(style.label(x, data[x], options) if x else "number of the point")
-    axes.set_ylabel(style.label(y, data[y], options))
+    else:
+        horizontal = apart(horizontal.astype(float))
+        pointwise(axes, horizontal, group(predictive, "posterior_predictive")[names.site], options)
+    bars = data[names.error].values if names.error else None
+    axes.errorbar(horizontal, data[names.y].values, bars, fmt="o", ms=3.5, lw=1, color=style.DATA, label="data", zorder=5)
+    axes.set_xlabel(style.label(names.x, data[names.x], options) if names.x else "number of the point")
+    axes.set_ylabel(style.label(names.y, data[names.y], options))
     axes.legend(loc="best")
     return figure
+
+
+def apart(x: np.ndarray) -> np.ndarray:
+    """Move points that share an x apart, by less than the distance to the next x."""
+    values, group, counts = np.unique(x, return_inverse=True, return_counts=True)
+    if counts.max() == 1:
+        return x
+    room = 0.7 * (np.diff(values).min() if len(values) > 1 else 1.0)
+    rank = np.zeros(x.size)
+    for i in range(len(values)):
+        rank[group == i] = np.arange(counts[i]) - (counts[i] - 1) / 2
+    return x + room * rank / counts.max()
 
 
 def band(axes, grid: np.ndarray, curve, posterior: xr.Dataset, options: dict) -> None:
@@ -69,5 +80,5 @@ def pointwise(axes, horizontal: np.ndarray, predicted: xr.DataArray, options: di
     """Draw the posterior predictive interval of each point, and its median."""
     draws = predicted.transpose(..., "chain", "draw").values.reshape(predicted.sizes[predicted.dims[-1]], -1)
     bounds = interval(draws.astype(float), **options["interval"])
-    axes.vlines(horizontal, *bounds.T, color=style.MODEL, alpha=0.35, lw=5, label=f"{style.interval_text(options)} predicted")
+    axes.vlines(horizontal, *bounds.T, color=style.PALE, lw=4, label=f"{style.interval_text(options)} predicted")
     axes.plot(horizontal, np.median(draws, axis=1), "_", color=style.MODEL, ms=7, mew=2, label="median predicted")

@@ -8,12 +8,14 @@ from posterity.artefact import group
 from posterity.plots import style
 from posterity.statistics import interval
 
+MOST = 24  # scalars in one figure
+
 
 def draw(artefacts: dict, settings: dict) -> Figure:
     """Draw median, 50 % and full interval of each parameter for each fit, and the truth where it is known."""
     options = settings["options"]
     truth = group(artefacts["data"], "truth")
-    fits = {tree.attrs["fit"]: style.parameters(group(tree, "posterior"), options) for tree in artefacts["posteriors"]}
+    fits = {tree.attrs["fit"]: style.parameters(group(tree, "posterior"), options, MOST) for tree in artefacts["posteriors"]}
     names = {name: text for shown in fits.values() for name, text, _ in shown}
     height = 1.1 + len(names) * (0.45 + 0.25 * len(fits))
     figure, panels = plt.subplots(len(names), 1, figsize=(6, height), squeeze=False)

@@ -19,7 +19,11 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     """
     predictive = artefacts["predictive"]
     statistics, observed = group(predictive, "test_statistics"), group(predictive, "observed_data")
-    site = next(iter(group(predictive, "posterior_predictive").data_vars))
+    site = next(iter(group(predictive, "posterior_predictive").data_vars), None)
+    if site is None:
+        figure, axes = plt.subplots(figsize=(6, 3))
+        style.say(axes, "The model has no observed site: there is nothing to predict.")
+        return figure
     values = group(predictive, "posterior_predictive")[site]
     names = statistics["statistic"].values
     figure = plt.figure(figsize=(9, 4.2))
@@ -27,19 +31,25 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     axes = left.subplots()
     flat = values.transpose("chain", "draw", ...).values.reshape(values.sizes["chain"] * values.sizes["draw"], -1)
     chosen = flat[np.linspace(0, len(flat) - 1, min(REPLICATES, len(flat))).astype(int)]
+    if flat.shape[1] == 1:  # one point: a distribution of predictions, and where it fell
+        axes.hist(flat[:, 0], 30, color=style.MODEL, alpha=0.55, label="predictions")
+        axes.axvline(float(observed[site].values.ravel()[0]), color=style.DATA, lw=1.8, label="data")
+        axes.set_ylabel("number of predictions")
+        chosen = []
     heights = np.arange(1, flat.shape[1] + 1) / flat.shape[1]
     for i, replicate in enumerate(chosen):
         text = f"{len(chosen)} predictions" if i == 0 else None
         axes.step(np.sort(replicate), heights, where="post", color=style.MODEL, lw=0.5, alpha=0.35, label=text, rasterized=True)
-    axes.step(np.sort(observed[site].values.ravel()), heights, where="post", color=style.DATA, lw=1.8, label="data")
+    if len(chosen):
+        axes.step(np.sort(observed[site].values.ravel()), heights, where="post", color=style.DATA, lw=1.8, label="data")
+        axes.set_ylabel("share of points below")
+        axes.set_ylim(0, 1.02)
     axes.set_xlabel(style.label(site, values, settings["options"]))
-    axes.set_ylabel("share of points below")
-    axes.set_ylim(0, 1.02)
-    axes.legend(loc="upper left", fontsize=8)
+    axes.legend(loc="best", fontsize=8)
 
     replicated = statistics[f"{site}_replicated"].values.reshape(-1, len(names))
     realised = statistics[f"{site}_observed"].values.reshape(-1, len(names))
-    p_values = two_sided(replicated, realised)
+    p_values = np.minimum(1, two_sided(replicated, realised) * len(names))
     for i, (name, panel) in enumerate(zip(names, right.subplots(2, 3).ravel(), strict=True)):
         low, high = np.quantile(replicated[:, i], [0.002, 0.998])
         low, high = min(low, np.quantile(realised[:, i], 0.01)), max(high, np.quantile(realised[:, i], 0.99))
@@ -49,11 +59,11 @@ def draw(artefacts: dict, settings: dict) -> Figure:
             panel.hist(realised[:, i], edges, color=style.DATA, histtype="step", density=True, lw=1.2)
         else:
             panel.axvline(realised[0, i], color=style.DATA, lw=1.8)
-        suspicious = p_values[i] * len(names) < 0.01
+        suspicious = p_values[i] < 0.01
         panel.set_title(f"{name}, p = {p_values[i]:.2g}", fontsize=8, color=style.TRUTH if suspicious else style.BLACK)
         panel.set_yticks([])
         panel.spines.left.set_visible(False)
         panel.tick_params(labelsize=7)
         panel.locator_params(axis="x", nbins=3)
-    right.suptitle("test statistics: predictions (filled) and data (black)", fontsize=9)
+    right.suptitle(f"predictions (filled) and data (black); p corrected for {len(names)} statistics", fontsize=9)
     return figure

@@ -14,33 +14,33 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     options, tree = settings["options"], artefacts["prior"]
     data, predictive = group(artefacts["data"], "data"), group(tree, "prior_predictive")
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.8), width_ratios=(1.5, 1))
-    names = variables(data, group(tree, "observed_data"), options.get("data", {}))
     if not predictive.data_vars:
         for axes in (left, right):
             axes.set_axis_off()
-        left.text(0.5, 0.5, "The model has no observed site.", ha="center", va="center")
+        style.say(left, "The model has no observed site.")
         return figure
-    site = names[1] if names is not None and names[1] in predictive else next(iter(predictive.data_vars))
+    names = variables(data, group(tree, "observed_data"), options.get("data", {}))
+    site = names.site if names else next(iter(predictive.data_vars))
     values = predictive[site].transpose("chain", "draw", ...)
     draws = values.values.reshape(values.sizes["chain"] * values.sizes["draw"], -1).astype(float)
     observed = group(tree, "observed_data")[site].values.ravel()
-    x = names[0] if names is not None and site == names[1] else None
-    horizontal = data[x].values if x else np.arange(draws.shape[1])
+    horizontal = data[names.x].values if names and names.x else np.arange(draws.shape[1])
     order = np.argsort(horizontal, kind="stable")
-    chosen = draws[np.linspace(0, len(draws) - 1, min(options["lines"], len(draws))).astype(int)]
+    chosen = draws[np.linspace(0, len(draws) - 1, min(max(options["lines"], 1), len(draws))).astype(int)]
     left.plot(horizontal[order], chosen.T[order], ".", ms=2, color=style.MODEL, alpha=0.35, rasterized=True)
     left.plot([], [], ".", color=style.MODEL, label=f"{len(chosen)} prior draws")
     left.plot(horizontal, observed, "o", ms=3.5, color=style.DATA, label="data")
-    left.set_xlabel(style.label(x, data[x], options) if x else "number of the point")
+    left.set_xlabel(style.label(names.x, data[names.x], options) if names and names.x else "number of the point")
     left.set_ylabel(style.label(site, values, options))
 
     finite = draws[np.isfinite(draws)]
     low, high = np.quantile(finite, [0.005, 0.995])
     low, high = min(low, observed.min()), max(high, observed.max())
+    high = high if high > low else low + 1
     edges = np.linspace(low, high, 41)
     right.hist(finite, edges, density=True, color=style.MODEL, alpha=0.55, orientation="horizontal", label="prior predictive")
     right.plot(np.zeros(observed.size), observed, "_", color=style.DATA, ms=14, mew=1, clip_on=False)
-    bounds = settings["bounds"].get(site)
+    bounds = settings["bounds"].get(site) or settings["bounds"].get(names.y if names else site)
     for axes in (left, right):
         if bounds:
             axes.axhline(bounds[0], color=style.ORANGE, ls=":", lw=1.5, label="bounds of the study")
@@ -50,6 +50,7 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     for axes in (left, right):
         axes.set_ylim(min(span) - margin, max(span) + margin)
     right.set_xlabel("density")
+    right.set_xticks([])
     right.tick_params(labelleft=False)
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3)

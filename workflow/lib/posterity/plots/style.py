@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, BLACK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#222222"
 CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION)
 MODEL, DATA, TRUTH = BLUE, BLACK, VERMILLION
+PALE = "#A6CDE6"  # BLUE, thinned with white
 MOST_PARAMETERS = 8
 
 plt.rcParams.update(
@@ -41,22 +42,32 @@ def label(name: str, values: xr.DataArray | None, options: dict, index: str = ""
     return f"{text} ({unit})" if unit else text
 
 
-def parameters(posterior: xr.Dataset, options: dict) -> list[tuple[str, str, np.ndarray]]:
-    """
-    Choose the scalars that are shown: those of the sites in `figures: parameters`, else the scalar sites, else the first few.
+def say(axes, text: str) -> None:
+    """Write a sentence where there is nothing to draw."""
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes)
 
-    Returns name, label and draws (chain, draw) of at most `MOST_PARAMETERS`.
+
+def parameters(posterior: xr.Dataset, options: dict, most: int = MOST_PARAMETERS) -> list[tuple[str, str, np.ndarray]]:
+    """
+    Choose the scalars that are shown: those of the sites in `figures: parameters`, else the scalar sites and then the elements of
+    latent vectors; at most `most`.
+
+    Returns name, label and draws (chain, draw) of each.
     """
     wanted = [name for name in options.get("parameters", []) if name in posterior]
     single = [name for name in posterior.data_vars if posterior[name].ndim == 2]
+    vectors = [name for name in posterior.data_vars if name not in single and posterior[name].attrs.get("role") == "latent"]
     shown = []
-    for name in wanted or single or list(posterior.data_vars):
+    for name in wanted or [*single, *vectors] or list(posterior.data_vars):
+        if len(shown) >= most:
+            break
         values = posterior[name].transpose("chain", "draw", ...)
         flat = values.values.reshape(*values.shape[:2], -1)
         for i in range(flat.shape[2]):
             index = f"[{','.join(map(str, np.unravel_index(i, values.shape[2:])))}]" if values.ndim > 2 else ""
             shown.append((f"{name}{index}", label(str(name), values, options, index), flat[:, :, i]))
-    return shown[:MOST_PARAMETERS]
+    return shown[:most]
 
 
 def true_value(truth: xr.Dataset, name: str) -> float | None:

@@ -1,19 +1,60 @@
 """Which variables a figure of the data shows."""
 
+from dataclasses import dataclass
+
 import xarray as xr
 
-ERROR_NAMES = ("e", "err", "error", "sigma", "sigma_{y}", "e_{y}", "{y}_err", "{y}_error", "{y}err")
+from posterity.errors import UserError, hint
+
+COVARIATES = ("x", "t", "time")
+ERRORS = (
+    "e",
+    "err",
+    "error",
+    "sig",
+    "sigma",
+    "sd",
+    "d{y}",
+    "e_{y}",
+    "sig_{y}",
+    "sigma_{y}",
+    "{y}_err",
+    "{y}_error",
+    "{y}err",
+    "{y}_sigma",
+)
 
 
-def variables(data: xr.Dataset, observed: xr.Dataset, given: dict) -> tuple[str | None, str, str | None] | None:
-    """Choose what is drawn: x (or None), y and its error (or None). What the study does not name is found by name and shape."""
-    candidates = [name for name in observed.data_vars if name in data and data[name].ndim == 1]
-    y = given.get("y", candidates[0] if candidates else None)
-    if y not in data or data[y].ndim != 1:
+@dataclass(frozen=True)
+class Variables:
+    """Names of what is drawn: the observed site, its variable y in the data, and x and the error of y where there are such."""
+
+    site: str
+    y: str
+    x: str | None
+    error: str | None
+
+
+def variables(data: xr.Dataset, observed: xr.Dataset, given: dict) -> Variables | None:
+    """
+    Choose what is drawn. What `given` (the study's `figures: data:`) does not name is found by name and shape.
+
+    `observed` is the group `observed_data`, by site; a site's attribute `variable` is its variable in the data. Returns None if no
+    site is observed point by point. Raises UserError for a name that is no variable.
+    """
+    for key, name in given.items():
+        if name not in data and not (key == "y" and name in observed):
+            raise UserError(f"figures: data: {key}: there is no variable '{name}' in the data: {hint(name, data.data_vars)}")
+    sites = {str(site): str(values.attrs.get("variable", site)) for site, values in observed.items() if values.ndim == 1}
+    sites = {site: y for site, y in sites.items() if y in data}
+    site = next((site for site, y in sites.items() if given.get("y") in (None, site, y)), None)
+    if site is None:
         return None
-    numeric = [str(name) for name, values in data.data_vars.items() if values.dims == data[y].dims and values.dtype.kind in "iuf"]
-    known = [pattern.format(y=y) for pattern in ERROR_NAMES]
+    y = sites[site]
+    along = [str(name) for name, values in data.data_vars.items() if values.dims == data[y].dims and values.dtype.kind in "iuf"]
     single = [str(name) for name, values in data.data_vars.items() if values.ndim == 0]
-    error = given.get("error", next((name for name in known if name in numeric + single and name != y), None))
-    x = given.get("x", next((name for name in numeric if name not in (y, error)), None))
-    return x if x in data else None, y, error if error in data else None
+    by_name = {name.lower(): name for name in along + single if name != y}
+    error = given.get("error", next((by_name[p] for p in (e.format(y=y.lower()) for e in ERRORS) if p in by_name), None))
+    free = [name for name in along if name not in (y, error)]
+    x = given.get("x", next((name for name in free if name.lower() in COVARIATES), free[0] if free else None))
+    return Variables(site, y, x, error)
