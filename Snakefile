@@ -25,6 +25,7 @@ include: "workflow/rules/verdict.smk"
 
 
 onerror:
+    forget(workflow.scheduler.failed)
     print(f"\n{failures(log)}\n", file=sys.stderr)
 
 

@@ -37,14 +37,6 @@ def snakemake(project: Path, *arguments: str) -> subprocess.CompletedProcess:
     )
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Keep the tests that share one finished project in one process."""
-    for item in items:
-        if {"finished", "report"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group("finished"))
-
-
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Path:
     """A project with two small studies that have been run: `small` (simulated) and `other` (from a file)."""

@@ -98,6 +98,19 @@ def test_one_chain_warns_and_a_drifting_one_fails():
     assert found(draws + np.linspace(0, 3, 4000))["rhat"].status == "fail"
 
 
+def test_a_latent_site_that_never_moves_fails():
+    posterior = xr.Dataset({"x": (("chain", "draw"), np.ones((4, 100)))})
+    summary = summarise(posterior, "hdi", 0.9)
+    assert {c.status for c in convergence.of_summary(summary, 4, LIMITS, {"x"})} == {"fail"}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_draws_that_are_not_finite_fail(value):
+    draws = np.random.default_rng(1).normal(size=(4, 1000))
+    draws[2, 5] = value
+    assert {c.status for c in found(draws).values()} == {"fail"}
+
+
 def test_draws_that_never_differ_are_not_judged():
     assert {c.status for c in found(np.ones((4, 100))).values()} == {"n/a"}
 

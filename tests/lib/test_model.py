@@ -42,7 +42,7 @@ def test_an_observation_without_default_is_found_by_tracing(spec):
     assert {name: site.role for name, site in bound.sites.items()} == {"m": "latent", "c": "latent", "y": "observed"}
     assert bound.observations == {"y": "Y"}
     assert bound.sites["y"].dims == ("point",)
-    assert bound.attributes("y") == {"long_name": "y", "units": "m"}
+    assert bound.attributes("y") == {"long_name": "y", "units": "m", "role": "observed"}
     assert bound.constants == ()
     groups = models.data_groups(bound, TABLE)
     np.testing.assert_array_equal(groups["observed_data"]["y"], TABLE["Y"])
@@ -106,7 +106,7 @@ def test_faults_of_a_model_name_file_and_line(spec, source, parts):
 
 
 def test_text_is_no_argument(spec):
-    with pytest.raises(UserError, match="holds text"):
+    with pytest.raises(UserError, match=r"which is .a. in row 4"):
         models.bind("line", spec(LINE), TABLE.assign(E=("point", np.array(["a", "b", "c"], dtype=object))))
 
 
@@ -144,6 +144,62 @@ def test_likelihood_and_prior_are_those_of_numpyro(spec):
     mean = latent["m"][:, None] * TABLE["X"].values + latent["c"][:, None]
     again = Normal(mean, TABLE["E"].values).log_prob(values["predicted"]["y"])
     np.testing.assert_allclose(values["log_likelihood_predicted"]["y"], again)
+
+
+def test_vectors_in_one_event(spec):
+    source = """
+def model(X, Y=None):
+    v = numpyro.sample("v", dist.Normal(jnp.zeros(2), 3.0).to_event(1))
+    sd = numpyro.sample("sd", dist.HalfNormal(1))
+    numpyro.sample("y", dist.MultivariateNormal(v[0] + v[1] * X, sd**2 * jnp.eye(3)), obs=Y)
+"""
+    bound = models.bind("mvn", spec(source), TABLE)
+    preflight.check(bound, TABLE, "t.csv")
+    latent = {"v": np.array([[1.0, 2.0], [0.0, 1.0]]), "sd": np.array([1.0, 2.0])}
+    values = prediction.posterior(bound, latent, 1)
+    residual = TABLE["Y"].values - latent["v"][:, :1] - latent["v"][:, 1:] * TABLE["X"].values
+    exact = Normal(0, latent["sd"][:, None]).log_prob(residual).sum(1)
+    np.testing.assert_allclose(values["log_likelihood"]["y"], exact)
+    data = prediction.posterior_dataset(bound, values["log_prior"], 1, TABLE)
+    assert data["v"].dims == ("chain", "draw")
+    assert prediction.posterior_dataset(bound, values["predicted"], 1, TABLE)["y"].dims == ("chain", "draw", "point")
+
+
+def test_one_mean_of_many_observations_predicts_them_all(spec):
+    source = """
+def model(Y=None):
+    mu = numpyro.sample("mu", dist.Normal(0, 10))
+    numpyro.sample("y", dist.Normal(mu, 1), obs=Y)
+"""
+    bound = models.bind("mean", spec(source), TABLE)
+    assert prediction.prior(bound, 4, 1)["y"].shape == (4, 3)
+
+
+def test_draws_have_no_coordinate_of_rows(spec):
+    """ArviZ stacks sites of different shapes, and fails on a coordinate that only some of them have."""
+    source = LINE.replace("m * X + c", "numpyro.deterministic('mu', m * X + c)").replace("'data'", "'point'")
+    bound = models.bind("line", spec(source), TABLE)
+    values = prediction.prior(bound, 4, 1)
+    assert "row" not in prediction.posterior_dataset(bound, values, 1, TABLE).coords
+    assert "row" in models.data_groups(bound, TABLE)["observed_data"].coords
+
+
+def test_data_that_have_no_influence_are_told(spec):
+    with pytest.raises(UserError, match="no site of the model is observed"):
+        models.bind("line", spec(LINE.replace(", obs=Y", "")), TABLE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({"arguments": {"Z": "X"}}, "argument 'Z'"),
+        ({"observed": ["z"]}, "argument 'z'"),
+        ({"dims": {"stars": "star"}}, "plate 'stars'"),
+    ],
+)
+def test_names_in_the_study_that_the_model_does_not_have(spec, changes, part):
+    with pytest.raises(UserError, match=part):
+        models.bind("line", spec(LINE, **changes), TABLE)
 
 
 def test_only_top_level_priors_are_in_log_prior(spec):

@@ -26,6 +26,13 @@ def test_a_wrong_model_is_found():
     assert one(0.0, 50, 2000, offset=1.5).status == "fail"
 
 
+def test_a_truth_beyond_all_draws_never_passes_in_silence():
+    """With many scalars and few draws the smallest p-value that can be had is above the level."""
+    found = check([f"p{i}" for i in range(200)], RNG.normal(size=(200, 400)), np.r_[1000.0, RNG.normal(size=199)], "eti", 0.9, 0.01)
+    assert found.status == "warn"
+    assert "outside all draws" in found.message
+
+
 def test_message_counts_the_misses():
     sample = RNG.normal(size=(3, 2000))
     message = check(["a", "b", "c"], sample, np.array([0, 0, 2.0]), "hdi", 0.9, 0.01).message

@@ -14,7 +14,7 @@ LIBRARY = ROOT / "workflow/lib"
 LATER = {
     "data": [],
     "prior": ["model", "prediction", "preflight"],
-    "fit": ["model", "prediction", "preflight", "methods/nuts"],
+    "fit": ["model", "preflight", "methods/nuts"],
     "predict": ["model", "prediction"],
     "diagnose": [],
     "verdict": [],
@@ -50,7 +50,7 @@ def test_listed_modules_are_those_that_are_imported(stage):
 
 def test_what_fits_depend_on_is_a_short_list():
     names = {str(file.relative_to(LIBRARY / "posterity").with_suffix("")) for file in listed("fit", LATER["fit"])}
-    expected = {"__init__", "artefact", "device", "methods/__init__", "methods/nuts", "model", "prediction", "preflight"}
+    expected = {"__init__", "artefact", "device", "imports", "methods/__init__", "methods/nuts", "model", "preflight"}
     assert names == expected | {"randomness", "sampling"}
     assert not names & UNTRACKED
 
@@ -81,3 +81,11 @@ def test_imports_of_a_model_from_beside_it_belong_to_it(tmp_path):
     (tmp_path / "other.py").write_text("")
     (tmp_path / "model.py").write_text("import numpy\ntry:\n    from physics import law\nexcept ImportError:\n    pass\n")
     assert [file.name for file in closure(tmp_path / "model.py", tmp_path)] == ["constants.py", "model.py", "physics.py"]
+
+
+def test_packages_beside_a_model_belong_to_it(tmp_path):
+    (tmp_path / "pkg").mkdir()
+    for name, text in {"__init__": "from . import law", "law": "from .deep import x", "deep": "x = 1", "other": ""}.items():
+        (tmp_path / f"pkg/{name}.py").write_text(text + "\n")
+    (tmp_path / "model.py").write_text("import pkg.law\n")
+    assert [file.stem for file in closure(tmp_path / "model.py", tmp_path)] == ["model", "__init__", "deep", "law"]

@@ -29,6 +29,7 @@ def test_columns_derive_select_units(tmp_path):
     np.testing.assert_allclose(data["twice"], [5, 7])
     assert data["length"].dims == ("point",)
     assert data["length"].attrs == {"units": "m", "long_name": "length of the rod"}
+    assert data["area"].attrs == {"units": "", "long_name": "area"}
     np.testing.assert_array_equal(data["row"], [2, 3])
 
 
@@ -58,6 +59,8 @@ def test_one_row(tmp_path):
         ("x,e\n1,2\n", {"select": "x + 5"}, ["no condition"]),
         ("x,e\n1,2\n", {"columns": {"xx": "x"}}, ["no column 'xx'", "did you mean 'x'"]),
         ("x,e\n1,2\n", {"units": {"z": "m"}}, ["no variable 'z'"]),
+        ("x,row\n1,2\n", {}, ["may not be called 'row'", "columns:"]),
+        ("x,point\n1,2\n", {}, ["may not be called 'point'", "dim:"]),
     ],
 )
 def test_faults_are_named(tmp_path, text, spec, parts):

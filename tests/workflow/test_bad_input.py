@@ -83,6 +83,13 @@ def test_faults_of_a_rerun_leave_earlier_results_untouched(study):
     assert {path: (study / path).read_bytes() for path in paths} == before
     assert "Traceback" in "".join(log.read_text() for log in (study / "results/logs").rglob("*.log"))
 
+    edit(study, "config/studies/other.yaml", "draws: 500", "draws: 600")
+    refused(study, "fits")
+    (study / "workflow/models/hogg/model.py").write_text(model)
+    planned = snakemake(study, "-n", "--config", "studies=other", "--", "fits").stdout
+    assert "fit of other, line, a" in planned, "the earlier result, kept, is taken for the one of the failed job"
+    edit(study, "config/studies/other.yaml", "draws: 600", "draws: 500")
+
     (study / "workflow/models/hogg/model.py").write_text(model.replace("Normal(m * x + b, e)", "Normal(m * x + b, e[:3])", 1))
     assert "cannot be evaluated" in refused(study, "priors")
     assert {path: (study / path).read_bytes() for path in paths} == before

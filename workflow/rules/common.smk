@@ -8,6 +8,10 @@ from snakemake.exceptions import WorkflowError
 
 LIBRARY = Path(workflow.basedir, "workflow/lib")
 sys.path.insert(0, str(LIBRARY))
+# Jobs use the library of this project, whatever else is installed.
+os.environ.update(
+    PYTHONPATH=os.pathsep.join([str(LIBRARY.resolve()), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]).rstrip(os.pathsep)
+)
 
 from posterity import catalogue, sources
 from posterity.errors import UserError
@@ -93,12 +97,13 @@ def code(script, *modules):
     return sorted({*relative(files)})
 
 
-def files_of(model):
-    """A model's file and what it imports from beside it."""
+def files_of(file):
+    """A file of the user's (model.py, simulate.py, figures.py), and what it imports from beside it and from the library."""
     try:
-        return list(map(str, sources.closure(Path(model["file"]), Path(model["file"]).parent)))
+        beside = map(str, sources.closure(Path(file), Path(file).parent))
+        return sorted({*beside, *relative(path for path in sources.closure(Path(file), LIBRARY) if LIBRARY in path.parents)})
     except SyntaxError as error:
-        raise WorkflowError(f"{error.filename or model['file']}, line {error.lineno}: {error.msg}") from None
+        raise WorkflowError(f"{error.filename or file}, line {error.lineno}: {error.msg}") from None
 
 
 def model_of(wildcards):
@@ -106,7 +111,7 @@ def model_of(wildcards):
 
 
 def model_files(wildcards):
-    return files_of(model_of(wildcards))
+    return files_of(model_of(wildcards)["file"])
 
 
 def model_spec(wildcards):
@@ -133,7 +138,8 @@ def simulated_model(wildcards):
     data = study_of(wildcards)["data"]
     if data == "none" or "simulate" not in data:
         return None
-    return simulation_model(data["simulate"]["model"], study_of(wildcards))
+    model = simulation_model(data["simulate"]["model"], study_of(wildcards))
+    return {key: value for key, value in model.items() if key != "figures"}
 
 
 def data_sources(wildcards):
@@ -141,7 +147,7 @@ def data_sources(wildcards):
     if model is None:
         return [data["file"]] if data != "none" else []
     simulator = Path(model["file"]).with_name("simulate.py")
-    return [str(simulator)] if simulator.is_file() else files_of(model)
+    return files_of(simulator if simulator.is_file() else model["file"])
 
 
 def data_code(wildcards):
@@ -158,7 +164,7 @@ def fit_settings(wildcards):
 
 
 def fit_code(wildcards):
-    return code("fit", "model", "prediction", "preflight", f"methods/{fit_settings(wildcards)['method']}")
+    return code("fit", "model", "preflight", f"methods/{fit_settings(wildcards)['method']}")
 
 
 def fit_threads(wildcards):
@@ -184,13 +190,8 @@ def figure_inputs(wildcards):
     if "posteriors" in figure["needs"]:
         files["posteriors"] = per_fit(POSTERIOR, [wildcards.study], only=figure["model"])
     modules = ["plots/style"] if figure["own"] else [f"plots/{figure['kind']}"]
-    own = [path for file in (figure["own"], figure["curve"]) if file for path in sources_of_figures(file)]
+    own = [path for file in (figure["own"], figure["curve"]) if file for path in files_of(file)]
     return {"data": DATA.format(**place), **files, "code": sorted({*code("figures", *modules), *own})}
-
-
-def sources_of_figures(file):
-    """A model's figures.py, and the library modules that it imports."""
-    return relative(sources.closure(Path(file), LIBRARY))
 
 
 def figure_settings(wildcards):
@@ -205,3 +206,15 @@ def failures(snakemake_logs):
     paths = re.findall(r"^    log: (\S+)", told, flags=re.MULTILINE)
     logs = [Path(path).read_text(encoding="utf-8") for path in dict.fromkeys(paths) if Path(path).is_file()]
     return "\n".join(line for text in logs for line in text.splitlines() if line.startswith("posterity: "))
+
+
+def forget(jobs):
+    """
+    Let failed jobs run again the next time.
+
+    Snakemake keeps an earlier output (`update`) when a job fails, but notes it down as if the job had made it. An old time makes it
+    older than its inputs; its content stays.
+    """
+    for path in [path for job in jobs for path in job.output if os.path.exists(path)]:
+        workflow.persistence.cleanup_metadata(path)
+        os.utime(path, (1, 1))

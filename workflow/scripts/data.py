@@ -5,12 +5,12 @@ Reads the table that the study names, or the model that it simulates. Writes dat
 quantity, with units) and `truth` (the true values of a simulation, by site; empty for real data).
 """
 
-import importlib.util
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
-from posterity import artefact
+from posterity import artefact, imports
 from posterity.errors import UserError
 from posterity.job import job
 from posterity.randomness import generator
@@ -53,9 +53,7 @@ def simulate(study: str, spec: dict, model: dict, precision: str, threads: int, 
         )
     if settings["truth"] == "prior":
         raise UserError(f"{where}: truth: {file} needs the true values; give them by name")
-    module_spec = importlib.util.spec_from_file_location("simulate", file)
-    module = importlib.util.module_from_spec(module_spec)
-    module_spec.loader.exec_module(module)
+    module = imports.load(file)
     rng = generator(settings["seed"], "simulate", study)
     try:
         values = module.simulate(rng, settings["truth"], settings["design"])
@@ -63,7 +61,7 @@ def simulate(study: str, spec: dict, model: dict, precision: str, threads: int, 
         raise UserError(f"{where}: {file} needs the key {error} in `truth` or `design`; add it") from error
     for dim in set(values.dims) - set(values.coords):
         values = values.assign_coords({dim: range(values.sizes[dim])})
-    return values, xr.Dataset(settings["truth"])
+    return values, xr.Dataset({name: np.asarray(value, dtype=float) for name, value in settings["truth"].items()})
 
 
 if __name__ == "__main__":

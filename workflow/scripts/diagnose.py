@@ -8,7 +8,6 @@ e_bfmi, tree_depth, ppc, recovery). All thresholds are used here and nowhere els
 
 import json
 
-import numpy as np
 import xarray as xr
 
 from posterity import artefact, checks, convergence, predictive_checks, recovery, statistics
@@ -45,10 +44,11 @@ def diagnose(
     bounds = {names.get(name, name): limit for name, limit in limits.get("prior_predictive", {}).items()}
     known = set(artefact.group(source, "data").data_vars)
     found = [predictive_checks.prior(expected, bounds, known, limits["prior_inside"])]
-    found += convergence.of_summary(summary, draws.sizes["chain"], limits)
+    latent = {str(site) for site, values in draws.items() if values.attrs.get("role") == "latent"}
+    found += convergence.of_summary(summary, draws.sizes["chain"], limits, latent)
     found += convergence.of_sampler(artefact.group(fit, "sample_stats"), settings, limits)
     found.append(posterior_predictive(artefact.group(after, "test_statistics"), limits["ppc"]))
-    found.append(truth_recovered(artefact.group(source, "truth"), draws, interval, limits["recovery"]))
+    found.append(truth_recovered(artefact.group(source, "truth"), draws, interval, limits["recovery"], limits["scalars"]))
 
     attributes = artefact.provenance("diagnose", study, {"limits": limits, "interval": interval}, fit.attrs["seed"], ("arviz",))
     attributes |= {**same, "fit": name, "fit_seconds": fit.attrs["wall_time"]}
@@ -66,12 +66,15 @@ def posterior_predictive(statistics: xr.Dataset, limit: float | dict) -> checks.
     return predictive_checks.posterior(replicated, observed, names, limit)
 
 
-def truth_recovered(truth: xr.Dataset, draws: xr.Dataset, interval: dict, level: float | dict) -> checks.Check:
+def truth_recovered(truth: xr.Dataset, draws: xr.Dataset, interval: dict, level: float | dict, limit: int) -> checks.Check:
     """Check the intervals of all sites whose true values are known."""
     known = [site for site in draws.data_vars if site in truth and truth[site].size == draws[site].isel(chain=0, draw=0).size]
-    labels, values = statistics.scalars(draws[known])
-    true = np.concatenate([np.ravel(truth[site].values) for site in known] or [[]]).astype(float)
-    return recovery.check(labels, values.reshape(len(labels), values.shape[1] * values.shape[2]), true, **interval, level=level)
+    labels, values = statistics.scalars(draws[known], limit)
+    shaped = {site: draws[site].isel(chain=[0], draw=[0]) for site in known}
+    true = xr.Dataset({site: one.copy(data=truth[site].values.reshape(one.shape)) for site, one in shaped.items()})
+    _, expected = statistics.scalars(true, limit)
+    values = values.reshape(len(labels), values.shape[1] * values.shape[2])
+    return recovery.check(labels, values, expected[:, 0, 0], **interval, level=level)
 
 
 if __name__ == "__main__":

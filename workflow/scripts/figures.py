@@ -8,10 +8,9 @@ Neither JAX nor NumPyro is imported.
 
 import importlib
 
-from posterity import artefact
+from posterity import artefact, imports
 from posterity.errors import UserError
 from posterity.job import job
-from posterity.plots.own import load_figures
 
 
 def figures(inputs: dict[str, str | list[str]], svg: str, png: str, study: str, settings: dict) -> None:
@@ -35,7 +34,7 @@ def figures(inputs: dict[str, str | list[str]], svg: str, png: str, study: str, 
 
         if figure["own"]:
             try:
-                drawn = getattr(load_figures(figure["own"]), figure["kind"])(artefacts, settings)
+                drawn = getattr(imports.load(figure["own"]), figure["kind"])(artefacts, settings)
             except Exception as error:
                 raise UserError(f"{figure['own']}: {figure['kind']}: {type(error).__name__}: {error}") from error
         else:

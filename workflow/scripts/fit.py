@@ -24,7 +24,7 @@ def fit(
     """
     started = time.perf_counter()
     device.prepare(threads, precision, settings.get("chains", 1))
-    from posterity import model, prediction, preflight
+    from posterity import model, preflight
 
     method = importlib.import_module(f"posterity.methods.{settings['method']}")
     tree = artefact.read(data, study=study)
@@ -34,7 +34,7 @@ def fit(
     result = method.fit(bound, settings, seed, (study, id, name))
     groups = {
         "posterior": bound.dataset(result.posterior, ("chain", "draw"), table),
-        "sample_stats": prediction.statistics_dataset(result.statistics),
+        "sample_stats": model.statistics_dataset(result.statistics),
         **model.data_groups(bound, table),
     }
     attributes = artefact.provenance("fit", study, settings, seed, ("jax", "jaxlib", "numpyro", "numpy"), model=id, fit=name)

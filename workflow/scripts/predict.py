@@ -17,7 +17,7 @@ SMALL = 100  # sites of the posterior with at most this many scalars are repeate
 
 def predict(
     data: str, posterior: str, output: str, study: str, id: str, spec: dict, name: str, draws: int, seed: int,
-    precision: str, threads: int = 1,
+    precision: str, files: list[str], threads: int = 1,
 ) -> None:  # fmt: skip
     """
     Write predictions for at most `draws` draws of the fit `name` of the model `id` to `output`.
@@ -28,7 +28,8 @@ def predict(
     from posterity import model, prediction
 
     source = artefact.read(data, study=study)
-    fit = artefact.read(posterior, study=study, model=id, fit=name, data_hash=source.attrs["data_hash"])
+    model_hash = artefact.hash_files(files)
+    fit = artefact.read(posterior, study=study, model=id, fit=name, data_hash=source.attrs["data_hash"], model_hash=model_hash)
     table, sample = artefact.group(source, "data"), artefact.group(fit, "posterior")
     bound = model.bind(id, spec, table)
     step = max(1, -(-sample.sizes["chain"] * sample.sizes["draw"] // draws))
@@ -47,6 +48,9 @@ def predict(
     realised = {site: prediction.statistics(observed[site][None], values["log_likelihood"][site]) for site in replicated}
 
     groups = {group: prediction.posterior_dataset(bound, values[group], chains, table) for group in ("log_likelihood", "log_prior")}
+    for name_of, dataset in (("log likelihood", groups["log_likelihood"]), ("log prior density", groups["log_prior"])):
+        for site, density in dataset.items():
+            density.attrs = {"long_name": f"{name_of} of {site}", "units": ""}
     groups["posterior_predictive"] = prediction.posterior_dataset(bound, values["predicted"], chains, table)
     groups["test_statistics"] = xr.Dataset(
         {
@@ -60,7 +64,12 @@ def predict(
     groups["posterior"] = thinned[[site for site in sample if thinned[site].isel(chain=0, draw=0).size <= SMALL]]
     groups["sample_stats"] = thin(artefact.group(fit, "sample_stats"), step)
     attributes = artefact.provenance("predict", study, {"draws": draws}, seed, ("jax", "numpyro"), model=id, fit=name)
-    attributes |= {"data_hash": fit.attrs["data_hash"], "thinned_by": step, "device": device.description()}
+    attributes |= {
+        "data_hash": fit.attrs["data_hash"],
+        "model_hash": model_hash,
+        "thinned_by": step,
+        "device": device.description(),
+    }
     artefact.write(output, groups, attributes)
 
 
@@ -77,5 +86,6 @@ if __name__ == "__main__":
             snakemake.input.posterior,
             snakemake.output[0],
             **snakemake.params,
+            files=list(snakemake.input.model),
             threads=snakemake.threads,
         )

@@ -9,9 +9,20 @@ from posterity import artefact, device
 from posterity.job import job
 
 
-def prior(data: str, output: str, study: str, id: str, spec: dict, draws: int, seed: int, precision: str, threads: int = 1) -> None:
+def prior(
+    data: str,
+    output: str,
+    study: str,
+    id: str,
+    spec: dict,
+    draws: int,
+    seed: int,
+    precision: str,
+    files: list[str],
+    threads: int = 1,
+) -> None:
     """
-    Write `draws` prior and prior predictive draws of the model `id` (its entry in the study: `spec`) to `output`.
+    Write `draws` prior and prior predictive draws of the model `id` (its entry in the study: `spec`, its `files`) to `output`.
 
     Raises UserError for faults of the model, and of the data as the model sees them.
     """
@@ -30,10 +41,17 @@ def prior(data: str, output: str, study: str, id: str, spec: dict, draws: int, s
         **model.data_groups(bound, table),
     }
     attributes = artefact.provenance("prior", study, {"draws": draws}, seed, ("jax", "numpyro"), model=id)
+    attributes["model_hash"] = artefact.hash_files(files)
     attributes |= {"graph": model.graph(bound), "data_hash": tree.attrs["data_hash"], "device": device.description()}
     artefact.write(output, groups, attributes)
 
 
 if __name__ == "__main__":
     with job(snakemake):
-        prior(snakemake.input.data, snakemake.output[0], **snakemake.params, threads=snakemake.threads)
+        prior(
+            snakemake.input.data,
+            snakemake.output[0],
+            **snakemake.params,
+            files=list(snakemake.input.model),
+            threads=snakemake.threads,
+        )

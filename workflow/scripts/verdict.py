@@ -3,7 +3,7 @@ Bring all checks of a study together, and give each fit its verdict.
 
 Reads the group `checks` of diagnosis.nc of all fits. Writes verdict.nc with the groups `checks` (all of them, with the coordinates
 model, fit and stage, and `counts_as`: the status with expected outcomes taken into account) and `fits` (one entry per fit: verdict,
-draws, smallest ESS, largest R-hat, seconds, reason), and checks.html, the same for the report. A fit's verdict is the worst of its
+draws, smallest ESS, largest R-hat, reason), and checks.html, the same for the report. A fit's verdict is the worst of its
 checks; the study's, an attribute, the worst of its fits'.
 """
 
@@ -24,12 +24,13 @@ def verdict(diagnoses: list[str], output: str, html: str, study: str, title: str
     `expect` are the outcomes that are meant, by model, fit and check. Raises UserError for artefacts that cannot be read or are
     another study's.
     """
-    found, at, counted, said, fits = [], {"model": [], "fit": [], "stage": []}, [], [], []
+    found, at, counted, said, fits, seconds = [], {"model": [], "fit": [], "stage": []}, [], [], [], {}
     for path in diagnoses:
         tree = artefact.read(path, study=study)
         source, mine = tree.attrs, checks.from_dataset(artefact.group(tree, "checks"))
         meant = expect.get(source["model"], {}).get(source["fit"], {})
         outcomes = [checks.expected(check, meant.get(check.name)) for check in mine]
+        seconds[f"{source['model']}/{source['fit']}"] = source["fit_seconds"]
         values = {check.name: check.value for check in mine}
         said += [reason if "is meant to" in reason else check.message for check, (_, reason) in zip(mine, outcomes, strict=True)]
         found += mine
@@ -44,7 +45,6 @@ def verdict(diagnoses: list[str], output: str, html: str, study: str, title: str
                 "draws": source["draws"],
                 "ess": np.fmin(values["ess_bulk"], values["ess_tail"]),
                 "rhat": values["rhat"],
-                "seconds": source["fit_seconds"],
                 "reason": "; ".join(reason for _, reason in outcomes if reason),
             }
         )
@@ -54,7 +54,7 @@ def verdict(diagnoses: list[str], output: str, html: str, study: str, title: str
         {name: ("row", values.astype(object) if values.dtype.kind == "U" else values) for name, values in columns.items()}
     )
     overall = checks.worst([row["verdict"] for row in fits])
-    attributes = artefact.provenance("verdict", study, {"expect": expect}, 0, ("xarray",), verdict=overall)
+    attributes = artefact.provenance("verdict", study, {"expect": expect}, 0, ("xarray",), verdict=overall, fit_seconds=seconds)
     with artefact.replaced(html) as beside:
         rows = [
             (*where, check.name, f"{check.value:.4g}", f"{check.threshold:g}", check.status, status, text)

@@ -7,6 +7,7 @@ prints the table.
 """
 
 import csv
+import json
 import sys
 from pathlib import Path
 
@@ -29,7 +30,8 @@ def verdicts(paths: list[str], csv_file: str, rst_file: str, studies: dict, page
         table = artefact.group(tree, "fits")
         for row in range(table.sizes["row"]):
             values = {name: table[name].values[row] for name in table.data_vars}
-            rows.append({"study": tree.attrs["study"], **values})
+            seconds = json.loads(tree.attrs["fit_seconds"])[f"{values['model']}/{values['fit']}"]
+            rows.append({"study": tree.attrs["study"], **values, "seconds": seconds})
     with artefact.replaced(csv_file) as beside, open(beside, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()

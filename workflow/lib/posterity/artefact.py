@@ -17,7 +17,7 @@ import xarray as xr
 from posterity.errors import UserError
 
 # Attributes that may differ between two runs on equal machines.
-VOLATILE = ("created_at", "wall_time", "host")
+VOLATILE = ("created_at", "wall_time", "compile_seconds", "run_seconds", "fit_seconds", "host")
 
 
 def write(path: str | Path, groups: dict[str, xr.Dataset], attributes: dict) -> None:

@@ -7,15 +7,23 @@ from posterity.checks import Check, judge, not_applicable
 from posterity.statistics import bfmi
 
 
-def of_summary(summary: xr.Dataset, chains: int, limits: dict) -> list[Check]:
-    """Check R-hat, effective sample sizes and Monte Carlo errors of a summary (see `statistics.summarise`)."""
-    moving = summary.isel(parameter=np.flatnonzero(summary["sd"].values > 0))
+def of_summary(summary: xr.Dataset, chains: int, limits: dict, latent: set[str] = frozenset()) -> list[Check]:
+    """
+    Check R-hat, effective sample sizes and Monte Carlo errors of a summary (see `statistics.summarise`).
+
+    A scalar that never changes is left out, unless it belongs to a site in `latent`: then the chains are stuck, and it fails, as
+    does one with draws that are not finite.
+    """
+    sites = np.array([str(label).partition("[")[0] for label in summary["parameter"].values])
+    still = summary["sd"].values == 0
+    moving = summary.isel(parameter=np.flatnonzero(~still | np.isin(sites, list(latent))))
     names = ("rhat", "ess_bulk", "ess_tail", "mcse")
     if not moving.sizes["parameter"]:
         return [not_applicable(name, "no parameter has draws that differ") for name in names]
     count = f" of {moving.sizes['parameter']} scalars" if moving.sizes["parameter"] > 1 else ""
     columns = {"rhat": moving["r_hat"], "mcse": moving["mcse"] / moving["sd"]}
     columns |= {name: moving[name] for name in ("ess_bulk", "ess_tail")}
+    columns = {name: values.where((moving["sd"] > 0) & np.isfinite(moving["sd"])) for name, values in columns.items()}
     found = []
     for name, text, largest in (
         ("rhat", "largest R-hat", True),

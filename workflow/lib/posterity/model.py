@@ -1,8 +1,6 @@
 """Models: load a NumPyro function, bind its arguments to data, and learn its sites. The signature is the interface."""
 
-import importlib.util
 import inspect
-import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -16,6 +14,7 @@ from numpyro.handlers import seed, substitute, trace, uncondition
 from numpyro.infer.inspect import get_dependencies
 from numpyro.ops.provenance import eval_provenance
 
+from posterity import imports
 from posterity.errors import UserError, hint
 
 
@@ -65,19 +64,21 @@ class Model:
         """`long_name`, `units` and `role` of a site, for an artefact."""
         return {"long_name": self.labels.get(site, site), "units": self.units.get(site, ""), "role": self.sites[site].role}
 
-    def dataset(self, values: dict[str, np.ndarray], lead: tuple[str, ...], data: xr.Dataset, **coords) -> xr.Dataset:
+    def dataset(self, values: dict[str, np.ndarray], lead: tuple[str, ...], data: xr.Dataset) -> xr.Dataset:
         """Put the values of sites, with leading dimensions such as (chain, draw), into a Dataset with names and units."""
-        order = sorted(values, key=list(self.sites).index)
-        arrays = {name: np.asarray(values[name]) for name in order}
-        dims_of = {
-            name: lead + self.sites[name].dims[: arrays[name].ndim - len(lead)] for name in order
-        }  # log densities lack event dims
-        variables = {name: (dims_of[name], arrays[name], self.attributes(name)) for name in order}
-        dims = {dim for site in values for dim in self.sites[site].dims}
-        coords |= {name: coord for name, coord in data.coords.items() if name in dims or name == "row"}
-        coords = {n: c for n, c in coords.items() if not isinstance(c, xr.DataArray) or set(c.dims) <= dims}
-        coords |= {dim: np.arange(n) for dim, n in zip(lead, next(iter(values.values())).shape, strict=False)} if values else {}
-        return xr.Dataset(variables, coords)
+        variables, coords = {}, {}
+        for name in sorted(values, key=list(self.sites).index):
+            array = np.asarray(values[name])
+            # A log density has the site's dimensions without those of the event.
+            variables[name] = (lead + self.sites[name].dims[: array.ndim - len(lead)], array, self.attributes(name))
+        made = xr.Dataset(variables)
+        for dim in set(lead) & set(made.dims):
+            coords[dim] = np.arange(made.sizes[dim])
+        for name, coord in data.coords.items():
+            # The number of a row belongs to the data; among draws ArviZ stumbles over it where only some sites have it.
+            if set(coord.dims) <= set(made.dims) and name not in variables and not (lead and name == "row"):
+                coords[name] = coord.variable
+        return made.assign_coords(coords)
 
 
 def load(spec: dict) -> tuple[Callable, dict, dict]:
@@ -87,17 +88,12 @@ def load(spec: dict) -> tuple[Callable, dict, dict]:
     Raises UserError, naming file and line, for a file that does not import.
     """
     file = Path(spec["file"]).resolve()
-    module_spec = importlib.util.spec_from_file_location(f"model_{file.parent.name}_{file.stem}", file)
-    module = importlib.util.module_from_spec(module_spec)
-    sys.path.insert(0, str(file.parent))
     try:
-        module_spec.loader.exec_module(module)
+        module = imports.load(file)
     except Exception as error:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
         where = f"{spec['file']}, line {lines[-1]}" if lines else spec["file"]
         raise UserError(f"{where}: the model does not import ({type(error).__name__}: {error}); mend that line") from error
-    finally:
-        sys.path.remove(str(file.parent))
     return getattr(module, spec["function"]), getattr(module, "LABELS", {}), getattr(module, "UNITS", {})
 
 
@@ -155,7 +151,8 @@ def _first_text(values: xr.DataArray) -> str:
 def _constants(model: Model) -> tuple[str, ...]:
     """Find, by trying, the arguments that the function needs as concrete numbers (`np.unique(index).size`)."""
     every = tuple(model.arguments)
-    for constants in [(), *((name,) for name in every), every]:
+    whole = tuple(name for name, value in model.arguments.items() if value.dtype.kind in "iub")
+    for constants in [(), *((name,) for name in every), whole, every]:
         attempt = replace(model, constants=constants)
         try:
             jax.eval_shape(lambda traced, attempt=attempt: _record(attempt, traced)[1], attempt.traced)
@@ -174,7 +171,7 @@ def _untraceable(model: Model, error: Exception) -> UserError:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
     where = f"{model.file}, line {lines[-1]}" if lines else model.file
     shapes = ", ".join(f"{name} {np.shape(value)}" for name, value in model.arguments.items())
-    reason = " ".join(str(error).split())
+    reason = " ".join(str(error).split()) or repr(error)
     return UserError(f"{where}: the model cannot be evaluated on these data ({reason}); its arguments are: {shapes}")
 
 
@@ -197,7 +194,12 @@ def _with_sites(model: Model, spec: dict, data: xr.Dataset) -> Model:
     observed = [name for name, site in messages.items() if site["type"] == "sample" and site["is_observed"]]
     if observed and model.traced:
         reached = eval_provenance(lambda **traced: {name: _record(model, traced)[1][name] for name in observed}, **model.traced)
-        origin = {name: sorted(map(str, reached[name])) for name in observed}
+        preferred = inspect.signature(model.function).parameters
+        first = lambda argument: (preferred[argument].default is not None, argument)  # noqa: E731 - observations default to None
+        origin = {name: sorted(map(str, reached[name]), key=first) for name in observed}
+    for name in observed:  # an observation that had to stay concrete is known by its values
+        same = [arg for arg in model.constants if _is_same(messages[name]["value"], model.arguments[arg])]
+        origin[name] = origin.get(name) or same
     sites, labels, units, observations = {}, dict(model.labels), dict(model.units), {}
     for name, site in messages.items():  # in the order of the function
         if name not in shapes:
@@ -228,6 +230,10 @@ def _with_sites(model: Model, spec: dict, data: xr.Dataset) -> Model:
             "give an observation to the likelihood: numpyro.sample(..., obs=y)"
         )
     return replace(model, sites=sites, labels=labels, units=units, observations=observations)
+
+
+def _is_same(value, argument: np.ndarray) -> bool:
+    return not isinstance(value, jax.core.Tracer) and np.array_equal(value, argument)
 
 
 def _dims(name: str, site: dict, shape: tuple[int, ...], renamed: dict, data: xr.Dataset) -> tuple[str, ...]:
@@ -282,6 +288,14 @@ def observed_values(model: Model) -> dict[str, np.ndarray]:
     """The observations of each observed site, as the model conditions on them."""
     run = jax.jit(lambda traced: {name: _record(model, traced)[1][name] for name in model.names("observed")})
     return {name: np.asarray(value) for name, value in run(model.traced).items()}
+
+
+def statistics_dataset(values: dict[str, np.ndarray]) -> xr.Dataset:
+    """Put a sampler's statistics, shape (chain, draw), into a Dataset."""
+    lead = ("chain", "draw")
+    sizes = np.shape(next(iter(values.values()))) if values else ()
+    coords = {dim: np.arange(n) for dim, n in zip(lead, sizes, strict=False)}
+    return xr.Dataset({name: (lead, value) for name, value in values.items()}, coords)
 
 
 def data_groups(model: Model, data: xr.Dataset) -> dict[str, xr.Dataset]:

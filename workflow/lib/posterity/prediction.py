@@ -82,14 +82,6 @@ def statistics(values: np.ndarray, log_likelihood: np.ndarray) -> np.ndarray:
     return np.stack([y.mean(1), y.std(1), y.min(1), y.max(1), score.sum(1), score.max(1)], axis=1)
 
 
-def statistics_dataset(values: dict[str, np.ndarray]) -> xr.Dataset:
-    """Put a sampler's statistics, shape (chain, draw), into a Dataset."""
-    lead = ("chain", "draw")
-    sizes = np.shape(next(iter(values.values()))) if values else ()
-    coords = {dim: np.arange(n) for dim, n in zip(lead, sizes, strict=False)}
-    return xr.Dataset({name: (lead, value) for name, value in values.items()}, coords)
-
-
 def posterior_dataset(model: Model, values: dict[str, np.ndarray], chains: int, data: xr.Dataset) -> xr.Dataset:
     """Put values of shape (chains * draws, ...) into a Dataset with dimensions chain and draw."""
     split = {name: array.reshape(chains, -1, *array.shape[1:]) for name, array in values.items()}

@@ -1,5 +1,7 @@
 """Checks of what a model predicts: prior draws inside bounds, and data like the posterior's predictions."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from posterity.checks import Check, judge, not_applicable
@@ -51,7 +53,10 @@ def posterior(
     value = min(1.0, count * float(p_values[site][at]))
     side = "larger" if np.median(observed[site][:, at]) > np.median(replicated[site][:, at]) else "smaller"
     message = f"least likely of {count} statistics: the {names[at]} of {site}, {side} than predicted; corrected p = {value:.2g}"
-    return judge("ppc", value, limits, message, above=False)
+    found = judge("ppc", value, limits, message, above=False)
+    if found.status == "pass" and p_values[site][at] < 2 / (len(replicated[site]) + 1):
+        return replace(found, status="warn", message=f"{message}; beyond all predictions, which are too few to say more")
+    return found
 
 
 def two_sided(replicated: np.ndarray, observed: np.ndarray) -> np.ndarray:

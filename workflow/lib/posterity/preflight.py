@@ -44,7 +44,8 @@ def check(model: Model, data: xr.Dataset, source: str) -> None:
     for name, (distribution, rules) in found.items():
         for parameter, rule in rules.items():
             values = np.asarray(drawn[name][parameter])
-            bad = ~np.broadcast_to(np.asarray(rule(values)), values.shape)
+            good = np.asarray(rule(values))  # of a vector or matrix there is one answer for all its elements
+            bad = ~np.broadcast_to(good.reshape(good.shape + (1,) * (values.ndim - good.ndim)), values.shape)
             bad = bad.all(axis=0) & (values == values[0]).all(axis=0)
             if bad.any():
                 raise UserError(_sentence(model, data, source, name, distribution, parameter, values[0], bad, rule))

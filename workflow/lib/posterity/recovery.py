@@ -1,5 +1,6 @@
 """Is the truth, where it is known, where the posterior says?"""
 
+from dataclasses import replace
 from math import comb
 
 import numpy as np
@@ -45,4 +46,7 @@ def check(labels: list[str], draws: np.ndarray, truth: np.ndarray, kind: str, pr
         f"{k} of {count} {probability:.0%} intervals miss the truth{which} (expected {count * (1 - probability):.1f}); "
         f"farthest: {labels[at]}, {distance:+.1f} sd from its mean; p = {p:.2g}"
     )
-    return judge("recovery", p, level, message, above=False)
+    found = judge("recovery", p, level, message, above=False)
+    if found.status == "pass" and min(below[at], 1 - below[at]) < 1 / (size + 1):
+        return replace(found, status="warn", message=f"{message}; the truth lies outside all draws, which are too few to say more")
+    return found

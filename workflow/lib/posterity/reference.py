@@ -34,7 +34,9 @@ def kind(rule: dict) -> str:
     """Say what a value may be."""
     rule = resolve(rule)
     if "enum" in rule:
-        return " or ".join(f"`{value}`" for value in rule["enum"])
+        return " or ".join(
+            dict.fromkeys(f"`{str(value).lower() if str(value) in ('True', 'False') else value}`" for value in rule["enum"])
+        )
     if "const" in rule:
         return f"`{rule['const']}`"
     if rule.get("$ref", "").endswith("threshold"):

@@ -60,10 +60,10 @@ def run(kernel, fields: dict[str, Callable], keys: np.ndarray, traced: dict, war
         return (state, leapfrogs), (jax.vmap(constrain)(unconstrained), statistics)
 
     started = time.perf_counter()
-    start = jax.jit(_over_chains(lambda key, traced: (init(key, traced), jnp.zeros((), int)), arguments=1))
+    start = jax.jit(_over_chains(lambda key, traced: (init(key, traced), jnp.zeros((), int)), arguments=1, chains=len(keys)))
     start = start.lower(jnp.asarray(keys), traced).compile()
     first = start(jnp.asarray(keys), traced)
-    program = jax.jit(_over_chains(advance, arguments=2)).lower(first, traced, 0).compile()
+    program = jax.jit(_over_chains(advance, arguments=2, chains=len(keys))).lower(first, traced, 0).compile()
     compiled = time.perf_counter()
     carry, _ = program(first, traced, warmup)
     (_, leapfrogs), (sites, statistics) = jax.block_until_ready(program(carry, traced, draws))
@@ -72,14 +72,15 @@ def run(kernel, fields: dict[str, Callable], keys: np.ndarray, traced: dict, war
     return Chains(*as_arrays, int(np.sum(leapfrogs)), compiled - started, done - compiled)
 
 
-def _over_chains(function: Callable, arguments: int) -> Callable:
-    """Map a function over its first argument's leading axis: one by one on a device, and split over the devices."""
+def _over_chains(function: Callable, arguments: int, chains: int) -> Callable:
+    """Map a function over its first argument's leading axis: one by one on a device, split over devices that divide it."""
 
-    def one_by_one(chains, *shared):
-        return jax.lax.map(lambda chain: function(chain, *shared), chains)
+    def one_by_one(inputs, *shared):
+        return jax.lax.map(lambda one: function(one, *shared), inputs)
 
-    if len(jax.devices()) == 1:
+    devices = max(count for count in range(1, len(jax.devices()) + 1) if chains % count == 0)
+    if devices == 1:
         return one_by_one
-    mesh = Mesh(np.array(jax.devices()), ("chain",))
+    mesh = Mesh(np.array(jax.devices()[:devices]), ("chain",))
     split, whole = PartitionSpec("chain"), PartitionSpec()
     return jax.shard_map(one_by_one, mesh=mesh, in_specs=(split, *[whole] * arguments), out_specs=split, check_vma=False)

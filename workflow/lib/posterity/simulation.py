@@ -47,12 +47,17 @@ def forward(id: str, spec: dict, truth: dict | str, design: dict, dim: str, seed
     model = bind(id, spec, data, forward=True)
     given = {} if truth == "prior" else truth
     for name in given:
-        if name not in model.names("latent") + model.names("deterministic"):
+        if name not in model.names("latent"):
             raise UserError(f"{where}: truth: the model has no site '{name}': {hint(name, model.names('latent'))}")
     missing = [name for name in model.names("latent") if name not in given]
-    if given and missing:
+    if truth != "prior" and missing:
         raise UserError(f"{where}: truth: no value for the site '{missing[0]}'; give one, or say `truth: prior`")
-    latent = {name: np.asarray(given[name], dtype=float) for name in model.names("latent") if name in given}
+    latent = {name: np.asarray(given[name], dtype=float) for name in given}
+    for name, value in latent.items():
+        if value.shape != model.sites[name].shape:
+            raise UserError(
+                f"{where}: truth: {name} has shape {value.shape} and not {model.sites[name].shape}; give a value for each element"
+            )
     run = jax.jit(
         lambda key, latent, traced: {n: m["value"] for n, m in predictive(model, key, latent, traced).items() if "value" in m}
     )

@@ -11,19 +11,25 @@ UNTRACKED = frozenset({"errors", "job"})
 @cache
 def _imported(file: Path, root: Path) -> tuple[Path, ...]:
     """List the files below `root` that the module-level statements of `file` import."""
-    names = []
+    names, relative = [], []
     for node in ast.parse(file.read_bytes()).body:
         for statement in ast.walk(node) if isinstance(node, ast.If | ast.Try | ast.With) else [node]:
             match statement:
                 case ast.Import(names=aliases):
                     names += [alias.name for alias in aliases]
-                case ast.ImportFrom(module=module, names=aliases, level=0 | 1):
+                case ast.ImportFrom(module=module, names=aliases, level=level):
                     prefix = f"{module}." if module else ""
-                    names += [module] * bool(module) + [prefix + alias.name for alias in aliases]
+                    listed = [module] * bool(module) + [prefix + alias.name for alias in aliases]
+                    if level:
+                        relative += [(file.parents[level - 1], name) for name in listed]
+                    else:
+                        names += listed
     found = []
-    for name in names:
-        path = root.joinpath(*name.split("."))
-        found += [candidate for candidate in (path.with_suffix(".py"), path / "__init__.py") if candidate.is_file()]
+    for folder, name in [*((root, name) for name in names), *relative]:
+        parts = name.split(".")
+        for depth in range(1, len(parts) + 1):
+            path = folder.joinpath(*parts[:depth])
+            found += [candidate for candidate in (path.with_name(f"{path.name}.py"), path / "__init__.py") if candidate.is_file()]
     return tuple(dict.fromkeys(found))
 
 

@@ -14,6 +14,21 @@ from posterity.errors import UserError, hint
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 RESERVED_STUDIES = ("logs", "benchmarks", "checkpoints")
+CHECKS = (
+    "rhat",
+    "ess_bulk",
+    "ess_tail",
+    "mcse",
+    "divergences",
+    "e_bfmi",
+    "tree_depth",
+    "prior_inside",
+    "ppc",
+    "recovery",
+    "scalars",
+)
+NEEDED = [("seed",), ("precision",), ("prior", "draws"), ("predict", "draws"), ("figures", "lines")]
+NEEDED += [("figures", "interval", "kind"), ("figures", "interval", "probability"), *(("checks", name) for name in CHECKS)]
 RESERVED_MODELS = ("figures", "tables")
 
 
@@ -128,7 +143,7 @@ def normalise(value):
         return {str(key): normalise(value[key]) for key in sorted(value, key=str)}
     if isinstance(value, list):
         return [normalise(item) for item in value]
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
     return value
 
@@ -162,15 +177,15 @@ def configuration(config: dict) -> dict:
     defaults = config.get("defaults", {})
     rules = schema("study")
     validate(defaults, {key: value for key, value in rules.items() if key != "required"}, f"{where}: defaults")
-    return {"studies": names(config["studies"]), "strict": config.get("strict", False), "defaults": defaults}
+    return {"studies": names(config["studies"]), "strict": str(config.get("strict", False)).lower() == "true", "defaults": defaults}
 
 
 def load(name: str, defaults: dict) -> dict:
     """
     Load `config/studies/<name>.yaml`, relative to the working directory.
 
-    Returns the study in normal form: every key of the schema present, models resolved to `file` (path), `folder` (path or ""),
-    `function`, `arguments`, `dims`, `figures` and `observed` (list or None), fits with all settings of their method and the
+    Returns the study in normal form: every key of the schema present, models resolved to `file` (path), `function`,
+    `arguments`, `dims`, `figures` and `observed` (list or None), fits with all settings of their method and the
     list of their models. Raises UserError for anything that is wrong in the file, and for files, functions and columns it names
     that are not there.
     """
@@ -183,7 +198,15 @@ def load(name: str, defaults: dict) -> dict:
     content = read_yaml(path)
     validate(content, schema("study"), str(path))
     study = merge(defaults, content)
-    study = {"description": "", "data": "none"} | study
+    study = {"description": ""} | study
+    for keys in NEEDED:
+        part = study
+        for key in keys:
+            if not isinstance(part, dict) or key not in part:
+                raise UserError(
+                    f"config/config.yaml: defaults: the key '{': '.join(keys)}' is missing, and {path} does not give it"
+                )
+            part = part[key]
     definitions = schema("study")["$defs"]
     if study["data"] != "none":
         kind = "simulation" if "simulate" in study["data"] else "file"

@@ -48,6 +48,10 @@ def read(spec: dict, study_file: str) -> xr.Dataset:
         _check_values(f"'{name}'" + (f" (column '{column}')" if column else ""), name, columns[name], rows, file)
 
     dim = spec["dim"]
+    if {"row", dim} & set(kept):
+        taken = min({"row", dim} & set(kept))
+        remedy = "rename the column with `columns:`" + (", or give another `dim:`" if taken == dim else "")
+        raise UserError(f"{study_file}: data: a variable may not be called '{taken}', which is the name of the rows: {remedy}")
     data = xr.Dataset({name: (dim, columns[name]) for name in kept}, coords={dim: np.arange(len(rows)), "row": (dim, rows)})
     data["row"].attrs["long_name"] = f"row in {Path(file).name}, counted from 1 below the header"
     return describe(data, spec, study_file)
@@ -60,6 +64,8 @@ def describe(data: xr.Dataset, spec: dict, study_file: str) -> xr.Dataset:
             if name not in data:
                 raise UserError(f"{study_file}: data: {key}: there is no variable '{name}': {hint(name, data.data_vars)}")
             data[name].attrs[attribute] = text
+    for name, values in data.data_vars.items():
+        values.attrs = {"long_name": str(name), "units": ""} | values.attrs
     return data
 
 

@@ -32,7 +32,8 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     horizontal = data[names.x].values if names.x else np.arange(data[names.y].size)
     curve = load_curve(settings["figure"]["curve"])
     posterior = group(artefacts["posterior"], "posterior")
-    if curve is not None and names.x and set(sites_of(curve)) <= set(posterior.data_vars):
+    single = {name for name, values in posterior.data_vars.items() if values.ndim == 2}
+    if curve is not None and names.x and set(sites_of(curve)) <= single:
         grid = np.linspace(horizontal.min(), horizontal.max(), GRID)
         band(axes, grid, curve, posterior, options)
         sites = sites_of(curve)

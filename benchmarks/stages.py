@@ -1,0 +1,56 @@
+"""
+What each stage's process takes beyond the imports that it needs, and how much memory: from the logs of the last run, and by timing
+the imports alone.
+
+Run in the project's environment, from its folder, after `make run`: python benchmarks/stages.py
+"""
+
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# what a stage imports before and while it works
+LATER = {
+    "data": [], "prior": ["model", "prediction", "preflight"], "fit": ["methods.nuts", "model", "prediction", "preflight"],
+    "predict": ["model", "prediction"], "diagnose": [], "tables": [], "verdict": [], "verdicts": ["artefact"],
+    "figures (data)": ["plots.data"], "figures (corner)": ["plots.corner"], "figures (trace)": ["plots.trace"],
+    "figures (ppc)": ["plots.ppc"], "figures (prior)": ["plots.prior"], "figures (forest)": ["plots.forest"],
+    "figures (graph)": ["plots.graph"],
+}  # fmt: skip
+
+
+def imports(stage: str, rounds: int = 5) -> float:
+    """Time a process that does nothing but the imports of a stage."""
+    names = [stage.split()[0], *(f"posterity.{module}" for module in LATER[stage])]
+    program = f"import sys; sys.path[:0] = ['workflow/lib', 'workflow/scripts']; import {', '.join(names)}"
+    if stage in ("prior", "fit", "predict"):
+        program += "; import jax; jax.devices()"
+    times = []
+    for _ in range(rounds):
+        before = time.perf_counter()
+        subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+        times.append(time.perf_counter() - before)
+    return statistics.median(times)
+
+
+def logged(stage: str) -> list[tuple[float, float]]:
+    """Read seconds and MB of each job of a stage from the logs."""
+    name, _, kind = stage.partition(" ")
+    logs = ROOT.glob(f"results/logs/{name}/**/*{'_' + kind.strip('()') if kind else ''}.log")
+    found = [re.search(r" took ([\d.]+) s, .* and (\d+) MB", log.read_text()) for log in logs]
+    return [(float(match[1]), float(match[2])) for match in found if match]
+
+
+if __name__ == "__main__":
+    print(f"cores: {len(os.sched_getaffinity(0))}")
+    print("| stage | jobs | median s | imports alone, s | beyond, s | peak MB |\n|---|---|---|---|---|---|")
+    for stage in LATER:
+        if jobs := logged(stage):
+            took, alone = statistics.median(job[0] for job in jobs), imports(stage)
+            print(f"| {stage} | {len(jobs)} | {took:.2f} | {alone:.2f} | {took - alone:.2f} | {max(job[1] for job in jobs):.0f} |")
