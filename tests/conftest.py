@@ -1,5 +1,6 @@
 """What the tests share."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -39,15 +40,21 @@ def snakemake(project: Path, *arguments: str) -> subprocess.CompletedProcess:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Path:
-    """A project with two small studies that have been run: `small` (simulated) and `other` (from a file)."""
-    project = copy_project(tmp_path_factory.mktemp("finished") / "project")
-    for study in (ROOT / "tests/workflow/studies").glob("*.yaml"):
-        shutil.copy2(study, project / "config/studies")
-    config = project / "config/config.yaml"
-    config.write_text(config.read_text().replace("studies: [line, hogg]", "studies: [small, other]"))
-    run = snakemake(project)
-    assert run.returncode == 0, run.stdout[-4000:]
-    return project
+    """A project with two small studies that have been run: `small` (simulated) and `other` (from a file). Each process has a copy."""
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    with open(shared / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        project = shared / "finished"
+        if not project.exists():
+            copy_project(project)
+            for study in (ROOT / "tests/workflow/studies").glob("*.yaml"):
+                shutil.copy2(study, project / "config/studies")
+            config = project / "config/config.yaml"
+            config.write_text(config.read_text().replace("studies: [line, hogg]", "studies: [small, other]"))
+            run = snakemake(project)
+            assert run.returncode == 0, run.stdout[-4000:]
+    return Path(shutil.copytree(project, tmp_path_factory.mktemp("own") / "project", symlinks=True))
 
 
 @pytest.fixture

@@ -42,7 +42,8 @@ fits:
 checks: {{rhat: 1.1, ess_bulk: 100, ess_tail: 100, mcse: 0.1}}
 """
     )
-    run = snakemake(project, "--config", "studies=mine")
+    wanted = [f"results/mine/figures/law_nuts_{kind}.svg" for kind in ("data", "ppc", "trace")]
+    run = snakemake(project, "--config", "studies=mine", "--", "verdicts", "all_tables", *wanted)
     assert run.returncode == 0, run.stdout[-3000:]
     with (project / "results/mine/tables/parameters.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -65,7 +66,8 @@ def test_one_point_and_one_parameter(project):
     (project / "config/studies/mine.yaml").write_text(
         "title: One count\ndata: {file: t.csv}\nmodels: {mine: {}}\nfits: {nuts: {method: nuts, warmup: 300, draws: 1000}}\n"
     )
-    run = snakemake(project, "--config", "studies=mine")
+    wanted = [f"results/mine/figures/mine_{kind}.svg" for kind in ("prior", "nuts_data", "nuts_ppc", "nuts_corner")]
+    run = snakemake(project, "--config", "studies=mine", "--", "verdicts", "all_tables", *wanted)
     assert run.returncode == 0, run.stdout[-3000:]
     with (project / "results/mine/tables/parameters.csv").open(newline="") as file:
         row = next(csv.DictReader(file))

@@ -6,8 +6,6 @@ import shutil
 import pytest
 from conftest import snakemake
 
-pytestmark = pytest.mark.xdist_group("finished")  # in one process with all that share the finished project
-
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 

@@ -6,8 +6,6 @@ import re
 import pytest
 from conftest import snakemake
 
-pytestmark = pytest.mark.xdist_group("finished")  # in one process with all that share the finished project
-
 SMALL, OTHER = "config/studies/small.yaml", "config/studies/other.yaml"
 FITS = {("small", "line", "a"), ("small", "line", "b"), ("small", "line_angle", "a"), ("other", "line", "a")}
 KINDS = ("data", "corner", "trace", "ppc")
