@@ -106,6 +106,7 @@ def test_faults_of_a_rerun_leave_earlier_results_untouched(study):
     assert artefact.read(study / paths[1])["posterior"]["m"].shape == (2, 500)
 
 
+@pytest.mark.long
 def test_a_strict_run_stops_at_a_failed_verdict_and_keeps_the_evidence(study):
     edit(study, "config/studies/other.yaml", ", expect: {line: {a: {ppc: fail}}}", "")
     run = snakemake(study, "--config", "studies=other", "strict=true", "--", "results/other/gate.txt")

@@ -3,6 +3,7 @@
 import csv
 import shutil
 
+import pytest
 from conftest import snakemake
 
 
@@ -55,6 +56,7 @@ checks: {{rhat: 1.1, ess_bulk: 100, ess_tail: 100, mcse: 0.1}}
     assert "fit of mine, law, nuts" in snakemake(project, "-n", "--config", "studies=mine").stdout
 
 
+@pytest.mark.long
 def test_one_point_and_one_parameter(project):
     folder = project / "workflow/models/mine"
     folder.mkdir()

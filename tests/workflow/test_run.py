@@ -178,6 +178,7 @@ def test_studies_by_command_line(finished, studies):
     assert "Nothing to be done" in planned.stdout
 
 
+@pytest.mark.long
 def test_the_same_again_at_other_cores(finished, tmp_path):
     """A second run of a fit and its predictions gives the same variables bit for bit, and the same attributes but time and host."""
     names = ("small/line/a/posterior.nc", "small/line/a/predictive.nc", "small/line/a/diagnosis.nc")
