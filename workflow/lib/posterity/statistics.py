@@ -1,17 +1,14 @@
 """Summaries and convergence diagnostics of draws. This is the module that talks to ArviZ; the statistics are ArviZ's."""
 
-import sys
 import warnings
 
 import numpy as np
 import xarray as xr
 from arviz_stats.base import array_stats
 
-# ArviZ leaves stand-ins for JAX and NumPyro among the modules. Matplotlib, asking whether an array is JAX's, would turn the first
-# into the real, slow import; with the second, a later `import numpyro` comes out incomplete.
-for _name, _part in (("jax", "jaxlib"), ("numpyro", "numpyro.infer")):
-    if _part not in sys.modules:
-        sys.modules.pop(_name, None)
+from posterity.standins import drop
+
+drop()
 
 
 def scalars(posterior: xr.Dataset, limit: int | None = None) -> tuple[list[str], np.ndarray]:

@@ -6,6 +6,9 @@ from matplotlib.figure import Figure
 
 from posterity.artefact import group
 from posterity.plots import style
+from posterity.standins import drop
+
+drop()  # corner imports ArviZ
 
 LEVELS = 1 - np.exp(-0.5 * np.array([1.0, 2.0]) ** 2)  # what lies within 1 and 2 sigma of a Gaussian in two dimensions
 
