@@ -194,9 +194,8 @@ def _with_sites(model: Model, spec: dict, data: xr.Dataset) -> Model:
     observed = [name for name, site in messages.items() if site["type"] == "sample" and site["is_observed"]]
     if observed and model.traced:
         reached = eval_provenance(lambda **traced: {name: _record(model, traced)[1][name] for name in observed}, **model.traced)
-        preferred = inspect.signature(model.function).parameters
-        first = lambda argument: (preferred[argument].default is not None, argument)  # noqa: E731 - observations default to None
-        origin = {name: sorted(map(str, reached[name]), key=first) for name in observed}
+        optional = {name for name, rule in inspect.signature(model.function).parameters.items() if rule.default is None}
+        origin = {name: sorted(map(str, reached[name]), key=lambda arg: (arg not in optional, arg)) for name in observed}
     for name in observed:  # an observation that had to stay concrete is known by its values
         same = [arg for arg in model.constants if _is_same(messages[name]["value"], model.arguments[arg])]
         origin[name] = origin.get(name) or same
