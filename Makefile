@@ -1,15 +1,17 @@
 # make run     set up, run the default studies on all cores, write results/report.html, print the verdicts
-# make test    set up, run the tests            make check    lint and format
+# make test    set up, run the tests            make lint    lint and format
 # make env     set up only: .venv from the hash-pinned lock in envs/
 # One study alone: make run STUDIES=mine        (several: STUDIES="line hogg")
+# Its models and data looked at, in seconds, before anything is computed: make check STUDY=mine
 
 STUDIES ?=
+STUDY ?= $(STUDIES)
 config = $(if $(strip $(STUDIES)),--config studies="$(STUDIES)")
 unexport PYTHONDONTWRITEBYTECODE
 SHELL := /bin/sh
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run test check env lock
+.PHONY: run check test lint env lock
 
 run: .venv/ready
 	@snakemake --cores all --quiet host reason $(config)
@@ -21,6 +23,9 @@ test: .venv/ready
 	@python -m pytest $(PYTEST)
 
 check: .venv/ready
+	@python -m posterity $(STUDY)
+
+lint: .venv/ready
 	@ruff check . && ruff format --check . && snakefmt --check Snakefile workflow && snakemake --lint
 
 env: .venv/ready

@@ -17,8 +17,10 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/prior.smk"
 include: "workflow/rules/fit.smk"
-include: "workflow/rules/diagnose.smk"
 include: "workflow/rules/predict.smk"
+include: "workflow/rules/sensitivity.smk"
+include: "workflow/rules/diagnose.smk"
+include: "workflow/rules/compare.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/verdict.smk"
@@ -33,6 +35,7 @@ rule all:
     default_target: True
     input:
         rules.verdicts.output,
+        every_comparison(),
         every_figure(),
         every_table(),
         every_gate(),
@@ -63,7 +66,17 @@ rule diagnoses:
 
 rule predictions:
     input:
-        per_fit(PREDICTIVE),
+        per_fit(PREDICTIVE, gives=catalogue.DRAWS),
+
+
+rule sensitivities:
+    input:
+        every_sensitivity(),
+
+
+rule comparisons:
+    input:
+        every_comparison(),
 
 
 rule all_figures:

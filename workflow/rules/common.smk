@@ -22,16 +22,19 @@ PRIOR = "results/{study}/{model}/prior.nc"
 POSTERIOR = "results/{study}/{model}/{fit}/posterior.nc"
 DIAGNOSIS = "results/{study}/{model}/{fit}/diagnosis.nc"
 PREDICTIVE = "results/{study}/{model}/{fit}/predictive.nc"
+SENSITIVITY = "results/{study}/{model}/{fit}/sensitivity.nc"
+COMPARISON = "results/{study}/comparison.nc"
 VERDICT = "results/{study}/verdict.nc"
 CHECKS = "results/{study}/checks.html"
 GATE = "results/{study}/gate.txt"
 FIGURE = "results/{study}/figures/{figure}"
-TABLE = "results/{study}/tables/parameters"
+TABLE = "results/{study}/tables/{table}"
 
 try:
     CONFIG = configuration(config)
     STUDIES = {name: load(name, CONFIG["defaults"]) for name in CONFIG["studies"]}
     FIGURES = {name: catalogue.figures(name, study) for name, study in STUDIES.items()}
+    TABLES = {name: catalogue.tables(study) for name, study in STUDIES.items()}
 except UserError as error:
     sys.exit(f"posterity: {error}")
 
@@ -41,6 +44,7 @@ wildcard_constraints:
     model="[A-Za-z0-9_]+",
     fit="[A-Za-z0-9_]+",
     figure="[A-Za-z0-9_]+",
+    table="[a-z]+",
 
 
 # Paths of artefacts, for all studies or for those of the wildcards
@@ -54,14 +58,24 @@ def per_model(path, studies=STUDIES):
     return [path.format(study=study, model=model) for study in studies for model in STUDIES[study]["models"]]
 
 
-def per_fit(path, studies=STUDIES, only=None):
+def per_fit(path, studies=STUDIES, only=None, gives=catalogue.ANY):
+    """The path for each fit (of the model `only`), of those whose draws are of a kind that `gives` lists."""
     return [
         path.format(study=study, model=model, fit=fit)
         for study in studies
-        for fit, settings in STUDIES[study]["fits"].items()
-        for model in settings["models"]
+        for model in STUDIES[study]["models"]
         if only in (None, model)
+        for fit in catalogue.fits_of(STUDIES[study], model, gives)
     ]
+
+
+def every_sensitivity(studies=STUDIES):
+    with_data = [study for study in studies if STUDIES[study]["data"] != "none"]
+    return per_fit(SENSITIVITY, with_data, gives=catalogue.DRAWS)
+
+
+def every_comparison(studies=STUDIES):
+    return per_study(COMPARISON, [study for study in studies if catalogue.has_comparison(STUDIES[study])])
 
 
 def every_figure():
@@ -69,7 +83,7 @@ def every_figure():
 
 
 def every_table():
-    return [f"{path}.{kind}" for path in per_study(TABLE) for kind in ("csv", "tex")]
+    return [f"{TABLE.format(study=s, table=t)}.{kind}" for s in STUDIES for t in TABLES[s] for kind in ("csv", "tex")]
 
 
 def every_gate():
@@ -169,7 +183,29 @@ def fit_code(wildcards):
 
 def fit_threads(wildcards):
     settings = fit_settings(wildcards)
-    return settings.get(catalogue.METHODS[settings["method"]], 1)
+    return settings.get(catalogue.METHODS[settings["method"]][1], 1)
+
+
+# For diagnose and compare
+
+
+def diagnose_inputs(wildcards):
+    """What a fit is judged by: predictions and sensitivity, where it has them."""
+    study, place = study_of(wildcards), dict(wildcards)
+    draws = catalogue.sampling(study, wildcards.fit) in catalogue.DRAWS
+    files = {"predictive": PREDICTIVE} if draws else {}
+    files |= {"sensitivity": SENSITIVITY} if draws and study["data"] != "none" else {}
+    return {name: path.format(**place) for name, path in files.items()}
+
+
+def compare_inputs(wildcards):
+    study = study_of(wildcards)
+    fit, models = catalogue.compared(study)
+    several = [model for model in study["models"] if len(catalogue.fits_of(study, model)) > 1]
+    return {
+        "predictives": [PREDICTIVE.format(study=wildcards.study, model=model, fit=fit) for model in models],
+        "posteriors": [path for model in several for path in per_fit(POSTERIOR, [wildcards.study], only=model)],
+    }
 
 
 # For figures
@@ -185,7 +221,7 @@ def figure_of(wildcards):
 def figure_inputs(wildcards):
     figure = figure_of(wildcards)
     place = {"study": wildcards.study, "model": figure["model"], "fit": figure["fit"]}
-    paths = {"prior": PRIOR, "posterior": POSTERIOR, "predictive": PREDICTIVE}
+    paths = {"prior": PRIOR, "posterior": POSTERIOR, "predictive": PREDICTIVE, "sensitivity": SENSITIVITY, "comparison": COMPARISON}
     files = {name: path.format(**place) for name, path in paths.items() if name in figure["needs"]}
     if "posteriors" in figure["needs"]:
         files["posteriors"] = per_fit(POSTERIOR, [wildcards.study], only=figure["model"])
@@ -198,6 +234,23 @@ def figure_settings(wildcards):
     figure, study = figure_of(wildcards), study_of(wildcards)
     bounds = study["checks"].get("prior_predictive", {}) if figure["kind"] == "prior" else {}
     return {"options": study["figures"], "figure": figure, "title": study["title"], "bounds": bounds}
+
+
+# For tables
+
+
+def table_inputs(wildcards):
+    if wildcards.table not in TABLES[wildcards.study]:
+        raise WorkflowError(f"study {wildcards.study} has no table '{wildcards.table}': {', '.join(TABLES[wildcards.study])}")
+    paths = {
+        "posteriors": per_fit(POSTERIOR, [wildcards.study]),
+        "sensitivities": every_sensitivity([wildcards.study]),
+        "comparison": [COMPARISON.format(study=wildcards.study)],
+    }
+    return {name: paths[name] for name in TABLES[wildcards.study][wildcards.table]}
+
+
+# After a failure
 
 
 def failures(snakemake_logs):

@@ -1,12 +1,12 @@
-# diagnose: reads data.nc (the truth), prior.nc, posterior.nc and predictive.nc, writes results/{study}/{model}/{fit}/diagnosis.nc
+# diagnose: reads data.nc (the truth), prior.nc, posterior.nc, predictive.nc and sensitivity.nc, writes results/{study}/{model}/{fit}/diagnosis.nc
 
 
 rule diagnose:
     input:
+        unpack(diagnose_inputs),
         data=DATA,
         prior=PRIOR,
         posterior=POSTERIOR,
-        predictive=PREDICTIVE,
         code=code("diagnose"),
     output:
         update(DIAGNOSIS),

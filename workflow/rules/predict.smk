@@ -24,7 +24,7 @@ rule predict:
         id="{model}",
         spec=model_spec,
         name="{fit}",
-        draws=of_study("predict", "draws"),
+        settings=of_study("predict"),
         seed=of_study("seed"),
         precision=of_study("precision"),
     message:

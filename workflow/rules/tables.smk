@@ -1,9 +1,9 @@
-# tables: reads posterior.nc of all fits of a study, writes results/{study}/tables/parameters.csv and .tex, and .html for the report
+# tables: reads the artefacts that a table needs, writes results/{study}/tables/{table}.csv and .tex, and .html for the report
 
 
 rule tables:
     input:
-        posteriors=lambda wildcards: per_fit(POSTERIOR, [wildcards.study]),
+        unpack(table_inputs),
         code=code("tables"),
     output:
         csv=update(f"{TABLE}.csv"),
@@ -13,12 +13,12 @@ rule tables:
             caption="../report/table.rst",
             category="{study}",
             subcategory="tables",
-            labels={"fit": "all", "figure": "table of parameters"},
+            labels=lambda wildcards: {"fit": "all", "figure": catalogue.TABLES[wildcards.table][1]},
         ),
     log:
-        "results/logs/tables/{study}.log",
+        "results/logs/tables/{study}/{table}.log",
     benchmark:
-        "results/benchmarks/tables/{study}.tsv"
+        "results/benchmarks/tables/{study}/{table}.tsv"
     conda:
         "../../envs/posterity.yaml"
     threads: 1
@@ -27,11 +27,12 @@ rule tables:
         runtime=10,
     params:
         study="{study}",
+        kind="{table}",
         title=of_study("title"),
         interval=of_study("figures", "interval"),
         labels=lambda wildcards: study_of(wildcards)["figures"].get("labels", {}),
         scalars=of_study("checks", "scalars"),
     message:
-        "tables of {wildcards.study}"
+        "table {wildcards.table} of {wildcards.study}"
     script:
         "../scripts/tables.py"

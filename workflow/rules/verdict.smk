@@ -1,4 +1,4 @@
-# verdict: reads diagnosis.nc of all fits, writes results/{study}/verdict.nc and, for the report, checks.html
+# verdict: reads diagnosis.nc of all fits and comparison.nc, writes results/{study}/verdict.nc and, for the report, checks.html
 # gate: reads verdict.nc, writes results/{study}/gate.txt, or stops a strict run
 # verdicts: reads verdict.nc of all studies, writes results/verdicts.csv and .rst (the report's first page)
 
@@ -6,6 +6,7 @@
 rule verdict:
     input:
         diagnoses=lambda wildcards: per_fit(DIAGNOSIS, [wildcards.study]),
+        comparison=lambda wildcards: every_comparison([wildcards.study]),
         code=code("verdict"),
     output:
         verdict=update(VERDICT),
@@ -30,6 +31,7 @@ rule verdict:
     params:
         study="{study}",
         title=of_study("title"),
+        loo=of_study("checks", "loo"),
         expect=lambda wildcards: study_of(wildcards)["checks"].get("expect", {}),
     message:
         "verdict on {wildcards.study}"
@@ -80,7 +82,13 @@ rule verdicts:
     params:
         studies={name: {key: study[key] for key in ("title", "description")} for name, study in STUDIES.items()},
         pages={
-            name: catalogue.pages(name, FIGURES[name], {"parameters": f"{TABLE}.html", "all checks": CHECKS}) for name in STUDIES
+            name: catalogue.pages(
+                name,
+                FIGURES[name],
+                {catalogue.TABLES[table][1]: f"results/{name}/tables/{table}.html" for table in TABLES[name]}
+                | {"all checks": CHECKS},
+            )
+            for name in STUDIES
         },
     message:
         "verdicts on all studies"

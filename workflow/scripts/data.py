@@ -24,23 +24,30 @@ def data(output: str, study: str, spec: dict | str, model: dict | None, precisio
     `spec` is `data` of the study file: "none", a file or a simulation; `model` is the model entry that a simulation runs.
     Raises UserError for a table or a simulation that cannot be made.
     """
-    study_file = f"config/studies/{study}.yaml"
-    truth, seed = xr.Dataset(), 0
-    if spec == "none":
-        values = xr.Dataset()
-    elif "file" in spec:
-        values = read(spec, study_file)
-    else:
-        seed = spec["simulate"]["seed"]
-        values, truth = simulate(study, spec, model, precision, threads, f"{study_file}: data: simulate")
-        describe(values, spec, study_file)
-    attributes = artefact.provenance("data", study, {"data": spec}, seed, ("numpy", "pandas", "xarray"))
-    attributes["data_hash"] = artefact.hash_dataset(values)
-    attributes["source"] = spec["file"] if isinstance(spec, dict) and "file" in spec else f"the data of study {study}"
+    values, truth, source = read_or_simulate(study, spec, model, precision, threads)
+    seed = spec["simulate"]["seed"] if "simulate" in spec else 0
+    attributes = artefact.provenance(
+        "data", study, {"data": spec}, seed, ("numpy", "pandas", "xarray", "netCDF4", "astropy", "pyarrow")
+    )
+    attributes |= {"data_hash": artefact.hash_dataset(values), "source": source}
     artefact.write(output, {"data": values, "truth": truth}, attributes)
 
 
-def simulate(study: str, spec: dict, model: dict, precision: str, threads: int, where: str) -> tuple[xr.Dataset, xr.Dataset]:
+def read_or_simulate(
+    study: str, spec: dict | str, model: dict | None, precision: str, threads: int = 1
+) -> tuple[xr.Dataset, xr.Dataset, str]:
+    """Make the data of a study (see `data`). Returns data, truth, and what the data are called in messages."""
+    study_file = f"config/studies/{study}.yaml"
+    if "file" in spec:
+        return read(spec, study_file), xr.Dataset(), spec["file"]
+    source = f"the data of study {study}"
+    if spec == "none":
+        return xr.Dataset(), xr.Dataset(), source
+    values, truth = simulate(spec, model, precision, threads, f"{study_file}: data: simulate")
+    return describe(values, spec, study_file), truth, source
+
+
+def simulate(spec: dict, model: dict, precision: str, threads: int, where: str) -> tuple[xr.Dataset, xr.Dataset]:
     """Simulate by simulate.py beside the model, else by running the model forward. Returns data and truth."""
     settings = spec["simulate"]
     file = Path(model["file"]).with_name("simulate.py")
@@ -54,7 +61,7 @@ def simulate(study: str, spec: dict, model: dict, precision: str, threads: int, 
     if settings["truth"] == "prior":
         raise UserError(f"{where}: truth: {file} needs the true values; give them by name")
     module = imports.load(file)
-    rng = generator(settings["seed"], "simulate", study)
+    rng = generator(settings["seed"], "simulate", settings["model"])
     try:
         values = module.simulate(rng, settings["truth"], settings["design"])
     except KeyError as error:

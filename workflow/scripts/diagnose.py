@@ -1,16 +1,17 @@
 """
 Judge a fit: prior, draws, predictions, and the truth where it is known.
 
-Reads data.nc, prior.nc, posterior.nc and predictive.nc. Writes diagnosis.nc with the groups `summary` (over `parameter`: mean, sd,
-median, interval, mcse, ess_bulk, ess_tail, r_hat) and `checks` (prior_predictive, rhat, ess_bulk, ess_tail, mcse, divergences,
-e_bfmi, tree_depth, ppc, recovery). All thresholds are used here and nowhere else: to move one computes nothing else again.
+Reads data.nc, prior.nc, posterior.nc and, for a fit with draws, predictive.nc and sensitivity.nc. Writes diagnosis.nc with the
+groups `summary` (over `parameter`: mean, sd, median, interval, mcse, ess_bulk, ess_tail, r_hat; of a point estimate only `point`) and
+`checks` (prior_predictive, rhat, ess_bulk, ess_tail, mcse, divergences, e_bfmi, tree_depth, khat, loss, optimum, ppc, sensitivity,
+recovery). All thresholds of a fit are used here and nowhere else: to move one computes nothing else again.
 """
 
 import json
 
 import xarray as xr
 
-from posterity import artefact, checks, convergence, predictive_checks, recovery, statistics
+from posterity import approximation, artefact, checks, convergence, predictive_checks, recovery, sensitivity, statistics
 from posterity.job import job
 
 
@@ -18,42 +19,73 @@ def diagnose(
     data: str,
     prior: str,
     posterior: str,
-    predictive: str,
     output: str,
     study: str,
     id: str,
     name: str,
     limits: dict,
     interval: dict,
+    predictive: str | None = None,
+    sensitivities: str | None = None,
 ) -> None:
     """
     Write summary and checks of one fit to `output`.
 
-    `limits` is `checks` of the study, `interval` has kind and probability. Raises UserError for artefacts that do not belong
-    together.
+    `limits` is `checks` of the study, `interval` has kind and probability. A point estimate has no predictions and no
+    sensitivities. Raises UserError for artefacts that do not belong together.
     """
     source = artefact.read(data, study=study)
     same = {"study": study, "model": id, "data_hash": source.attrs["data_hash"]}
     before, fit = artefact.read(prior, **same), artefact.read(posterior, **same, fit=name)
-    after = artefact.read(predictive, **same, fit=name)
-    draws, settings = artefact.group(fit, "posterior"), json.loads(fit.attrs["settings"])
+    after = artefact.read(predictive, **same, fit=name) if predictive else xr.DataTree()
+    moved = artefact.read(sensitivities, **same, fit=name) if sensitivities else xr.DataTree()
+    draws, settings, sampling = artefact.group(fit, "posterior"), json.loads(fit.attrs["settings"]), fit.attrs["sampling"]
+    statistic, optimisation = artefact.group(fit, "sample_stats"), artefact.group(fit, "optimisation")
 
-    summary = statistics.summarise(draws, **interval, limit=limits["scalars"])
-    names = {site: values.attrs.get("variable", site) for site, values in artefact.group(before, "observed_data").items()}
-    expected = {names[site]: values.values for site, values in artefact.group(before, "prior_predictive").items()}
-    bounds = {names.get(name, name): limit for name, limit in limits.get("prior_predictive", {}).items()}
-    known = set(artefact.group(source, "data").data_vars)
-    found = [predictive_checks.prior(expected, bounds, known, limits["prior_inside"])]
-    latent = {str(site) for site, values in draws.items() if values.attrs.get("role") == "latent"}
-    found += convergence.of_summary(summary, draws.sizes["chain"], limits, latent)
-    found += convergence.of_sampler(artefact.group(fit, "sample_stats"), settings, limits)
-    found.append(posterior_predictive(artefact.group(after, "test_statistics"), limits["ppc"]))
-    found.append(truth_recovered(artefact.group(source, "truth"), draws, interval, limits["recovery"], limits["scalars"]))
+    found = [prior_predictive(before, set(artefact.group(source, "data").data_vars), limits)]
+    if sampling == "point":
+        summary = point_summary(artefact.group(fit, "point"), limits["scalars"])
+        found += [
+            checks.not_applicable(check, "a point estimate has no draws") for check in ("rhat", "ess_bulk", "ess_tail", "mcse")
+        ]
+    else:
+        summary = statistics.summarise(draws, **interval, limit=limits["scalars"])
+        latent = {str(site) for site, values in draws.items() if values.attrs.get("role") == "latent"}
+        chains = draws.sizes["chain"] if sampling == "chains" else 0
+        found += convergence.of_summary(summary, chains, limits, latent)
+    found += convergence.of_sampler(statistic, settings, limits)
+    found.append(approximation.of_guide(statistic, limits["khat"]))
+    found.append(approximation.of_loss(optimisation, limits["loss"]))
+    found.append(approximation.of_optimum(optimisation, limits["optimum"]))
+    if sampling == "point":
+        found += [checks.not_applicable(check, "a point estimate has no draws") for check in ("ppc", "sensitivity", "recovery")]
+    else:
+        found.append(posterior_predictive(artefact.group(after, "test_statistics"), limits["ppc"]))
+        found.append(sensitivity.check(artefact.group(moved, "psense"), limits["sensitivity"]))
+        found.append(truth_recovered(artefact.group(source, "truth"), draws, interval, limits["recovery"], limits["scalars"]))
 
     attributes = artefact.provenance("diagnose", study, {"limits": limits, "interval": interval}, fit.attrs["seed"], ("arviz",))
     attributes |= {**same, "fit": name, "fit_seconds": fit.attrs["wall_time"]}
-    attributes |= {"draws": draws.sizes["chain"] * draws.sizes["draw"], "chains": draws.sizes["chain"]}
+    attributes |= {"draws": draws.sizes.get("chain", 0) * draws.sizes.get("draw", 0), "chains": draws.sizes.get("chain", 0)}
     artefact.write(output, {"summary": summary, "checks": checks.to_dataset(found)}, attributes)
+
+
+def prior_predictive(before: xr.DataTree, known: set[str], limits: dict) -> checks.Check:
+    """Check the prior predictive draws against the bounds of the study; `known` are the variables of the data."""
+    if before.attrs["improper"]:
+        return checks.not_applicable(
+            "prior_predictive", f"the prior of {before.attrs['improper']} is improper: it predicts nothing"
+        )
+    names = {site: values.attrs.get("variable", site) for site, values in artefact.group(before, "observed_data").items()}
+    expected = {names[site]: values.values for site, values in artefact.group(before, "prior_predictive").items()}
+    bounds = {names.get(name, name): limit for name, limit in limits.get("prior_predictive", {}).items()}
+    return predictive_checks.prior(expected, bounds, known, limits["prior_inside"])
+
+
+def point_summary(point: xr.Dataset, limit: int) -> xr.Dataset:
+    """List the scalars of a point estimate."""
+    labels, values = statistics.scalars(point.expand_dims(chain=1, draw=1), limit)
+    return xr.Dataset({"point": ("parameter", values[:, 0, 0])}, {"parameter": labels})
 
 
 def posterior_predictive(statistics: xr.Dataset, limit: float | dict) -> checks.Check:
@@ -79,5 +111,6 @@ def truth_recovered(truth: xr.Dataset, draws: xr.Dataset, interval: dict, level:
 
 if __name__ == "__main__":
     with job(snakemake):
-        files = {name: snakemake.input[name] for name in ("data", "prior", "posterior", "predictive")}
+        files = {name: snakemake.input[name] for name in ("data", "prior", "posterior")}
+        files |= {"predictive": snakemake.input.get("predictive"), "sensitivities": snakemake.input.get("sensitivity")}
         diagnose(**files, output=snakemake.output[0], **snakemake.params)

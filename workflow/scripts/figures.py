@@ -44,6 +44,6 @@ def figures(inputs: dict[str, str | list[str]], svg: str, png: str, study: str, 
 
 if __name__ == "__main__":
     with job(snakemake):
-        names = ("data", "prior", "posterior", "posteriors", "predictive")
+        names = ("data", "prior", "posterior", "posteriors", "predictive", "sensitivity", "comparison")
         paths = {name: path if isinstance(path, str) else list(path) for name, path in snakemake.input.items() if name in names}
         figures(paths, snakemake.output.svg, snakemake.output.png, snakemake.wildcards.study, snakemake.params.settings)

@@ -1,9 +1,9 @@
 """
 Fit a model to the data by one method.
 
-Reads data.nc and the model. Writes posterior.nc with the groups `posterior` and `sample_stats` (dimensions chain, draw),
-`observed_data` and `constant_data`, in ArviZ's schema. Which method, and its settings, come from the study's `fits`; a method is
-a module of posterity.methods.
+Reads data.nc and the model. Writes posterior.nc with the groups `posterior` and `sample_stats` (dimensions chain, draw), or `point`
+for a point estimate, `optimisation` for a method that optimises, `observed_data` and `constant_data`, in ArviZ's schema. Which
+method, and its settings, come from the study's `fits`; a method is a module of posterity.methods.
 """
 
 import importlib
@@ -35,8 +35,10 @@ def fit(
     groups = {
         "posterior": bound.dataset(result.posterior, ("chain", "draw"), table),
         "sample_stats": model.statistics_dataset(result.statistics),
-        **model.data_groups(bound, table),
+        "point": bound.dataset(result.point, (), table),
+        "optimisation": result.optimisation,
     }
+    groups = {name: values for name, values in groups.items() if values.data_vars} | model.data_groups(bound, table)
     attributes = artefact.provenance("fit", study, settings, seed, ("jax", "jaxlib", "numpyro", "numpy"), model=id, fit=name)
     attributes |= {
         "model_hash": artefact.hash_files(files),
@@ -44,12 +46,13 @@ def fit(
         "precision": precision,
         "device": device.description(),
         "inference_library": "numpyro",
+        "sampling": result.sampling,
         "gradient_evaluations": result.gradient_evaluations,
         "wall_time": time.perf_counter() - started,
         "compile_seconds": result.compile_seconds,
         "run_seconds": result.run_seconds,
     }
-    artefact.write(output, groups, attributes | result.attributes)
+    artefact.write(output, groups, attributes)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ Predict: what data would the fitted model make, and how likely does it hold thos
 Reads data.nc, posterior.nc and the model. Writes predictive.nc with the groups `posterior_predictive`, `log_likelihood` (one value
 per observation), `log_prior` (top-level latent sites), `test_statistics` (of the data and of the predictions, draw by draw),
 and, for ArviZ, `observed_data`, `sample_stats` and the small sites of `posterior`: all for an evenly thinned part of the draws.
+Where the study asks for predictions at new covariates, `predictions` has the observed and deterministic sites there, and
+`predictions_constant_data` the covariates; the attribute `drawn_anew` of the first names latent sites that belong to new rows.
 """
 
 import numpy as np
@@ -16,13 +18,14 @@ SMALL = 100  # sites of the posterior with at most this many scalars are repeate
 
 
 def predict(
-    data: str, posterior: str, output: str, study: str, id: str, spec: dict, name: str, draws: int, seed: int,
+    data: str, posterior: str, output: str, study: str, id: str, spec: dict, name: str, settings: dict, seed: int,
     precision: str, files: list[str], threads: int = 1,
 ) -> None:  # fmt: skip
     """
-    Write predictions for at most `draws` draws of the fit `name` of the model `id` to `output`.
+    Write predictions of the fit `name` of the model `id` to `output`.
 
-    Raises UserError for artefacts that do not belong together.
+    `settings` is `predict` of the study: `draws` (at most so many are used) and `at` (new covariates). Raises UserError for
+    artefacts that do not belong together, and for covariates that the model does not have.
     """
     device.prepare(threads, precision)
     from posterity import model, prediction
@@ -32,7 +35,7 @@ def predict(
     fit = artefact.read(posterior, study=study, model=id, fit=name, data_hash=source.attrs["data_hash"], model_hash=model_hash)
     table, sample = artefact.group(source, "data"), artefact.group(fit, "posterior")
     bound = model.bind(id, spec, table)
-    step = max(1, -(-sample.sizes["chain"] * sample.sizes["draw"] // draws))
+    step = max(1, -(-sample.sizes["chain"] * sample.sizes["draw"] // settings["draws"]))
     thinned = thin(sample, step)
     chains = thinned.sizes["chain"]
     latent = {
@@ -60,10 +63,18 @@ def predict(
         },
         {"statistic": np.array(prediction.STATISTICS, dtype=object)},
     )
+    if "at" in settings:
+        where = f"config/studies/{study}.yaml: predict: at"
+        there, covariates, values, drawn = prediction.elsewhere(
+            id, spec, settings["at"], table, latent, seed, where, study, id, name, "predict", "at"
+        )
+        groups["predictions"] = prediction.posterior_dataset(there, values, chains, covariates)
+        groups["predictions"].attrs["drawn_anew"] = ", ".join(drawn)
+        groups["predictions_constant_data"] = covariates
     groups |= model.data_groups(bound, table)
     groups["posterior"] = thinned[[site for site in sample if thinned[site].isel(chain=0, draw=0).size <= SMALL]]
     groups["sample_stats"] = thin(artefact.group(fit, "sample_stats"), step)
-    attributes = artefact.provenance("predict", study, {"draws": draws}, seed, ("jax", "numpyro"), model=id, fit=name)
+    attributes = artefact.provenance("predict", study, settings, seed, ("jax", "numpyro"), model=id, fit=name)
     attributes |= {
         "data_hash": fit.attrs["data_hash"],
         "model_hash": model_hash,

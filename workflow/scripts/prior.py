@@ -2,7 +2,8 @@
 Draw from a model's prior, before any data are looked at.
 
 Reads data.nc and the model. Writes prior.nc with the groups `prior` and `prior_predictive` (dimensions chain, draw),
-`observed_data` and `constant_data`. The model's graph, in the DOT language, is the attribute `graph`.
+`observed_data` and `constant_data`. The model's graph, in the DOT language, is the attribute `graph`. An improper prior has no
+draws: then the first two groups are empty, and the attribute `improper` names its sites.
 """
 
 from posterity import artefact, device
@@ -33,15 +34,15 @@ def prior(
     table = artefact.group(tree, "data")
     bound = model.bind(id, spec, table)
     preflight.check(bound, table, tree.attrs["source"])
-    values = prediction.prior(bound, draws, seed, study, id, "prior")
-    observed = {name: values.pop(name) for name in bound.names("observed")}
+    values = {} if bound.improper else prediction.prior(bound, draws, seed, study, id, "prior")
+    observed = {name: values.pop(name) for name in bound.names("observed") if name in values}
     groups = {
         "prior": prediction.posterior_dataset(bound, values, 1, table),
         "prior_predictive": prediction.posterior_dataset(bound, observed, 1, table),
         **model.data_groups(bound, table),
     }
     attributes = artefact.provenance("prior", study, {"draws": draws}, seed, ("jax", "numpyro"), model=id)
-    attributes["model_hash"] = artefact.hash_files(files)
+    attributes |= {"model_hash": artefact.hash_files(files), "improper": ", ".join(bound.improper)}
     attributes |= {"graph": model.graph(bound), "data_hash": tree.attrs["data_hash"], "device": device.description()}
     artefact.write(output, groups, attributes)
 

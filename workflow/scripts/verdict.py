@@ -1,10 +1,10 @@
 """
 Bring all checks of a study together, and give each fit its verdict.
 
-Reads the group `checks` of diagnosis.nc of all fits. Writes verdict.nc with the groups `checks` (all of them, with the coordinates
-model, fit and stage, and `counts_as`: the status with expected outcomes taken into account) and `fits` (one entry per fit: verdict,
-draws, smallest ESS, largest R-hat, reason), and checks.html, the same for the report. A fit's verdict is the worst of its
-checks; the study's, an attribute, the worst of its fits'.
+Reads the group `checks` of diagnosis.nc of all fits, and comparison.nc (the check `loo` of models that are compared). Writes
+verdict.nc with the groups `checks` (all of them, with the coordinates model, fit and stage, and `counts_as`: the status with expected
+outcomes taken into account) and `fits` (one entry per fit: verdict, draws, smallest ESS, largest R-hat, reason), and checks.html,
+the same for the report. A fit's verdict is the worst of its checks; the study's, an attribute, the worst of its fits'.
 """
 
 from pathlib import Path
@@ -17,17 +17,24 @@ from posterity.html import page
 from posterity.job import job
 
 
-def verdict(diagnoses: list[str], output: str, html: str, study: str, title: str, expect: dict) -> None:
+def verdict(
+    diagnoses: list[str], comparison: list[str], output: str, html: str, study: str, title: str, loo: float | dict, expect: dict
+) -> None:
     """
     Write the verdict of a study to `output`, and its checks as a page to `html`.
 
-    `expect` are the outcomes that are meant, by model, fit and check. Raises UserError for artefacts that cannot be read or are
-    another study's.
+    `loo` is the threshold of that check, `expect` are the outcomes that are meant, by model, fit and check. Raises UserError for
+    artefacts that cannot be read or are another study's.
     """
     found, at, counted, said, fits, seconds = [], {"model": [], "fit": [], "stage": []}, [], [], [], {}
+    compared = leave_one_out(artefact.read(comparison[0], study=study), loo) if comparison else {}
     for path in diagnoses:
         tree = artefact.read(path, study=study)
         source, mine = tree.attrs, checks.from_dataset(artefact.group(tree, "checks"))
+        stages = ["diagnose"] * len(mine)
+        if (place := (source["model"], source["fit"])) in compared:
+            mine.append(compared[place])
+            stages.append("compare")
         meant = expect.get(source["model"], {}).get(source["fit"], {})
         outcomes = [checks.expected(check, meant.get(check.name)) for check in mine]
         seconds[f"{source['model']}/{source['fit']}"] = source["fit_seconds"]
@@ -35,7 +42,8 @@ def verdict(diagnoses: list[str], output: str, html: str, study: str, title: str
         said += [reason if "is meant to" in reason else check.message for check, (_, reason) in zip(mine, outcomes, strict=True)]
         found += mine
         counted += [status for status, _ in outcomes]
-        for name in at:
+        at["stage"] += stages
+        for name in ("model", "fit"):
             at[name] += [source[name]] * len(mine)
         fits.append(
             {
@@ -65,6 +73,25 @@ def verdict(diagnoses: list[str], output: str, html: str, study: str, title: str
     artefact.write(output, {"checks": checks.to_dataset(found, **at, counts_as=counted), "fits": table}, attributes)
 
 
+def leave_one_out(comparison: xr.DataTree, limit: float | dict) -> dict[tuple[str, str], checks.Check]:
+    """Check how well leave-one-out cross-validation works, by model and fit: the largest Pareto k-hat."""
+    models, found = artefact.group(comparison, "models"), {}
+    for i, model in enumerate(models["model"].values if models.data_vars else ()):
+        k, bad = float(models["pareto_k"].values[i]), models["bad_k"].values[i]
+        message = (
+            f"largest Pareto k-hat of leaving one out: {k:.2f}; above {float(models['good_k'].values[i]):.2f} at {bad:.0f} points"
+        )
+        none = checks.not_applicable("loo", str(models["message"].values[i]))
+        found[str(model), models.attrs["fit"]] = none if np.isnan(k) else checks.judge("loo", k, limit, message)
+    return found
+
+
 if __name__ == "__main__":
     with job(snakemake):
-        verdict(list(snakemake.input.diagnoses), snakemake.output.verdict, snakemake.output.html, **snakemake.params)
+        verdict(
+            list(snakemake.input.diagnoses),
+            list(snakemake.input.comparison),
+            snakemake.output.verdict,
+            snakemake.output.html,
+            **snakemake.params,
+        )

@@ -43,7 +43,8 @@ def verdicts(paths: list[str], csv_file: str, rst_file: str, studies: dict, page
 def cells(row: dict) -> list[str]:
     """Make the cells of one line of the table, as a reader wants them."""
     ess, rhat, seconds = (float(row[name]) for name in ("ess", "rhat", "seconds"))
-    return [*(str(row[name]) for name in COLUMNS[:4]), str(row["draws"]), f"{ess:.0f}", f"{rhat:.4f}", f"{seconds:.1f}"]
+    numbers = [str(row["draws"]), f"{ess:.0f}", f"{rhat:.4f}", f"{seconds:.1f}"]
+    return [*(str(row[name]) for name in COLUMNS[:4]), *("-" if text in ("0", "nan") else text for text in numbers)]
 
 
 def first_page(rows: list[dict], studies: dict, pages: dict) -> list[str]:

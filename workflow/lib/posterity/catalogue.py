@@ -3,24 +3,87 @@
 from pathlib import Path
 
 from posterity.errors import UserError
-from posterity.study import docstring
+from posterity.study import defined, docstring
 
-# method: the setting that says how many threads it can use
-METHODS = {"nuts": "chains"}
+# method: (what it gives: draws of `chains`, `independent` draws, or a `point`; the setting that says how many threads it can use)
+METHODS = {"nuts": ("chains", "chains"), "svi": ("independent", None), "map": ("point", None)}
+DRAWS, CHAINS, ANY = ("chains", "independent"), ("chains",), ("chains", "independent", "point")
 
-# kind: (drawn for each `model` or each `fit`, artefacts that it needs beside data.nc, title in the report)
+# kind: (drawn for each `fit`, `model` or `study`; for fits that give these; artefacts that it needs beside data.nc; title)
 KINDS = {
-    "data": ("fit", ("posterior", "predictive"), "data and fitted model"),
-    "corner": ("fit", ("posterior",), "posterior, in pairs"),
-    "trace": ("fit", ("posterior",), "trace and ranks"),
-    "ppc": ("fit", ("predictive",), "posterior predictive check"),
-    "prior": ("model", ("prior",), "prior predictive"),
-    "forest": ("model", ("posteriors",), "all fits of the model"),
-    "graph": ("model", ("prior",), "graph of the model"),
+    "data": ("fit", ANY, ("posterior", "predictive"), "data and fitted model"),
+    "corner": ("fit", DRAWS, ("posterior",), "posterior, in pairs"),
+    "trace": ("fit", CHAINS, ("posterior",), "trace and ranks"),
+    "loss": ("fit", ("independent",), ("posterior",), "loss of the optimisation"),
+    "ppc": ("fit", DRAWS, ("predictive",), "posterior predictive check"),
+    "predictions": ("fit", DRAWS, ("predictive",), "predictions at new covariates"),
+    "sensitivity": ("fit", DRAWS, ("sensitivity",), "sensitivity to prior and likelihood"),
+    "prior": ("model", ANY, ("prior",), "prior predictive"),
+    "forest": ("model", ANY, ("posteriors",), "all fits of the model"),
+    "fits": ("model", ANY, ("comparison",), "fits against each other"),
+    "graph": ("model", ANY, ("prior",), "graph of the model"),
+    "models": ("study", ANY, ("comparison",), "models against each other"),
+}
+
+OF_DATA = ("data", "ppc", "prior", "predictions", "sensitivity", "models")  # kinds that make no sense without data
+
+# table: artefacts that it needs, title
+TABLES = {
+    "parameters": (("posteriors",), "parameters of all fits"),
+    "sensitivity": (("sensitivities",), "sensitivity to prior and likelihood"),
+    "models": (("comparison",), "models against each other"),
+    "fits": (("comparison",), "fits against each other"),
 }
 
 
-OF_DATA = ("data", "ppc", "prior")  # kinds that make no sense without data
+def sampling(study: dict, fit: str) -> str:
+    """Say what a fit gives: draws of `chains`, `independent` draws, or a `point`."""
+    return METHODS[study["fits"][fit]["method"]][0]
+
+
+def fits_of(study: dict, model: str, gives: tuple[str, ...] = ANY) -> list[str]:
+    """List the fits of a model that give draws of a kind."""
+    return [fit for fit, settings in study["fits"].items() if model in settings["models"] and sampling(study, fit) in gives]
+
+
+def compared(study: dict) -> tuple[str, list[str]]:
+    """
+    Choose the fit by which models are compared, and list those models; fewer than two are no comparison.
+
+    It is the one that `compare: fit:` names, else a fit by chains, else by independent draws, that most models have.
+    """
+    if study["data"] == "none":
+        return "", []
+    given = study["compare"].get("fit")
+    having = {fit: settings["models"] for fit, settings in study["fits"].items()}
+    able = [fit for fit in having if sampling(study, fit) in DRAWS and given in (None, fit)]
+    best = max(able, key=lambda fit: (len(having[fit]), sampling(study, fit) == "chains", fit == "nuts"), default="")
+    models = having.get(best, [])
+    return (best, models) if len(models) > 1 else ("", [])
+
+
+def has_comparison(study: dict) -> bool:
+    """Tell whether there is anything to compare: two models by one fit, or two fits of one model."""
+    return bool(compared(study)[1]) or any(len(fits_of(study, model)) > 1 for model in study["models"])
+
+
+def _shown(kind: str, study: dict, model: str, fit: str, curve: bool) -> tuple[str, ...] | None:
+    """Say which artefacts a figure needs; None where it makes no sense."""
+    _, gives, needs, _ = KINDS[kind]
+    if (study["data"] == "none" and kind in OF_DATA) or (fit and sampling(study, fit) not in gives):
+        return None
+    match kind:
+        case "data" if sampling(study, fit) == "point":
+            return ("posterior",) if curve else None  # a point estimate has no predictions, but a curve
+        case "predictions" if "at" not in study["predict"]:
+            return None
+        case "forest" if not fits_of(study, model):
+            return None
+        case "fits" if len(fits_of(study, model)) < 2:
+            return None
+        case "models" if not compared(study)[1]:
+            return None
+    return needs
 
 
 def figures(name: str, study: dict) -> dict[str, dict]:
@@ -28,7 +91,7 @@ def figures(name: str, study: dict) -> dict[str, dict]:
     List the figures of a study, by the name of their file.
 
     Each has kind, title, model, fit ("" where it does not matter), needs, own (the figures.py that holds a figure of the user's
-    own, else None), curve (the figures.py that may hold the model's curve, else None) and caption (of an own figure). Raises
+    own, else None), curve (the figures.py that holds the model's curve, else None) and caption (of an own figure). Raises
     UserError if two figures would have the same name.
     """
     found = {}
@@ -38,32 +101,49 @@ def figures(name: str, study: dict) -> dict[str, dict]:
             raise UserError(f"config/studies/{name}.yaml: two figures would be called '{figure}'; rename a model or a fit")
         found[figure] = entry
 
+    for kind, (scope, _, _, title) in KINDS.items():
+        if scope == "study" and (needs := _shown(kind, study, "", "", False)):
+            entry = {"kind": kind, "title": title, "model": "", "fit": "", "needs": needs}
+            add(f"comparison_{kind}", **entry, own=None, curve=None, caption="")
     for model, spec in study["models"].items():
         beside = Path(spec["file"]).with_name("figures.py")
-        curve = str(beside) if beside.is_file() else None
-        fits = [fit for fit, settings in study["fits"].items() if model in settings["models"]]
-        for kind, (scope, needs, title) in KINDS.items():
-            if study["data"] == "none" and kind in OF_DATA:
-                continue
-            for fit in fits if scope == "fit" else [""]:
-                if scope == "model" and kind == "forest" and not fits:
-                    continue
-                figure = "_".join(filter(None, [model, fit, kind]))
-                entry = {"kind": kind, "title": title, "model": model, "fit": fit, "needs": needs, "own": None, "caption": ""}
-                add(figure, **entry, curve=curve if kind == "data" else None)
+        curve = str(beside) if beside.is_file() and "curve" in defined(beside) else None
+        for kind, (scope, _, _, title) in KINDS.items():
+            places = {"fit": fits_of(study, model), "model": [""], "study": []}[scope]
+            for fit in places:
+                needs = _shown(kind, study, model, fit, curve is not None)
+                if needs is not None:
+                    entry = {"kind": kind, "title": title, "model": model, "fit": fit, "needs": needs, "own": None, "caption": ""}
+                    add(
+                        "_".join(filter(None, [model, fit, kind])),
+                        **entry,
+                        curve=curve if kind in ("data", "predictions") else None,
+                    )
         for kind in spec["figures"]:
-            for fit in fits:
+            for fit in fits_of(study, model, DRAWS):
                 text = docstring(beside, kind)
                 entry = {"kind": kind, "title": kind.replace("_", " "), "model": model, "fit": fit, "own": str(beside)}
                 add(f"{model}_{fit}_{kind}", **entry, needs=("posterior", "predictive"), caption=text, curve=None)
     return found
 
 
+def tables(study: dict) -> dict[str, tuple[str, ...]]:
+    """List the tables of a study: name and the artefacts that it needs."""
+    draws = any(fits_of(study, model, DRAWS) for model in study["models"])
+    made = {
+        "parameters": True,
+        "sensitivity": draws and study["data"] != "none",
+        "models": bool(compared(study)[1]),
+        "fits": any(len(fits_of(study, model)) > 1 for model in study["models"]),
+    }
+    return {table: needs for table, (needs, _) in TABLES.items() if made[table]}
+
+
 def pages(study: str, figures: dict[str, dict], tables: dict[str, str]) -> dict[str, dict[str, str]]:
     """List the links of the report's first page: by model and fit the files of its figures, by their titles."""
     links = {}
     for name, figure in figures.items():
-        heading = ", ".join(filter(None, [figure["model"], figure["fit"]]))
+        heading = ", ".join(filter(None, [figure["model"], figure["fit"]])) or "all models"
         links.setdefault(heading, {})[figure["title"]] = f"results/{study}/figures/{name}.svg"
     return {heading: links[heading] for heading in sorted(links)} | {
         "tables": {title: path.format(study=study) for title, path in tables.items()}

@@ -12,7 +12,7 @@ def of_summary(summary: xr.Dataset, chains: int, limits: dict, latent: set[str] 
     Check R-hat, effective sample sizes and Monte Carlo errors of a summary (see `statistics.summarise`).
 
     A scalar that never changes is left out, unless it belongs to a site in `latent`: then the chains are stuck, and it fails, as
-    does one with draws that are not finite.
+    does one with draws that are not finite. Independent draws (`chains` is 0) have no R-hat.
     """
     sites = np.array([str(label).partition("[")[0] for label in summary["parameter"].values])
     still = summary["sd"].values == 0
@@ -35,7 +35,9 @@ def of_summary(summary: xr.Dataset, chains: int, limits: dict, latent: set[str] 
         at = int(values.argmax() if largest else values.argmin())
         number = f"{values[at]:.4f}" if largest else f"{values[at]:.0f}"
         message = f"{text}{count}: {number} ({moving['parameter'].values[at]})"
-        if name == "rhat" and chains == 1:
+        if name == "rhat" and chains == 0:
+            found.append(not_applicable(name, "the draws are independent: there are no chains to compare"))
+        elif name == "rhat" and chains == 1:
             check = judge(name, values[at], limits[name], f"{message}, between parts of one chain; run several chains to be sure")
             found.append(Check(**vars(check) | {"status": "warn"}) if check.status == "pass" else check)
         else:

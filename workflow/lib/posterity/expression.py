@@ -4,13 +4,44 @@ import ast
 import keyword
 import operator
 import re
+import unicodedata
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from posterity.errors import UserError, hint
 
-FUNCTIONS = {name: getattr(np, name) for name in ("log", "log10", "log2", "exp", "sqrt", "abs", "sin", "cos", "tan", "isfinite")}
-FUNCTIONS |= {"where": np.where, "minimum": np.minimum, "maximum": np.maximum, "isnan": np.isnan}
+
+def _present(values: np.ndarray) -> np.ndarray:
+    """Tell which numbers are finite, and which texts are there."""
+    values = np.asarray(values)
+    return _is_text(values) if values.dtype.kind == "O" else np.isfinite(values)
+
+
+def _missing(values: np.ndarray) -> np.ndarray:
+    """Tell which numbers are NaN, and which texts are missing."""
+    values = np.asarray(values)
+    return ~_is_text(values) if values.dtype.kind == "O" else np.isnan(values)
+
+
+def _is_text(values: np.ndarray) -> np.ndarray:
+    return np.vectorize(lambda value: isinstance(value, str), otypes=[bool])(values)
+
+
+def _joined(function: Callable) -> Callable:
+    """Let a logical operator take conditions only: `x > 3 & e < 1` means x > (3 & e) < 1, which nobody wants."""
+
+    def apply(*values):
+        for value in values:
+            if (np.ndim(value) == 0 and not isinstance(value, bool | np.bool)) or np.asarray(value).dtype.kind not in "biu":
+                raise TypeError("&, |, ~, and, or, not join conditions; put each comparison into brackets, as in (x > 3) & (e < 1)")
+        return function(*values)
+
+    return apply
+
+
+FUNCTIONS = {name: getattr(np, name) for name in ("log", "log10", "log2", "exp", "sqrt", "abs", "sin", "cos", "tan")}
+FUNCTIONS |= {"where": np.where, "minimum": np.minimum, "maximum": np.maximum, "isfinite": _present, "isnan": _missing}
 CONSTANTS = {"pi": np.pi, "nan": np.nan}
 OPERATORS = {
     ast.Add: operator.add,
@@ -19,14 +50,14 @@ OPERATORS = {
     ast.Div: operator.truediv,
     ast.Mod: operator.mod,
     ast.Pow: operator.pow,
-    ast.BitAnd: np.logical_and,
-    ast.BitOr: np.logical_or,
-    ast.And: np.logical_and,
-    ast.Or: np.logical_or,
+    ast.BitAnd: _joined(np.logical_and),
+    ast.BitOr: _joined(np.logical_or),
+    ast.And: _joined(np.logical_and),
+    ast.Or: _joined(np.logical_or),
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
-    ast.Invert: np.logical_not,
-    ast.Not: np.logical_not,
+    ast.Invert: _joined(np.logical_not),
+    ast.Not: _joined(np.logical_not),
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
     ast.Lt: operator.lt,
@@ -47,20 +78,20 @@ def evaluate(text: str, columns: dict[str, np.ndarray], where: str) -> np.ndarra
 
     Raises UserError for an expression that is none, or that uses a name that is not there.
     """
-    names, shown = columns | CONSTANTS, text
-    for name in columns:
-        if keyword.iskeyword(name) and name not in ("and", "or", "not", "in"):  # a column may well be called lambda
-            text = re.sub(rf"\b{name}\b", f"_{name}_", text)
-            names[f"_{name}_"] = columns[name]
+    names, shown, text = columns | CONSTANTS, text, _without_keywords(text, columns)
+    identifiers = {_identifier(name): name for name in names}
 
     def value(node: ast.expr):
         match node:
             case ast.Constant(value=int() | float() | str() as constant):
                 return constant
             case ast.Name(id=name):
-                if name not in names:
+                if name not in identifiers:
                     raise UserError(f"{where}: '{shown}' uses '{name}', which is no column: {hint(name, names)}")
-                return names[name]
+                if identifiers[name] in CONSTANTS and identifiers[name] in columns:
+                    remedy = "give the column another name with `columns:` and use that, or write the number out"
+                    raise UserError(f"{where}: '{shown}' uses '{name}', which is a column and a number; {remedy}")
+                return names[identifiers[name]]
             case ast.List(elts=items) | ast.Tuple(elts=items):
                 return [value(item) for item in items]
             case ast.UnaryOp(op=op, operand=operand):
@@ -94,5 +125,35 @@ def evaluate(text: str, columns: dict[str, np.ndarray], where: str) -> np.ndarra
     try:
         with np.errstate(all="ignore"):
             return value(tree)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError) as error:
         raise UserError(f"{where}: '{shown}' cannot be computed on these columns: {error}") from None
+
+
+def columns_used(text: str, columns: Iterable[str]) -> list[str]:
+    """List the columns that an expression uses, in order; none where it is no expression (`evaluate` tells)."""
+    try:
+        tree = ast.parse(_without_keywords(text, columns).strip(), mode="eval")
+    except (SyntaxError, ValueError):
+        return []
+    identifiers = {_identifier(name): name for name in columns}
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called]
+    found.sort(key=lambda node: (node.lineno, node.col_offset))
+    return list(dict.fromkeys(identifiers[node.id] for node in found if node.id in identifiers))
+
+
+def _identifier(name: str) -> str:
+    """Give the name that Python reads for a column: letters in their plain form (µ has two), and no keyword."""
+    return f"_{name}_" if _shadows(name) else unicodedata.normalize("NFKC", name)
+
+
+def _shadows(name: str) -> bool:
+    return keyword.iskeyword(name) and name not in ("and", "or", "not", "in")  # a column may well be called lambda
+
+
+def _without_keywords(text: str, columns: Iterable[str]) -> str:
+    """Rename columns that are called as a keyword, but not within quotes."""
+    words = "|".join(name for name in columns if _shadows(name))
+    if not words:
+        return text
+    return re.sub(rf"""('[^']*'|"[^"]*")|\b({words})\b""", lambda found: found[1] or f"_{found[2]}_", text)

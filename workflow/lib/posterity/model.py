@@ -1,18 +1,22 @@
 """Models: load a NumPyro function, bind its arguments to data, and learn its sites. The signature is the interface."""
 
 import inspect
+import linecache
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import numpyro
 import xarray as xr
+from numpyro.distributions import ExpandedDistribution, ImproperUniform, Independent, MaskedDistribution, biject_to
 from numpyro.handlers import seed, substitute, trace, uncondition
 from numpyro.infer.inspect import get_dependencies
 from numpyro.ops.provenance import eval_provenance
+from numpyro.primitives import Messenger
 
 from posterity import imports
 from posterity.errors import UserError, hint
@@ -60,6 +64,11 @@ class Model:
         """The names of the sites of one role."""
         return [name for name, site in self.sites.items() if site.role == role]
 
+    @property
+    def improper(self) -> list[str]:
+        """The sites whose prior is improper: it has no draws."""
+        return [name for name, site in self.sites.items() if site.role == "latent" and site.distribution == "ImproperUniform"]
+
     def attributes(self, site: str) -> dict[str, str]:
         """`long_name`, `units` and `role` of a site, for an artefact."""
         return {"long_name": self.labels.get(site, site), "units": self.units.get(site, ""), "role": self.sites[site].role}
@@ -104,7 +113,8 @@ def bind(id: str, spec: dict, data: xr.Dataset, forward: bool = False) -> Model:
     `id` is the model's id in the study and `spec` its entry there (see `study.load`). With `forward` the observations need not
     be in the data: zeros stand in for them, since a model that is run forward draws them anew.
 
-    Raises UserError for an argument without a variable, and for a model that cannot be traced with these data.
+    Raises UserError for an argument without a variable (an observation that is meant to be left out is said to be `none` in
+    `arguments`), and for a model that cannot be traced with these data.
     """
     function, labels, units = load(spec)
     name = f"{spec['file']}: {spec['function']}"
@@ -125,6 +135,8 @@ def bind(id: str, spec: dict, data: xr.Dataset, forward: bool = False) -> Model:
                     f"{name}: argument '{argument}' gets '{variable}', {_first_text(data[variable])}; a model takes numbers"
                 )
             arguments[argument] = values.astype(float) if values.dtype.kind == "f" else values
+        elif variable == "none" and parameter.default is not parameter.empty:
+            continue
         elif forward and (parameter.default is None or argument in (spec["observed"] or [])):
             arguments[argument] = np.zeros(max(data.sizes.values(), default=1))
         elif argument in spec["arguments"] or parameter.default is parameter.empty:
@@ -134,7 +146,30 @@ def bind(id: str, spec: dict, data: xr.Dataset, forward: bool = False) -> Model:
             )
     model = Model(function, id, name, arguments, labels=dict(labels), units=dict(units))
     model = replace(model, constants=_constants(model))
-    return _with_sites(model, spec, data)
+    model = _with_sites(model, spec, data)
+    left_out = [name for name, rule in parameters.items() if rule.default is None and name not in arguments]
+    for argument in [] if forward else left_out:
+        variable = spec["arguments"].get(argument, argument)
+        site = _would_observe(model, argument, data) if variable != "none" else None
+        if site:
+            raise UserError(
+                f"{name}: there is no variable '{variable}' in the data for argument '{argument}', so that the site '{site}' "
+                f"would not be observed: {hint(variable, data.data_vars)} (`arguments: {{{argument}: <variable>}}` in the study "
+                f"renames; `arguments: {{{argument}: none}}` leaves it out on purpose)"
+            )
+    return model
+
+
+def _would_observe(model: Model, argument: str, data: xr.Dataset) -> str | None:
+    """Find the site that an argument would observe if the data had it."""
+    for shape in [*((size,) for size in dict.fromkeys(data.sizes.values())), ()]:
+        messages, attempt = {}, replace(model, arguments=model.arguments | {argument: np.zeros(shape)})
+        try:
+            jax.eval_shape(lambda traced, a=attempt, m=messages: m.update(_record(a, traced)[0]), attempt.traced)
+        except Exception:  # not this shape
+            continue
+        return next((name for name in model.names("latent") if messages.get(name, {}).get("is_observed")), None)
+    return None
 
 
 def _first_text(values: xr.DataArray) -> str:
@@ -143,7 +178,8 @@ def _first_text(values: xr.DataArray) -> str:
         try:
             float(value)
         except ValueError:
-            row = int(values["row"].values[place]) if "row" in values.coords else place + 1
+            first = int(np.unravel_index(place, values.shape)[0]) if values.ndim else 0
+            row = int(values["row"].values[first]) if "row" in values.coords else first + 1
             return f"which is '{value}' in row {row} (counted from 1 below the header)"
     return "which is written as text"
 
@@ -170,14 +206,26 @@ def _untraceable(model: Model, error: Exception) -> UserError:
     file = Path(model.file.rpartition(":")[0]).resolve()
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
     where = f"{model.file}, line {lines[-1]}" if lines else model.file
-    shapes = ", ".join(f"{name} {np.shape(value)}" for name, value in model.arguments.items())
+    shapes = ", ".join(f"{name} {np.shape(value)}" for name, value in model.arguments.items()) or "none"
     reason = " ".join(str(error).split()) or repr(error)
-    return UserError(f"{where}: the model cannot be evaluated on these data ({reason}); its arguments are: {shapes}")
+    statement = linecache.getline(str(file), lines[-1]).strip() if lines else ""
+    before = ", ".join(f"{name} {np.shape(value)}" for name, value in getattr(error, "sites", {}).items())
+    remedy = "give each site a name of its own" if "unique names" in reason else "mend that line, or what it is given"
+    return UserError(
+        f"{where}: the model cannot be evaluated on these data ({reason})"
+        f"{f', in `{statement}`' if statement else ''}{f', after the sites {before}' if before else ''}; "
+        f"its arguments are: {shapes}; {remedy}"
+    )
 
 
 def _record(model: Model, traced: dict) -> tuple[dict, dict]:
     """Trace the model once, observations in place; return the sites' messages and their values."""
-    messages = trace(seed(model.closed, jax.random.PRNGKey(0))).get_trace(**traced)
+    handler = trace(Proper(seed(model.closed, jax.random.PRNGKey(0))))
+    try:
+        messages = handler.get_trace(**traced)
+    except Exception as error:
+        error.sites = {name: site["value"] for name, site in (handler.trace or {}).items() if site["type"] == "sample"}
+        raise
     values = {name: site["value"] for name, site in messages.items() if site["type"] in ("sample", "deterministic")}
     return messages, values
 
@@ -216,7 +264,7 @@ def _with_sites(model: Model, spec: dict, data: xr.Dataset) -> Model:
             units.setdefault(name, data[matching[0]].attrs.get("units", ""))
         else:
             dims = _dims(name, site, value.shape, spec["dims"], data)
-        sites[name] = Site(role, value.shape, dims, type(site.get("fn")).__name__ if role != "deterministic" else "")
+        sites[name] = Site(role, value.shape, dims, type(base(site["fn"])).__name__ if role != "deterministic" else "")
     plates = {frame.name for site in messages.values() for frame in site.get("cond_indep_stack", ())}
     for plate in spec["dims"]:
         if plate not in plates:
@@ -254,6 +302,23 @@ def top_level(model: Model) -> list[str]:
     return [name for name in model.names("latent") if not set(dependencies.get(name, {})) - {name}]
 
 
+def base(distribution):
+    """Take a distribution out of what a plate, `to_event` and `mask` put around it."""
+    while isinstance(distribution, ExpandedDistribution | Independent | MaskedDistribution):
+        distribution = distribution.base_dist
+    return distribution
+
+
+class Proper(Messenger):
+    """Give a site with an improper prior, which cannot be drawn, a value in its support where none is given."""
+
+    def process_message(self, msg: dict) -> None:
+        """Set the value that is zero in unconstrained space."""
+        if msg["type"] == "sample" and msg["value"] is None and isinstance(base(msg["fn"]), ImproperUniform):
+            transform = biject_to(msg["fn"].support)
+            msg["value"] = transform(jnp.zeros(transform.inverse_shape(msg["fn"].shape())))
+
+
 class Replicate(uncondition):
     """Draw observations anew, as many as there are: `sample("y", Normal(mu, 1), obs=y)` with one mu gives a draw for each y."""
 
@@ -270,17 +335,17 @@ class Replicate(uncondition):
 def predictive(model: Model, key: jax.Array, latent: dict, traced: dict) -> dict:
     """Run the model forward once: latent sites as given (drawn where not), observations drawn anew. Returns the sites' messages."""
     function = substitute(Replicate(seed(model.closed, key)), data=latent)
-    return trace(function).get_trace(**traced)
+    return trace(Proper(function)).get_trace(**traced)
 
 
 def conditioned(model: Model, latent: dict, traced: dict) -> dict:
     """Run the model once with latent sites as given and the observations in place. Returns the sites' messages."""
-    return trace(substitute(seed(model.closed, jax.random.PRNGKey(0)), data=latent)).get_trace(**traced)
+    return trace(Proper(substitute(seed(model.closed, jax.random.PRNGKey(0)), data=latent))).get_trace(**traced)
 
 
 def graph(model: Model) -> str:
     """Draw the model as a graph, in the DOT language."""
-    return numpyro.render_model(model.function, model_kwargs=model.arguments, render_distributions=True).source
+    return numpyro.render_model(Proper(model.function), model_kwargs=model.arguments, render_distributions=True).source
 
 
 def observed_values(model: Model) -> dict[str, np.ndarray]:

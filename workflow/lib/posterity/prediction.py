@@ -4,7 +4,9 @@ import jax
 import numpy as np
 import xarray as xr
 
-from posterity.model import Model, conditioned, predictive, top_level
+from posterity.design import covariates
+from posterity.errors import UserError, hint
+from posterity.model import Model, bind, conditioned, predictive, top_level
 from posterity.randomness import key
 
 BATCH = 1000  # draws that are computed together: bounds the memory
@@ -44,6 +46,66 @@ def posterior(model: Model, latent: dict[str, np.ndarray], seed: int, *names: st
 
     draws = len(next(iter(latent.values())))
     return _over_draws(run, (_keys(draws, seed, *names), latent), model.traced)
+
+
+def elsewhere(
+    id: str, spec: dict, at: dict, data: xr.Dataset, latent: dict[str, np.ndarray], seed: int, where: str, *names: str
+) -> tuple[Model, xr.Dataset, dict[str, np.ndarray], list[str]]:
+    """
+    Predict at new covariates.
+
+    `at` gives a covariate by variable (see `design.covariates`); what does not go along the rows is taken from the data. `latent`
+    are draws, each of shape (draws, ...). A latent site whose shape follows the number of rows belongs to the rows that were
+    fitted; it is drawn anew, from its distribution given the others.
+
+    Returns the model bound to the new covariates, these covariates, observed and deterministic sites by name, each of shape
+    (draws, ...), and the latent sites that were drawn anew. Raises UserError for a covariate that is missing or unknown.
+    """
+    fitted = bind(id, spec, data)
+    known = [spec["arguments"].get(argument, argument) for argument in fitted.arguments]
+    free = [name for name in known if name not in fitted.observations.values()]
+    for name in at:
+        if name not in free:
+            raise UserError(f"{where}: {name} is no covariate of {fitted.name}: {hint(name, free)}")
+    dims = {dim for name in at for dim in data[name].dims}
+    if len(dims) != 1:
+        raise UserError(
+            f"{where}: the covariates {', '.join(at)} lie along {', '.join(map(str, dims)) or 'no dimension'}; give those of one"
+        )
+    rows = str(dims.pop())
+    new = covariates(at, rows, seed, where)
+    if rows not in new.sizes:
+        new = new.expand_dims({rows: [0]})
+    missing = [name for name in free if rows in data[name].dims and name not in at]
+    if missing:
+        raise UserError(f"{where}: {missing[0]} is a covariate of {fitted.name} too; give it as well, as a number or a list")
+    new = xr.Dataset(
+        {name: values if values.dims else values.expand_dims({rows: new.sizes[rows]}) for name, values in new.data_vars.items()},
+        new.coords,
+    )
+    for name in new.data_vars:
+        new[name].attrs = dict(data[name].attrs)
+    new = new.merge(data[[name for name in free if rows not in data[name].dims]])
+    for name in fitted.observations.values():  # drawn anew; only their shapes matter
+        shape = [new.sizes.get(dim, data.sizes[dim]) for dim in data[name].dims]
+        new[name] = (data[name].dims, np.zeros(shape, data[name].dtype), data[name].attrs)
+    bound = bind(id, spec, new)
+    longer = bind(id, spec, new.isel({rows: [*range(new.sizes[rows]), 0]}))
+    drawn = [name for name in bound.names("latent") if longer.sites[name].shape != bound.sites[name].shape]
+    for name in drawn:
+        if name in bound.improper:
+            raise UserError(f"{where}: the site '{name}' has an improper prior, so that no new values of it can be drawn")
+    kept = {name: values for name, values in latent.items() if name not in drawn}
+    wanted = [*bound.names("observed"), *bound.names("deterministic")]
+
+    def run(inputs, traced):
+        key, values = inputs
+        messages = predictive(bound, key, values, traced)
+        return {name: messages[name]["value"] for name in wanted}
+
+    draws = len(next(iter(latent.values())))
+    values = _over_draws(run, (_keys(draws, seed, *names), kept), bound.traced)
+    return bound, new.drop_vars(list(fitted.observations.values())), values, drawn
 
 
 def _keys(draws: int, seed: int, *names: str) -> np.ndarray:

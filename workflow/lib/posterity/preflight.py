@@ -6,22 +6,80 @@ import xarray as xr
 from numpyro.distributions import constraints
 
 from posterity.errors import UserError
-from posterity.model import Model, predictive
+from posterity.model import Model, conditioned, predictive
 from posterity.randomness import key
 
 DRAWS = 3  # a fault of the data is there whatever the latent values are; one of the latent values is not
+TAKEN = ("chain", "draw")  # dimensions of every artefact
 
 
 def check(model: Model, data: xr.Dataset, source: str) -> None:
-    """
-    Check the distributions of the observed sites: parameters and observations must be where they may be.
+    """Raise UserError with the first of the `faults`, and say how many more there are."""
+    found = faults(model, data, source)
+    if found:
+        more = f" ({len(found) - 1} more: `make check` lists them)" if found[1:] else ""
+        raise UserError(found[0] + more)
 
-    The latent sites are drawn from the prior a few times, and only what is wrong at the same place in all draws is a fault, so
-    that a scale which some prior draw makes negative refuses nothing. `source` names the data in messages.
 
-    Raises UserError that names row, variable, site and remedy (an error bar of zero, a negative count).
+def faults(model: Model, data: xr.Dataset, source: str) -> list[str]:
     """
+    List what is wrong with a model and its data, a sentence each, with site, shape or row, and remedy.
+
+    Names that an artefact cannot hold, discrete latent sites, observations whose shape does not fit their distribution, and
+    parameters and observations that are not where they may be (an error bar of zero, a negative count). For the last, the latent
+    sites are drawn from the prior a few times, and only what is wrong at the same place in all draws is a fault, so that a scale
+    which some prior draw makes negative refuses nothing. `source` names the data in messages.
+    """
+    found = [
+        f"{model.name}: a site may not be called '{name}', which is the name of a dimension of all draws; rename it"
+        for name in TAKEN
+        if name in model.sites
+    ]
+    for argument, values in model.arguments.items():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            first = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
+            place = f", entry {', '.join(str(i + 1) for i in first)} (counted from 1)" if first else ""
+            found.append(f"{source}: the argument '{argument}' of {model.name} is {values[first]}{place}; complete the data")
+    shapes = _shapes(model)
+    for name in model.names("latent"):
+        if shapes[name][2]:
+            found.append(
+                f"{model.name}: the latent site '{name}' ({model.sites[name].distribution}, shape {model.sites[name].shape}) is "
+                "discrete, which no method here can fit; sum it out, as MixtureSameFamily does"
+            )
+    for name in model.names("observed"):
+        values, distribution, _ = shapes[name]
+        try:
+            together = np.broadcast_shapes(values, distribution)
+        except ValueError:
+            together = None
+        if together != values and values not in ((), (1,)):  # one number for all is meant
+            effect = "do not fit" if together is None else f"would be compared {' x '.join(map(str, together))} times"
+            found.append(
+                f"{model.name}: site '{name}': observations of shape {values} and {model.sites[name].distribution} of shape "
+                f"{distribution} {effect}; make the distribution one for each observation (look at its parameters' shapes)"
+            )
+    return found or _out_of_range(model, data, source)
+
+
+def _shapes(model: Model) -> dict[str, tuple]:
+    """By sampled site: the batch shape of its values, that of its distribution, and whether it is discrete."""
     found = {}
+
+    def run(traced):
+        for name, site in conditioned(model, {}, traced).items():
+            if name in model.sites and site["type"] == "sample":
+                event = site["fn"].event_dim
+                shape = np.shape(site["value"])
+                found[name] = (shape[: len(shape) - event], site["fn"].batch_shape, site["fn"].support.is_discrete)
+        return 0
+
+    jax.eval_shape(run, model.traced)
+    return found
+
+
+def _out_of_range(model: Model, data: xr.Dataset, source: str) -> list[str]:
+    found, sentences = {}, []
 
     def run(key, traced):
         messages = predictive(model, key, {}, traced)
@@ -48,7 +106,15 @@ def check(model: Model, data: xr.Dataset, source: str) -> None:
             bad = ~np.broadcast_to(good.reshape(good.shape + (1,) * (values.ndim - good.ndim)), values.shape)
             bad = bad.all(axis=0) & (values == values[0]).all(axis=0)
             if bad.any():
-                raise UserError(_sentence(model, data, source, name, distribution, parameter, values[0], bad, rule))
+                sentences.append(_sentence(model, data, source, name, distribution, parameter, values[0], bad, rule))
+    return sentences
+
+
+def entry(data: xr.Dataset, dims: tuple[str, ...], index: tuple[int, ...]) -> str:
+    """Name a place in the data: the row of a table in its file, else the number along each dimension."""
+    if "row" in data.coords and dims and data["row"].dims == dims[:1]:
+        return f"row {int(data['row'].values[index[0]])} (counted from 1 below the header)"
+    return ", ".join(f"{dim} {i + 1}" for dim, i in zip(dims, index, strict=True)) + " (counted from 1)"
 
 
 def _is_fixed(rule) -> bool:
@@ -64,8 +130,7 @@ def _sentence(model, data, source, site, distribution, parameter, values, bad, r
         for variable in data.data_vars:
             if data[variable].shape == values.shape and data[variable].values[index] == value:
                 culprits.append(str(variable))
-        row = int(data["row"].values[index[0]]) if "row" in data.coords and data["row"].size == values.shape[0] else index[0] + 1
-        place = f"row {row} (counted from 1{' below the header' if 'row' in data.coords else ''}): "
+        place = f"{entry(data, model.sites[site].dims[: len(index)], index)}: "
     what = f"'{culprits[0]}' is {value:g}" if culprits else f"the {parameter} is {value:g}"
     more = f" (and {int(bad.sum()) - 1} more rows)" if bad.sum() > 1 else ""
     words = {"integernonnegative": "a whole number, 0 or more", "integerpositive": "a whole number above 0", "positive": "above 0"}

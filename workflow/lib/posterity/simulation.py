@@ -4,37 +4,10 @@ import jax
 import numpy as np
 import xarray as xr
 
+from posterity.design import covariates
 from posterity.errors import UserError, hint
 from posterity.model import bind, predictive
-from posterity.randomness import generator, key
-
-
-def covariates(design: dict, dim: str, seed: int, where: str) -> xr.Dataset:
-    """
-    Make the covariates that a design states.
-
-    Each is a number, a list, {linspace: [a, b, n]}, or {uniform: [a, b, n]} (drawn, and sorted). All that have a length must
-    have the same one. Raises UserError otherwise.
-    """
-    data = xr.Dataset()
-    for name, value in design.items():
-        match value:
-            case {"linspace": [a, b, n]}:
-                values = np.linspace(a, b, int(n))
-            case {"uniform": [a, b, n]}:
-                values = np.sort(generator(seed, "design", name).uniform(a, b, int(n)))
-            case list() | int() | float():
-                values = np.asarray(value)
-            case _:
-                raise UserError(
-                    f"{where}: design: {name}: give a number, a list, {{linspace: [a, b, n]}} or {{uniform: [a, b, n]}}"
-                )
-        if values.dtype.kind not in "iufb":
-            raise UserError(f"{where}: design: {name}: numbers are needed, not {value!r}")
-        if values.ndim and data.sizes.get(dim, values.size) != values.size:
-            raise UserError(f"{where}: design: {name} has {values.size} values and the others {data.sizes[dim]}; give one number")
-        data[name] = ((dim,) if values.ndim else (), values)
-    return data.assign_coords({dim: np.arange(data.sizes[dim])}) if dim in data.sizes else data
+from posterity.randomness import key
 
 
 def forward(id: str, spec: dict, truth: dict | str, design: dict, dim: str, seed: int, where: str) -> tuple[xr.Dataset, xr.Dataset]:
@@ -43,7 +16,7 @@ def forward(id: str, spec: dict, truth: dict | str, design: dict, dim: str, seed
 
     Returns data (covariates and observed variables) and truth (latent and deterministic sites). Raises UserError.
     """
-    data = covariates(design, dim, seed, where)
+    data = covariates(design, dim, seed, f"{where}: design")
     model = bind(id, spec, data, forward=True)
     given = {} if truth == "prior" else truth
     for name in given:

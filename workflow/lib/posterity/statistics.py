@@ -80,3 +80,35 @@ def thinned(draws: np.ndarray) -> np.ndarray:
     ess = float(array_stats.ess(draws[None], method="bulk")[0])
     step = max(1, round(draws.size / ess)) if np.isfinite(ess) and ess > 0 else 1
     return draws[:, ::step]
+
+
+def khat(log_weights: np.ndarray) -> float:
+    """
+    Compute the Pareto k-hat of importance weights, shape (draw,) (Vehtari et al. 2024, JMLR 25, 72, section 3.2).
+
+    Weights that do not differ have 0; weights that are not finite have infinity.
+    """
+    if not np.isfinite(log_weights).all():
+        return np.inf
+    if np.ptp(log_weights) < 1e-9:
+        return 0.0
+    return float(array_stats.psislw(-log_weights)[1])  # ArviZ takes the logarithms of the densities that are divided by
+
+
+def power_scaling(draws: np.ndarray, log_density: np.ndarray) -> np.ndarray:
+    """
+    Compute by how much the posterior moves when a part of its density is raised to a power near 1 (0.99 and 1.01).
+
+    `draws` has shape (scalar, chain, draw) and `log_density`, of prior or likelihood, (chain, draw). Returns the gradient of the
+    cumulative Jensen-Shannon distance for each scalar (Kallioinen et al. 2024, Statistics and Computing 34, 57, section 3). A
+    density that is the same everywhere moves nothing: zeros.
+    """
+    if np.ptp(log_density) < 1e-9 * max(1.0, float(np.abs(log_density).max())):
+        return np.zeros(len(draws))
+    alphas = (0.99, 1.01)
+    weights = []
+    for alpha in alphas:
+        raw = np.exp(array_stats.power_scale_lw(log_density, alpha=alpha, axis=(-2, -1)))
+        weights.append(raw / raw.sum())
+    moved = [array_stats.power_scale_sense(one, *weights, *alphas) for one in draws]
+    return np.array(moved, dtype=float)

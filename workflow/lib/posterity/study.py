@@ -4,6 +4,7 @@ import ast
 import csv
 import gzip
 import re
+import zlib
 from functools import cache
 from pathlib import Path
 
@@ -14,22 +15,10 @@ from posterity.errors import UserError, hint
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 RESERVED_STUDIES = ("logs", "benchmarks", "checkpoints")
-CHECKS = (
-    "rhat",
-    "ess_bulk",
-    "ess_tail",
-    "mcse",
-    "divergences",
-    "e_bfmi",
-    "tree_depth",
-    "prior_inside",
-    "ppc",
-    "recovery",
-    "scalars",
-)
 NEEDED = [("seed",), ("precision",), ("prior", "draws"), ("predict", "draws"), ("figures", "lines")]
-NEEDED += [("figures", "interval", "kind"), ("figures", "interval", "probability"), *(("checks", name) for name in CHECKS)]
+NEEDED += [("figures", "interval", "kind"), ("figures", "interval", "probability")]
 RESERVED_MODELS = ("figures", "tables")
+ALTERNATIVES = ({"file", "simulate"}, {"linspace", "uniform"}, {"warn", "fail"})  # keys of which one replaces the others
 
 
 class _Loader(yaml.CSafeLoader):
@@ -149,12 +138,45 @@ def normalise(value):
 
 
 def merge(defaults: dict, content: dict) -> dict:
-    """Complete nested keys with defaults."""
+    """
+    Complete nested keys with defaults.
+
+    What is of another kind than the default (a simulation for a file, another method) replaces it whole.
+    """
     merged = dict(defaults)
     for key, value in content.items():
-        both = isinstance(value, dict) and isinstance(defaults.get(key), dict) and not {"warn", "fail"} & {*value, *defaults[key]}
-        merged[key] = merge(defaults[key], value) if both else value
+        old = merged.get(key)
+        both = isinstance(value, dict) and isinstance(old, dict)
+        other = both and (
+            value.get("method", old.get("method")) != old.get("method")
+            or any(kinds & {*value} and kinds & {*old} and (kinds & {*value} != kinds & {*old}) for kinds in ALTERNATIVES)
+        )
+        merged[key] = merge(old, value) if both and not other else value
     return merged
+
+
+def _dropped(content: dict) -> dict:
+    """Leave out keys that are null."""
+    return {key: _dropped(value) if isinstance(value, dict) else value for key, value in content.items() if value is not None}
+
+
+def _read(name: str, chain: tuple[str, ...] = ()) -> dict:
+    """Read a study file, completed by the studies that it extends. Raises UserError."""
+    path = Path("config/studies") / f"{name}.yaml"
+    if not path.is_file():
+        known = [file.stem for file in path.parent.glob("*.yaml")]
+        where = f"config/studies/{chain[-1]}.yaml: extends: " if chain else ""
+        raise UserError(f"{where}there is no study '{name}' ({path} is missing): {hint(name, known)}")
+    if name in chain:
+        circle = " extends ".join([*chain[chain.index(name) :], name])
+        raise UserError(f"config/studies/{chain[-1]}.yaml: extends: {circle}: a study cannot extend itself; take one `extends` out")
+    content = read_yaml(path)
+    parent = content.pop("extends", None)
+    if parent is None:
+        return content
+    if not isinstance(parent, str):
+        raise UserError(f"{path}: extends: {parent!r} should be the name of one study")
+    return _dropped(merge(_read(parent, (*chain, name)), content))
 
 
 def _with_schema_defaults(content: dict, definition: str) -> dict:
@@ -190,16 +212,14 @@ def load(name: str, defaults: dict) -> dict:
     that are not there.
     """
     path = Path("config/studies") / f"{name}.yaml"
-    if not path.is_file():
-        known = [file.stem for file in path.parent.glob("*.yaml")]
-        raise UserError(f"there is no study '{name}' ({path} is missing): {hint(name, known)}")
+    content = _read(name)
     if not re.fullmatch(r"[A-Za-z0-9_]+", name) or name in RESERVED_STUDIES:
         raise UserError(f"{path}: a study's name has letters, digits and _ only, and is not one of {', '.join(RESERVED_STUDIES)}")
-    content = read_yaml(path)
     validate(content, schema("study"), str(path))
     study = merge(defaults, content)
-    study = {"description": ""} | study
-    for keys in NEEDED:
+    study = {"description": "", "compare": {}} | study
+    checks = [key for key in schema("study")["properties"]["checks"]["properties"] if key not in ("prior_predictive", "expect")]
+    for keys in [*NEEDED, *(("checks", check) for check in checks)]:
         part = study
         for key in keys:
             if not isinstance(part, dict) or key not in part:
@@ -231,32 +251,56 @@ def load(name: str, defaults: dict) -> dict:
     for name, (low, high) in study.get("checks", {}).get("prior_predictive", {}).items():
         if low >= high:
             raise UserError(f"{path}: checks: prior_predictive: {name}: the lower bound comes first, but {low} is not below {high}")
+    for key, known in (("reference", study["models"]), ("fit", study["fits"])):
+        if (given := study["compare"].get(key)) not in (None, *known):
+            raise UserError(
+                f"{path}: compare: {key}: there is no {'model' if key == 'reference' else 'fit'} '{given}': {hint(given, known)}"
+            )
     _check_expectations(study, path)
     return normalise(study)
 
 
 def _header(file: str, path: Path) -> list[str] | None:
-    """Read the names of the columns without pandas, whose import would cost each start half a second."""
+    """
+    Read the names of the columns of a CSV file without pandas, whose import would cost each start half a second.
+
+    Returns None for another format, and for another compression than gzip: the data stage looks.
+    """
     if not Path(file).is_file():
         raise UserError(f"{path}: data: file: there is no file {file}; the path starts at the project's folder")
-    if Path(file).suffix in (".bz2", ".xz", ".zip", ".zst"):
+    if re.search(r"\.(bz2|xz|zip|zst)$|\.(ecsv|fits?|parquet|pq|nc4?)(\.gz)?$", file, re.IGNORECASE):
         return None
-    opener = gzip.open if file.endswith(".gz") else open
+    opener, readings = gzip.open if file.lower().endswith(".gz") else open, []
     try:
-        with opener(file, "rt", encoding="utf-8-sig", newline="") as lines:
-            return [name.strip() for name in next(csv.reader(lines, skipinitialspace=True), [])]
-    except (UnicodeDecodeError, gzip.BadGzipFile, csv.Error) as error:
-        raise UserError(f"{file}: this is no table that can be read ({error}); give a CSV file with a header line") from None
+        for delimiter in ",\t":
+            with opener(file, "rt", encoding="utf-8-sig", newline="") as lines:
+                rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+                readings.append(next((row for row in rows if "".join(row).strip()), []))
+        if not readings[0]:
+            raise csv.Error("it is empty")
+        names = [name.strip() or f"Unnamed: {place}" for place, name in enumerate(max(readings, key=len))]
+        if names[0].startswith("SIMPLE  =") or any("\0" in name for name in names):
+            raise csv.Error("it holds no text")
+    except (UnicodeDecodeError, OSError, EOFError, zlib.error, csv.Error) as error:
+        remedy = "give CSV (in UTF-8, with a header line) or a file .ecsv, .fits, .parquet or .nc"
+        raise UserError(f"{file}: this is no table that can be read ({error}); {remedy}") from None
+    if names[0].startswith("#"):
+        remedy = "give the file the extension .ecsv" if "%ECSV" in names[0] else "take out comment lines, and # before the header"
+        raise UserError(f"{file}: the first line begins with #, which is no header of a CSV file; {remedy}")
+    return names
 
 
 def _check_columns(data: dict, path: Path) -> None:
     present = _header(data["file"], path)
-    if present is None:  # compressed in another way than gzip: the data stage looks
+    if present is None:
         return
+    if len(set(present)) < len(present):
+        twice = next(name for name in present if present.count(name) > 1)
+        raise UserError(f"{data['file']}: two columns are called '{twice}' in the file; give each its own name there")
     for column in data.get("columns", {}):
         if column not in present:
             raise UserError(f"{path}: data: columns: {data['file']} has no column '{column}': {hint(column, present)}")
-    kept = list(data.get("columns", dict.fromkeys(present, "")).values() if "columns" in data else present)
+    kept = list(data["columns"].values()) if data.get("columns") else present
     twice = {name for name in kept if kept.count(name) > 1}
     if twice:
         raise UserError(f"{path}: data: columns: two columns are to be called '{min(twice)}'; give each its own name")
@@ -306,24 +350,30 @@ def simulation_model(name: str, study: dict, path: Path = Path()) -> dict:
     return study["models"].get(name) or _resolve_model(name, {}, path)
 
 
-def _check_defined(file: Path, functions: list[str], where: str) -> None:
+def defined(file: Path) -> set[str]:
+    """List the names that a file defines or imports at module level; nothing is run. Raises UserError for one that is no Python."""
     try:
         body = ast.parse(file.read_bytes()).body
     except (SyntaxError, ValueError) as error:
         reason = f", line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else f": {error}"
         raise UserError(f"{file}{reason}; mend the file") from None
-    defined = set()
+    found = set()
     for node in body:
         match node:
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-                defined.add(name)
+                found.add(name)
             case ast.Assign(targets=targets):
-                defined |= {target.id for target in targets if isinstance(target, ast.Name)}
+                found |= {target.id for target in targets if isinstance(target, ast.Name)}
             case ast.ImportFrom(names=aliases) | ast.Import(names=aliases):
-                defined |= {alias.asname or alias.name for alias in aliases}
+                found |= {alias.asname or alias.name for alias in aliases}
+    return found
+
+
+def _check_defined(file: Path, functions: list[str], where: str) -> None:
+    known = defined(file)
     for function in functions:
-        if function not in defined and "*" not in defined:
-            raise UserError(f"{where}: {file} has no function '{function}': {hint(function, defined)}")
+        if function not in known and "*" not in known:
+            raise UserError(f"{where}: {file} has no function '{function}': {hint(function, known)}")
 
 
 def _check_expectations(study: dict, path: Path) -> None:

@@ -9,7 +9,22 @@ with a bound `posterity.model.Model`, the settings of the study file, and seed a
 `posterity.catalogue`, their settings in the schema.
 """
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from numpyro.infer import init_to_median, init_to_sample, init_to_uniform
+
+from posterity.errors import UserError
+from posterity.model import Model, conditioned, predictive
+from posterity.randomness import key
+
+TRIES = 100  # draws of the prior, to find which site has no finite density
+STARTS = {"uniform": init_to_uniform, "median": init_to_median, "sample": init_to_sample}
 
 
 @dataclass(frozen=True)
@@ -17,13 +32,44 @@ class Result:
     """
     What a method gives back.
 
+    `sampling` says what the draws are: `chains` (of a Markov chain), `independent`, or `point` (there are none).
     `posterior`: values by site, shape (chain, draw, ...). `statistics`: values by name as in ArviZ's `sample_stats`, shape
-    (chain, draw). `gradient_evaluations`, `compile_seconds`, `run_seconds`: what it took.
+    (chain, draw). `point`: values by site of a point estimate. `optimisation`: what an optimiser did, over `step` or `start`.
+    `gradient_evaluations`, `compile_seconds`, `run_seconds`: what it took.
     """
 
-    posterior: dict
-    statistics: dict
+    sampling: str
     gradient_evaluations: int
     compile_seconds: float
     run_seconds: float
-    attributes: dict = field(default_factory=dict)
+    posterior: dict = field(default_factory=dict)
+    statistics: dict = field(default_factory=dict)
+    point: dict = field(default_factory=dict)
+    optimisation: xr.Dataset = field(default_factory=xr.Dataset)
+
+
+def timed(function: Callable, *arguments) -> tuple:
+    """Compile a function and run it. Returns what it gives back, as NumPy arrays, and the seconds of compilation and of the run."""
+    started = time.perf_counter()
+    program = jax.jit(function).lower(*arguments).compile()
+    compiled = time.perf_counter()
+    values = jax.tree.map(np.asarray, jax.block_until_ready(program(*arguments)))
+    return values, compiled - started, time.perf_counter() - compiled
+
+
+def no_start(model: Model) -> UserError:
+    """Say that the log density is not finite wherever the method may start, and which site is to blame."""
+
+    def run(key, traced):
+        latent = {name: site["value"] for name, site in predictive(model, key, {}, traced).items() if name in model.names("latent")}
+        sites = conditioned(model, latent, traced)
+        return {name: jnp.sum(sites[name]["fn"].log_prob(sites[name]["value"])) for name in model.names("observed")}
+
+    draws = jax.lax.map(lambda key: run(key, model.traced), np.stack([key(0, "start", draw) for draw in range(TRIES)]))
+    finite = {name: int(np.isfinite(values).sum()) for name, values in draws.items()}
+    worst = min(finite, key=finite.get, default=None)
+    blame = f" (the log likelihood of site '{worst}' is finite in {finite[worst]} of {TRIES} draws of the prior)" if worst else ""
+    return UserError(
+        f"{model.name}: the log density is not finite at any start that was tried{blame}; "
+        "look at priors and data: can these data come from this model? Another `init` of the fit may help"
+    )

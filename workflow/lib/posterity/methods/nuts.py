@@ -1,10 +1,9 @@
 """The No-U-Turn sampler (Hoffman & Gelman 2014, JMLR 15, 1593), by NumPyro's kernel."""
 
 import numpy as np
-from numpyro.infer import NUTS, init_to_median, init_to_sample, init_to_uniform
+from numpyro.infer import NUTS
 
-from posterity.errors import UserError
-from posterity.methods import Result
+from posterity.methods import STARTS, Result, no_start
 from posterity.model import Model
 from posterity.randomness import key
 from posterity.sampling import run
@@ -17,7 +16,6 @@ FIELDS = {
     "potential_energy": lambda state: state.potential_energy,
     "step_size": lambda state: state.adapt_state.step_size,
 }
-STARTS = {"uniform": init_to_uniform, "median": init_to_median, "sample": init_to_sample}
 
 
 def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...]) -> Result:
@@ -37,10 +35,14 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...]) -> Resu
     chains = run(kernel, FIELDS, keys, model.traced, settings["warmup"], settings["draws"])
     potential = chains.fields.pop("potential_energy")
     if not np.isfinite(potential).all():
-        raise UserError(
-            f"{model.name}: the log density is not finite at any start that was tried; "
-            "look at priors and data: can these data come from this model?"
-        )
+        raise no_start(model)
     steps = chains.fields.pop("num_steps")
     statistics = chains.fields | {"lp": -potential, "n_steps": steps, "tree_depth": np.log2(steps).astype(int) + 1}
-    return Result(chains.sites, statistics, chains.leapfrogs, chains.compile_seconds, chains.run_seconds)
+    return Result(
+        sampling="chains",
+        gradient_evaluations=chains.leapfrogs,
+        compile_seconds=chains.compile_seconds,
+        run_seconds=chains.run_seconds,
+        posterior=chains.sites,
+        statistics=statistics,
+    )

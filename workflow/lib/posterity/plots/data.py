@@ -23,26 +23,30 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     """
     options = settings["options"]
     data, truth = group(artefacts["data"], "data"), group(artefacts["data"], "truth")
-    predictive = artefacts["predictive"]
-    names = variables(data, group(predictive, "observed_data"), options.get("data", {}))
+    fit = artefacts["posterior"]
+    names = variables(data, group(fit, "observed_data"), options.get("data", {}))
     figure, axes = plt.subplots(figsize=(6, 4.2))
     if names is None:
         style.say(axes, "No site of the model is observed point by point:\nthere is nothing to draw against a covariate.")
         return figure
     horizontal = data[names.x].values if names.x else np.arange(data[names.y].size)
     curve = load_curve(settings["figure"]["curve"])
-    posterior = group(artefacts["posterior"], "posterior")
-    single = {name for name, values in posterior.data_vars.items() if values.ndim == 2}
+    posterior, point = group(fit, "posterior"), group(fit, "point")
+    single = {name for name, values in (point or posterior).data_vars.items() if values.ndim == (0 if point else 2)}
     if curve is not None and names.x and set(sites_of(curve)) <= single:
         grid = np.linspace(horizontal.min(), horizontal.max(), GRID)
-        band(axes, grid, curve, posterior, options)
         sites = sites_of(curve)
+        if point:
+            values = np.broadcast_to(curve(grid, *(point[site].values for site in sites)), grid.shape)
+            axes.plot(grid, values, color=style.MODEL, lw=1.8, label="point estimate")
+        else:
+            band(axes, grid, curve, posterior, options)
         if set(sites) <= set(truth.data_vars):
             values = np.broadcast_to(curve(grid, *(truth[site].values for site in sites)), grid.shape)
             axes.plot(grid, values, color=style.TRUTH, ls="--", lw=1.8, label="truth", zorder=4)
-    else:
+    elif not point:
         horizontal = apart(horizontal.astype(float))
-        pointwise(axes, horizontal, group(predictive, "posterior_predictive")[names.site], options)
+        pointwise(axes, horizontal, group(artefacts["predictive"], "posterior_predictive")[names.site], options)
     bars = data[names.error].values if names.error else None
     axes.errorbar(horizontal, data[names.y].values, bars, fmt="o", ms=3.5, lw=1, color=style.DATA, label="data", zorder=5)
     axes.set_xlabel(style.label(names.x, data[names.x], options) if names.x else "number of the point")
@@ -79,7 +83,12 @@ def band(axes, grid: np.ndarray, curve, posterior: xr.Dataset, options: dict) ->
 
 def pointwise(axes, horizontal: np.ndarray, predicted: xr.DataArray, options: dict) -> None:
     """Draw the posterior predictive interval of each point, and its median."""
-    draws = predicted.transpose(..., "chain", "draw").values.reshape(predicted.sizes[predicted.dims[-1]], -1)
-    bounds = interval(draws.astype(float), **options["interval"])
+    bounds, median = ordered_interval(predicted, options)
     axes.vlines(horizontal, *bounds.T, color=style.PALE, lw=4, label=f"{style.interval_text(options)} predicted")
-    axes.plot(horizontal, np.median(draws, axis=1), "_", color=style.MODEL, ms=7, mew=2, label="median predicted")
+    axes.plot(horizontal, median, "_", color=style.MODEL, ms=7, mew=2, label="median predicted")
+
+
+def ordered_interval(predicted: xr.DataArray, options: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Compute interval (point, 2) and median (point,) of predictions over chain, draw and one more dimension."""
+    draws = predicted.transpose(..., "chain", "draw").values.reshape(predicted.sizes[predicted.dims[-1]], -1).astype(float)
+    return interval(draws, **options["interval"]), np.median(draws, axis=1)

@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import xarray as xr
 from matplotlib.figure import Figure
 
 from posterity.artefact import group
@@ -15,7 +16,7 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     """Draw median, 50 % and full interval of each parameter for each fit, and the truth where it is known."""
     options = settings["options"]
     truth = group(artefacts["data"], "truth")
-    fits = {tree.attrs["fit"]: style.parameters(group(tree, "posterior"), options, MOST) for tree in artefacts["posteriors"]}
+    fits = {tree.attrs["fit"]: style.parameters(draws_of(tree), options, MOST) for tree in artefacts["posteriors"]}
     names = {name: text for shown in fits.values() for name, text, _ in shown}
     height = 1.1 + len(names) * (0.45 + 0.25 * len(fits))
     figure, panels = plt.subplots(len(names), 1, figsize=(6, height), squeeze=False)
@@ -25,6 +26,9 @@ def draw(artefacts: dict, settings: dict) -> Figure:
             if draws is None:
                 continue
             colour = style.CYCLE[row % len(style.CYCLE)]
+            if draws.size == 1:
+                axes.plot(draws, row, "D", color=colour, ms=6, zorder=3)
+                continue
             outer = interval(draws, **options["interval"])
             inner = interval(draws, options["interval"]["kind"], 0.5)
             axes.hlines(row, *outer, color=colour, lw=1.5)
@@ -39,6 +43,13 @@ def draw(artefacts: dict, settings: dict) -> Figure:
         axes.spines.left.set_visible(False)
         axes.tick_params(axis="y", length=0)
     known = any(style.true_value(truth, name) is not None for name in names)
-    title = f"median, 50 % and {style.interval_text(options)}" + ("; dashed: truth" if known else "")
+    points = any(draws.size == 1 for shown in fits.values() for _, _, draws in shown)
+    title = f"median, 50 % and {style.interval_text(options)}" + ("; diamond: point estimate" if points else "")
+    title += "; dashed: truth" if known else ""
     panels[0, 0].set_title(title, fontsize=9)
     return figure
+
+
+def draws_of(tree: xr.DataTree) -> xr.Dataset:
+    """Take the draws of a fit; a point estimate counts as one draw."""
+    return group(tree, "posterior") if "posterior" in tree.children else group(tree, "point").expand_dims(chain=1, draw=1)

@@ -17,7 +17,10 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     if not predictive.data_vars:
         for axes in (left, right):
             axes.set_axis_off()
-        style.say(left, "The model has no observed site.")
+        improper = tree.attrs["improper"]
+        style.say(
+            left, f"The prior of {improper} is improper: it predicts nothing." if improper else "The model has no observed site."
+        )
         return figure
     names = variables(data, group(tree, "observed_data"), options.get("data", {}))
     site = names.site if names else next(iter(predictive.data_vars))

@@ -1,0 +1,80 @@
+"""Checks of methods that optimise: has the optimiser come to rest, and is the approximation good enough to be used?"""
+
+import numpy as np
+import xarray as xr
+
+from posterity.checks import Check, judge, not_applicable
+from posterity.statistics import khat
+
+BLOCKS = 20  # of a window of losses, for its Monte Carlo error
+CLOSE = 0.01  # nats: starts that reach the best log density within this have found the same maximum
+
+
+def of_guide(statistics: xr.Dataset, limit: float | dict) -> Check:
+    """
+    Check the Pareto k-hat of importance weights from the approximation to the posterior.
+
+    Below 0.5 the approximation is close, below 0.7 usable with the weights, above it is not to be trusted (Yao, Vehtari, Simpson &
+    Gelman 2018, PMLR 80, 5581; Vehtari et al. 2024, JMLR 25, 72). It sees what the draws see: a mode without a draw stays unseen.
+    """
+    if "log_q" not in statistics:
+        return not_applicable("khat", "the method makes no approximation that could be weighted")
+    value = khat((statistics["log_p"] - statistics["log_q"]).values.ravel())
+    remedy = "" if value < 0.5 else "; take a richer guide, more steps or particles, or another start"
+    return judge("khat", value, limit, f"Pareto k-hat of the guide's draws: {value:.2f}{remedy}")
+
+
+def of_loss(optimisation: xr.Dataset, limit: float | dict) -> Check:
+    """
+    Check that the loss of an optimisation has stopped falling.
+
+    Only steps of the whole size are looked at: when the size decays, the loss comes down by the noise of the steps, and small steps
+    look like rest. The value is by how much the mean loss of their last fifth lies below that of the fifth before, in nats. A fall
+    that is within three Monte Carlo errors (of block means) does not count, and where these errors are above a nat the check warns.
+    """
+    if "loss" not in optimisation:
+        return not_applicable("loss", "the method has no loss")
+    losses, (first, second, end) = optimisation["loss"].values, fifths(optimisation)
+    (before, error_before), (after, error_after) = _mean(losses[first:second]), _mean(losses[second:end])
+    fall, error = before - after, np.hypot(error_before, error_after)
+    message = f"mean loss of steps {second} to {end}: {after:.3f}, {abs(fall):.3f} +- {error:.3f} nats"
+    message += f" {'below' if fall > 0 else 'above'} that of steps {first} to {second}"
+    found = judge(
+        "loss", fall if not abs(fall) < 3 * error else 0.0, limit, message + ("; run more steps" if fall > 3 * error else "")
+    )
+    if found.status == "pass" and 3 * error > 1:
+        return Check(**vars(found) | {"status": "warn", "message": f"{message}: too noisy to say; take more particles"})
+    return found
+
+
+def fifths(optimisation: xr.Dataset) -> tuple[int, int, int]:
+    """Find where the fourth and the last fifth of the steps of the whole size begin, and where these steps end."""
+    sizes = optimisation["step_size"].values
+    end = int((sizes > 0.999 * sizes[0]).sum())
+    return int(0.6 * end), int(0.8 * end), end
+
+
+def of_optimum(optimisation: xr.Dataset, limit: float | dict) -> Check:
+    """
+    Check that the best point is a maximum that more than one start has found.
+
+    The value is the number of starts that came within 0.01 nats of it. Fails where the best start has not come to rest.
+    """
+    if "log_density" not in optimisation:
+        return not_applicable("optimum", "the method seeks no maximum")
+    reached = optimisation["log_density"].values
+    best = int(np.nanargmax(np.where(np.isfinite(reached), reached, -np.inf)))
+    slope = float(optimisation["gradient"].values[best]) / max(1.0, abs(reached[best]))
+    same = int((reached >= reached[best] - CLOSE).sum())
+    message = f"{same} of {len(reached)} starts reached the best log density, {reached[best]:.3f}"
+    if not slope < 1e-3:
+        return Check("optimum", 0.0, np.nan, "fail", f"{message}, but there the gradient is not zero ({slope:.1g}); run more steps")
+    return judge("optimum", same, limit, message + ("; try more starts" if same < 2 else ""), above=False)
+
+
+def _mean(values: np.ndarray) -> tuple[float, float]:
+    """The mean of correlated values and its standard error, from the means of blocks."""
+    if len(values) < 2 * BLOCKS:
+        return float(np.mean(values)) if len(values) else np.nan, np.inf
+    blocks = np.array([block.mean() for block in np.array_split(values, BLOCKS)])
+    return float(values.mean()), float(blocks.std(ddof=1) / np.sqrt(BLOCKS))

@@ -1,0 +1,49 @@
+"""The loss of an optimisation: has it come to rest?"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from posterity.approximation import fifths
+from posterity.artefact import group
+from posterity.plots import style
+
+POINTS = 600  # at most, of the curve
+
+
+def draw(artefacts: dict, settings: dict) -> Figure:
+    """Draw the loss against the step: all of it, and once more without the first steps, with the windows of the check."""
+    optimisation = group(artefacts["posterior"], "optimisation")
+    losses, steps = optimisation["loss"].values, optimisation["step"].values
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4))
+    for axes in (left, right):
+        axes.set_xlabel("step")
+    left.set_ylabel("loss: minus the evidence bound (nats)")
+    left.plot(*_averaged(steps, losses), color=style.MODEL, lw=1)
+    low = float(np.nanmin(losses))
+    if np.isfinite(low) and np.nanmax(losses) - low > 50:
+        left.set_yscale("symlog", linthresh=max(10.0, abs(low) * 1.5))
+    left.set_title("all steps")
+    first, second, end = fifths(optimisation)
+    begin = len(losses) // 5
+    right.plot(*_averaged(steps[begin:], losses[begin:]), color=style.PALE, lw=1, label="loss, averaged")
+    for window, colour, text in (
+        (slice(first, second), style.ORANGE, f"mean of steps {first} to {second}"),
+        (slice(second, end), style.MODEL, f"mean of steps {second} to {end}"),
+    ):
+        if len(losses[window]):
+            right.hlines(losses[window].mean(), steps[window][0], steps[window][-1], color=colour, lw=2.5, label=text)
+    tail = losses[first:]
+    if np.isfinite(tail).all():
+        middle, spread = np.median(tail), np.quantile(np.abs(tail - np.median(tail)), 0.98)
+        right.set_ylim(middle - 1.3 * spread - 1e-3, middle + 2.5 * spread + 1e-3)
+    right.set_title("without the first fifth of the steps")
+    right.legend(loc="upper right", fontsize=8)
+    return figure
+
+
+def _averaged(steps: np.ndarray, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Average neighbouring steps, so that few enough points are left."""
+    size = max(1, len(losses) // POINTS)
+    used = len(losses) // size * size
+    return steps[:used].reshape(-1, size).mean(1), losses[:used].reshape(-1, size).mean(1)

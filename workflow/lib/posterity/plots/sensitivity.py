@@ -1,0 +1,47 @@
+"""How much prior and data say about each parameter."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from posterity.artefact import group
+from posterity.plots import style
+from posterity.sensitivity import LEVEL
+
+MOST = 24  # parameters in one figure: those that are the most sensitive to the prior
+
+
+def draw(artefacts: dict, settings: dict) -> Figure:
+    """Draw, for each parameter, how far the posterior moves with the prior and with the likelihood, and the level that matters."""
+    found = group(artefacts["sensitivity"], "psense")
+    size = found.sizes.get("parameter", 0)
+    if not size:
+        figure, axes = plt.subplots(figsize=(6, 2))
+        style.say(axes, "No parameter has draws that differ.")
+        return figure
+    prior, data = found["prior"].values, found["likelihood"].values
+    chosen = np.sort(np.argsort(-np.nan_to_num(prior), kind="stable")[:MOST])
+    rows = np.arange(len(chosen))
+    figure, axes = plt.subplots(figsize=(7, 1.5 + 0.36 * len(chosen)))
+    axes.axvline(LEVEL, color="0.45", ls=":", lw=1.2, label=f"{LEVEL:g}: matters from here")
+    axes.hlines(rows, np.nan_to_num(prior[chosen]), data[chosen], color="0.85", lw=2, zorder=1)
+    axes.plot(data[chosen], rows, "s", color=style.MODEL, ms=6, label="data (likelihood)")
+    axes.plot(prior[chosen], rows, "D", color=style.ORANGE, ms=6, label="prior")
+    axes.set_yticks(rows, [str(found["parameter"].values[i]) for i in chosen])
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    right = 1.08 * max(2 * LEVEL, np.nanmax(data[chosen]), np.nanmax(np.nan_to_num(prior[chosen])))
+    axes.set_xlim(-0.02 * right, right)
+    for row, i in zip(rows, chosen, strict=True):
+        axes.annotate(
+            str(found["diagnosis"].values[i]),
+            (1.02, row),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize=8,
+            annotation_clip=False,
+        )
+    axes.set_xlabel("sensitivity: how far the posterior moves when this part counts 1 % more or less")
+    axes.xaxis.label.set_fontsize(9)
+    more = f" ({len(chosen)} of {size} parameters)" if size > len(chosen) else ""
+    figure.legend(loc="outside upper center", ncols=3, title=more or None)
+    return figure

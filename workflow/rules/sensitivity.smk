@@ -1,0 +1,28 @@
+# sensitivity: reads predictive.nc, writes results/{study}/{model}/{fit}/sensitivity.nc
+
+
+rule sensitivity:
+    input:
+        predictive=PREDICTIVE,
+        code=code("sensitivity"),
+    output:
+        update(SENSITIVITY),
+    log:
+        "results/logs/sensitivity/{study}/{model}/{fit}.log",
+    benchmark:
+        "results/benchmarks/sensitivity/{study}/{model}/{fit}.tsv"
+    conda:
+        "../../envs/posterity.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        study="{study}",
+        id="{model}",
+        name="{fit}",
+        scalars=of_study("checks", "scalars"),
+    message:
+        "sensitivity of {wildcards.study}, {wildcards.model}, {wildcards.fit}"
+    script:
+        "../scripts/sensitivity.py"

@@ -1,0 +1,30 @@
+"""
+Measure how sensitive a posterior is to its prior and to its data, by power scaling.
+
+Reads predictive.nc. Writes sensitivity.nc with the group `psense`, over `parameter`: sensitivity to `prior` and `likelihood`, and a
+`diagnosis` in words. Nothing is fitted again: the draws are weighted. The prior is that of the top-level sites; where it is flat,
+there is nothing to scale, and its sensitivity is NaN.
+"""
+
+from posterity import artefact
+from posterity.job import job
+from posterity.sensitivity import measure
+
+
+def sensitivity(predictive: str, output: str, study: str, id: str, name: str, scalars: int) -> None:
+    """
+    Write the sensitivities of the fit `name` of the model `id` to `output`; of a site at most `scalars` scalars are looked at.
+
+    Raises UserError for artefacts that cannot be read or belong to another fit.
+    """
+    tree = artefact.read(predictive, study=study, model=id, fit=name)
+    draws, log_prior, log_likelihood = (artefact.group(tree, group) for group in ("posterior", "log_prior", "log_likelihood"))
+    found = measure(draws, log_prior, log_likelihood, scalars)
+    attributes = artefact.provenance("sensitivity", study, {"scalars": scalars}, tree.attrs["seed"], ("arviz",))
+    attributes |= {"model": id, "fit": name, "data_hash": tree.attrs["data_hash"]}
+    artefact.write(output, {"psense": found}, attributes)
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        sensitivity(snakemake.input.predictive, snakemake.output[0], **snakemake.params)
