@@ -26,6 +26,10 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/verdict.smk"
 
 
+onstart:
+    check_results()
+
+
 onerror:
     forget(workflow.scheduler.failed)
     print(f"\n{failures(log)}\n", file=sys.stderr)

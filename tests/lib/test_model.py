@@ -246,3 +246,72 @@ def test_a_simulation_holds_the_truth_fixed(spec):
         simulation.forward("line", spec(source), {"mm": 2}, design, "data", 1, "here")
     with pytest.raises(UserError, match="no value for the site 'c'"):
         simulation.forward("line", spec(source), {"m": 2}, design, "data", 1, "here")
+
+
+@pytest.mark.parametrize(
+    ("source", "parts"),
+    [
+        (
+            "\ndef model(X, Y):\n    k = numpyro.sample('k', dist.Poisson(3))\n    numpyro.sample('y', dist.Normal(k, 1), obs=Y)\n",
+            ["'k' (Poisson, shape ())", "discrete", "sum it out"],
+        ),
+        (
+            LINE.replace("m * X + c", "(m * X + c)[:, None]").replace('with numpyro.plate("data", len(X)):', "if True:"),
+            ["'y'", "(3,)", "(3, 3)", "compared 3 x 3 times"],
+        ),
+        (LINE.replace('"m"', '"draw"'), ["'draw'", "rename it"]),
+        (
+            LINE.replace("c, E)", "c, E[:2])").replace('with numpyro.plate("data", len(X)):', "if True:"),
+            ["cannot be evaluated", "line 9"],
+        ),
+    ],
+)
+def test_faults_of_shapes_and_names_are_found_before_a_fit(spec, source, parts):
+    with pytest.raises(UserError) as fault:
+        preflight.check(models.bind("m", spec(source), TABLE), TABLE, "t.csv")
+    for part in parts:
+        assert part in str(fault.value)
+
+
+def test_all_faults_are_listed(spec):
+    source = LINE.replace('"m"', '"chain"').replace('"c"', '"draw"')
+    assert len(preflight.faults(models.bind("m", spec(source), TABLE), TABLE, "t.csv")) == 2
+
+
+def test_one_number_for_all_is_a_soft_constraint_and_no_fault(spec):
+    source = LINE + "    numpyro.sample('soft', dist.Normal(jnp.ones(4) * m, 1), obs=0.0)\n"
+    bound = models.bind("m", spec(source), TABLE)
+    preflight.check(bound, TABLE, "t.csv")
+    assert bound.sites["soft"].shape == (4,)
+    values = prediction.posterior(bound, {"m": np.array([1.0, 2.0]), "c": np.array([0.0, 1.0])}, 1)
+    np.testing.assert_allclose(values["log_likelihood"]["soft"], Normal(np.array([[1.0], [2.0]]) * np.ones(4), 1).log_prob(0.0))
+    assert prediction.posterior_dataset(bound, values["predicted"], 1, TABLE)["soft"].shape == (1, 2, 4)
+    assert models.data_groups(bound, TABLE)["observed_data"]["soft"].values.tolist() == [0] * 4
+
+
+def test_an_observation_that_the_data_lack_is_told_unless_it_is_meant(spec):
+    source = LINE.replace("X, Y, E", "X, E, Y=None, flux=None") + "        numpyro.sample('flux', dist.Normal(c, 1), obs=flux)\n"
+    with pytest.raises(UserError, match=r"argument 'flux', so that the site 'flux' would not be observed.*none"):
+        models.bind("m", spec(source), TABLE)
+    bound = models.bind("m", spec(source, arguments={"flux": "none"}), TABLE)
+    assert bound.sites["flux"].role == "latent"
+    option = LINE.replace("X, Y, E", "X, E, Y=None, scale=None").replace("E)", "E if scale is None else E * scale)")
+    assert models.bind("m", spec(option), TABLE).sites["y"].role == "observed"
+    option = LINE.replace("X, Y, E", "X, E, Y=None, wide=False").replace("E)", "E * (2 if wide else 1))")
+    assert models.bind("m", spec(option), TABLE).sites["y"].role == "observed"
+
+
+def test_improper_priors_inside_plates_and_events(spec):
+    source = """
+def model(X, Y):
+    m = numpyro.sample("m", dist.ImproperUniform(dist.constraints.real, (), ()))
+    with numpyro.plate("groups", 2):
+        s = numpyro.sample("s", dist.ImproperUniform(dist.constraints.positive, (), ()))
+    p = numpyro.sample("p", dist.ImproperUniform(dist.constraints.simplex, (), (3,)))
+    numpyro.sample("y", dist.Normal(m * X + p, s[0]), obs=Y)
+"""
+    bound = models.bind("m", spec(source), TABLE)
+    assert bound.improper == ["m", "s", "p"]
+    assert bound.sites["s"].dims == ("groups",)
+    preflight.check(bound, TABLE, "t.csv")
+    assert "m" in models.graph(bound)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from posterity.catalogue import KINDS, METHODS
 from posterity.sources import UNTRACKED, closure
 
 LIBRARY = ROOT / "workflow/lib"
@@ -15,14 +16,21 @@ LATER = {
     "data": [],
     "prior": ["model", "prediction", "preflight"],
     "fit": ["model", "preflight", "methods/nuts"],
+    "fit svi": ["model", "preflight", "methods/svi"],
+    "fit map": ["model", "preflight", "methods/map"],
     "predict": ["model", "prediction"],
+    "sensitivity": [],
+    "compare": [],
     "diagnose": [],
     "verdict": [],
     "verdicts": ["artefact"],
     "gate": [],
     "tables": [],
-    **{f"figures {kind}": [f"plots/{kind}"] for kind in ("data", "corner", "trace", "ppc", "prior", "forest", "graph")},
+    **{f"figures {kind}": [f"plots/{kind}"] for kind in KINDS},
 }
+
+
+assert all(f"methods/{method}" in str(LATER) for method in METHODS)
 
 
 def listed(script, modules):

@@ -162,3 +162,65 @@ def test_every_key_has_a_description():
     for properties in described:
         for key, rule in properties.items():
             assert rule.get("description") or key in ("method", "models", "simulate"), key
+
+
+def written(place, **studies):
+    for name, content in studies.items():
+        (place / f"config/studies/{name}.yaml").write_text(yaml.safe_dump(content))
+
+
+def test_a_study_extends_another(place):
+    """Nested keys are completed, lists and what is of another kind replaced, null drops."""
+    parent = BASE | {
+        "description": "All rows",
+        "fits": {"nuts": {"method": "nuts", "draws": 500}, "page": {"method": "nuts"}, "quick": {"method": "svi"}},
+        "checks": {"rhat": 1.05, "prior_predictive": {"y": [-5, 5]}},
+    }
+    child = {"extends": "mine", "title": "Fewer rows", "data": {"select": "x > 0"}, "checks": {"rhat": {"warn": 1.02}}}
+    child["fits"] = {"page": None, "nuts": {"chains": 2}, "quick": {"method": "map"}}
+    written(place, mine=parent, fewer=child, third={"extends": "fewer", "title": "More", "fits": {"quick": None}})
+    study = load("fewer", DEFAULTS)
+    assert study["title"] == "Fewer rows"
+    assert study["description"] == "All rows"
+    assert study["data"]["select"] == "x > 0"
+    assert study["data"]["columns"] == BASE["data"]["columns"]
+    assert set(study["fits"]) == {"nuts", "quick"}
+    assert (study["fits"]["nuts"]["draws"], study["fits"]["nuts"]["chains"]) == (500, 2)
+    assert study["fits"]["quick"]["method"] == "map"
+    assert "guide" not in study["fits"]["quick"]
+    assert study["checks"]["rhat"] == {"warn": 1.02}
+    assert study["checks"]["prior_predictive"] == {"y": [-5, 5]}
+    assert set(load("third", DEFAULTS)["fits"]) == {"nuts"}
+    assert "extends" not in study
+
+
+def test_data_of_another_kind_replace_those_of_the_study_that_is_extended(place):
+    simulated = {"simulate": {"model": "line", "truth": {"m": 2, "c": 1}, "design": {"n": 5, "error": 1, "scatter": 9}, "seed": 3}}
+    written(place, mine=BASE, made={"extends": "mine", "title": "Simulated", "data": simulated})
+    assert set(load("made", DEFAULTS)["data"]) == {"simulate", "dim"}
+
+
+@pytest.mark.parametrize(
+    ("studies", "parts"),
+    [
+        ({"mine": {"extends": "mime"}, "mime": {"extends": "mine"}}, ["mime.yaml", "mine extends mime extends mine", "take one"]),
+        ({"mine": {"extends": "mine"}}, ["mine extends mine"]),
+        ({"mine": {"extends": "mimes"}, "mime": BASE}, ["mine.yaml", "no study 'mimes'", "did you mean 'mime'"]),
+        ({"mine": {"extends": ["mime"]}, "mime": BASE}, ["mine.yaml: extends", "name of one study"]),
+        ({"mine": {"extends": "mime", "fits": {"nuts": {"darws": 3}}}, "mime": BASE}, ["mine.yaml", "unknown key 'darws'"]),
+    ],
+)
+def test_faults_of_extends(place, studies, parts):
+    written(place, **studies)
+    with pytest.raises(UserError) as fault:
+        load("mine", DEFAULTS)
+    for part in parts:
+        assert part in str(fault.value)
+
+
+def test_comparisons_name_what_is_there(place):
+    assert loaded(place, compare={"reference": "line", "fit": "nuts"})["compare"] == {"fit": "nuts", "reference": "line"}
+    with pytest.raises(UserError, match="compare: reference: there is no model 'lime'"):
+        loaded(place, compare={"reference": "lime"})
+    with pytest.raises(UserError, match="compare: fit: there is no fit 'nut'"):
+        loaded(place, compare={"fit": "nut"})

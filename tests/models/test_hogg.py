@@ -12,8 +12,9 @@ from conftest import ROOT
 from numpyro.handlers import seed, trace
 from numpyro.infer import MCMC, NUTS
 
+from posterity import comparison, prediction
 from posterity.methods import nuts
-from posterity.model import bind
+from posterity.model import bind, data_groups
 from posterity.statistics import summarise
 
 SETTINGS = {
@@ -55,6 +56,22 @@ def test_the_mixture_finds_the_outliers():
     assert probability[[1, 2, 3]].min() > 0.95
     assert abs(posterior["m"].mean() - 2.24) < 0.05
     assert ((posterior["p_outlier"] >= 0) & (posterior["p_outlier"] <= 1)).all()
+
+
+def test_the_mixture_wins():
+    """It predicts every one of the points that the line cannot, left out one by one; the line gets no weight."""
+    trees, data = {}, points()
+    for function in ("line", "outliers"):
+        posterior = fitted(function, data)
+        bound = bind(function, {**SPEC, "function": function}, data)
+        latent = {name: posterior[name].values.reshape(-1, *bound.sites[name].shape) for name in bound.names("latent")}
+        values = prediction.posterior(bound, latent, 1)
+        groups = {"posterior": posterior, "log_likelihood": prediction.posterior_dataset(bound, values["log_likelihood"], 4, data)}
+        trees[function] = xr.DataTree.from_dict(groups | data_groups(bound, data))
+    found = comparison.models(trees, None)
+    assert found["model"].values.tolist() == ["outliers", "line"]
+    assert float(found["weight"][0]) > 0.95
+    assert float(found["elpd_diff"][1]) < -2 * float(found["dse"][1])
 
 
 def test_the_mixture_density_is_that_of_equation_17():

@@ -7,8 +7,14 @@ import pytest
 from conftest import snakemake
 
 SMALL, OTHER = "config/studies/small.yaml", "config/studies/other.yaml"
-FITS = {("small", "line", "a"), ("small", "line", "b"), ("small", "line_angle", "a"), ("other", "line", "a")}
-KINDS = ("data", "corner", "trace", "ppc")
+FITS = {
+    ("small", "line", "a"), ("small", "line", "b"), ("small", "line_angle", "a"),
+    ("other", "line", "a"), ("other", "line", "c"), ("other", "line", "d"),
+}  # fmt: skip
+POINT, INDEPENDENT = {("other", "line", "c")}, {("other", "line", "d")}
+KINDS = ("data", "corner", "trace", "loss", "ppc", "predictions", "sensitivity")
+OF_MODEL = ("prior", "forest", "fits", "graph")
+TABLES = {"small": ("parameters", "sensitivity", "models", "fits"), "other": ("parameters", "sensitivity", "fits")}
 
 
 def planned(project):
@@ -20,27 +26,52 @@ def planned(project):
 
 def of(*stages, fits=FITS):
     """The messages of stages for some fits."""
-    plural = {"fit": "fit", "predict": "predictions", "diagnose": "diagnosis"}
-    jobs = {f"{plural[stage]} of {', '.join(fit)}" for stage in stages if stage in plural for fit in fits}
+    plural = {"fit": "fit", "predict": "predictions", "sensitivity": "sensitivity", "diagnose": "diagnosis"}
+    jobs = {
+        f"{plural[stage]} of {', '.join(fit)}"
+        for stage in stages
+        if stage in plural
+        for fit in fits - (POINT if stage in ("predict", "sensitivity") else set())
+    }
     jobs |= {f"prior of {study}, {model}" for study, model, _ in fits if "prior" in stages}
     for study in {study for study, _, _ in fits}:
         jobs |= {f"data of {study}"} if "data" in stages else set()
         jobs |= {f"verdict on {study}"} if "verdict" in stages else set()
-        jobs |= {f"tables of {study}"} if "tables" in stages else set()
+        jobs |= {f"comparison of {study}"} if "compare" in stages else set()
+        jobs |= {f"table {table} of {study}" for table in TABLES[study] if "tables" in stages or f"table {table}" in stages}
     return jobs | ({"verdicts on all studies"} if "verdict" in stages else set())
+
+
+def shown(kind, fit):
+    """Whether a fit has a figure of a kind."""
+    study = fit[0]
+    if fit in POINT:
+        return kind == "data"
+    return kind in KINDS and not (
+        (kind == "trace" and fit in INDEPENDENT)
+        or (kind == "loss" and fit not in INDEPENDENT)
+        or (kind == "predictions" and study != "other")
+    )
 
 
 def figures(*kinds, fits=FITS):
     """The messages of figures of some kinds for some fits."""
-    per_fit = {f"figure {model}_{fit}_{kind} of {study}" for study, model, fit in fits for kind in kinds if kind in KINDS}
-    return per_fit | {f"figure {model}_{kind} of {study}" for study, model, _ in fits for kind in kinds if kind not in KINDS}
+    found = {f"figure {fit[1]}_{fit[2]}_{kind} of {fit[0]}" for fit in fits for kind in kinds if shown(kind, fit)}
+    found |= {f"figure {model}_{kind} of {study}" for study, model, _ in fits for kind in kinds if kind in OF_MODEL}
+    found -= {"figure line_angle_fits of small"}  # it has one fit
+    return found | (
+        {"figure comparison_models of small"} if "models" in kinds and any(study == "small" for study, _, _ in fits) else set()
+    )
 
 
-ALL_FIGURES = (*KINDS, "prior", "forest", "graph")
+ALL_FIGURES = (*KINDS, *OF_MODEL, "models")
+AFTER_COMPARE = ("fits", "models")
 SMALL_FITS = {fit for fit in FITS if fit[0] == "small"}
 OTHER_FITS = FITS - SMALL_FITS
 B = {("small", "line", "b")}
-AFTER_FIT = of("fit", "predict", "diagnose", "verdict", "tables")
+AFTER_FIT = of("fit", "predict", "sensitivity", "diagnose", "compare", "verdict", "tables")
+ALL_STAGES = ("prior", "fit", "predict", "sensitivity", "diagnose", "compare", "verdict", "tables")
+NUTS = FITS - POINT - INDEPENDENT
 
 EDITS = {
     "a label": (
@@ -50,48 +81,76 @@ EDITS = {
     "a figure option": (OTHER, ("checks:", "figures: {lines: 10}\nchecks:"), figures(*ALL_FIGURES, fits=OTHER_FITS)),
     "the threshold of a check of draws": (SMALL, ("rhat: 1.1", "rhat: 1.2"), of("diagnose", "verdict", fits=SMALL_FITS)),
     "the threshold of a check of predictions": (SMALL, ("rhat: 1.1", "rhat: 1.1, ppc: 0.02"), of("diagnose", "verdict", fits=SMALL_FITS)),
+    "the threshold of the comparison": (SMALL, ("rhat: 1.1", "rhat: 1.1, loo: 0.6"), of("diagnose", "verdict", fits=SMALL_FITS)),
     "an expectation": (OTHER, ("ppc: fail", "ppc: fail, rhat: warn"), of("verdict", fits=OTHER_FITS)),
     "the draws of one fit": (
         SMALL, ("draws: 500", "draws: 600"),
-        of("fit", "predict", "diagnose", "verdict", "tables", fits=B) | figures(*KINDS, fits=B) | figures("forest", fits=B),
+        of("fit", "predict", "sensitivity", "diagnose", "verdict", "compare", fits=B) | of("tables", fits=B)
+        | figures(*KINDS, "forest", *AFTER_COMPARE, fits=B),
     ),
     "the models of one fit": (
         SMALL, ("draws: 500, models: [line]", "draws: 500, models: [line, line_angle]"),
-        of("fit", "predict", "diagnose", "verdict", "tables", fits={("small", "line_angle", "b")})
-        | figures(*KINDS, "forest", fits={("small", "line_angle", "b")}),
+        of("fit", "predict", "sensitivity", "diagnose", "verdict", "compare", "tables", fits={("small", "line_angle", "b")})
+        | figures(*KINDS, "forest", *AFTER_COMPARE, fits={("small", "line_angle", "b")})
+        | {"figure line_fits of small", "figure line_angle_fits of small"},
+    ),
+    "new covariates": (
+        OTHER, ("linspace: [0, 300, 7]", "linspace: [0, 300, 8]"),
+        of("predict", "sensitivity", "diagnose", "verdict", "table sensitivity", fits=OTHER_FITS - POINT)
+        | figures("data", "ppc", "predictions", "sensitivity", fits=OTHER_FITS - POINT),
     ),
     "a prior": (
         "workflow/models/line/model.py", ("Uniform(-5, 5)", "Uniform(-6, 6)"),
-        of("prior", "fit", "predict", "diagnose", "verdict", "tables", fits=SMALL_FITS) | figures(*ALL_FIGURES, fits=SMALL_FITS),
+        of(*ALL_STAGES, fits=SMALL_FITS) | figures(*ALL_FIGURES, fits=SMALL_FITS),
     ),
     "another model's file": (
         "workflow/models/hogg/model.py", ("Normal(0, 3)", "Normal(0, 4)"),
-        of("prior", "fit", "predict", "diagnose", "verdict", "tables", fits=OTHER_FITS) | figures(*ALL_FIGURES, fits=OTHER_FITS),
+        of(*ALL_STAGES, fits=OTHER_FITS) | figures(*ALL_FIGURES, fits=OTHER_FITS),
     ),
-    "a model's figures": ("workflow/models/line/figures.py", ("m * x + c", "c + m * x"), figures("data", fits=SMALL_FITS)),
+    "a model's figures": (
+        "workflow/models/line/figures.py", ("m * x + c", "c + m * x"), figures("data", fits=SMALL_FITS),
+    ),
     "a simulation": (
         "workflow/models/line/simulate.py", ("linspace(0, 10", "linspace(0, 11"),
-        of("data", "prior", "fit", "predict", "diagnose", "verdict", "tables", fits=SMALL_FITS) | figures(*ALL_FIGURES, fits=SMALL_FITS),
+        of("data", *ALL_STAGES, fits=SMALL_FITS) | figures(*ALL_FIGURES, fits=SMALL_FITS),
     ),
     "a row of the data": (
         "resources/hogg2010/table1.csv", ("1,201,592,61", "1,201,593,61"),
-        of("data", "prior", "fit", "predict", "diagnose", "verdict", "tables", fits=OTHER_FITS) | figures(*ALL_FIGURES, fits=OTHER_FITS),
+        of("data", *ALL_STAGES, fits=OTHER_FITS) | figures(*ALL_FIGURES, fits=OTHER_FITS),
     ),
     "a module of the diagnosis": (
         "workflow/lib/posterity/convergence.py", ("largest R-hat", "worst R-hat"), of("diagnose", "verdict"),
     ),
+    "a module of the sensitivity": (
+        "workflow/lib/posterity/sensitivity.py", ("LEVEL = 0.05", "LEVEL = 0.06"),
+        of("sensitivity", "diagnose", "verdict", "table sensitivity") | figures("sensitivity"),
+    ),
+    "a module of the comparison": (
+        "workflow/lib/posterity/comparison.py", ("STEPS = 2000", "STEPS = 2001"),
+        of("compare", "verdict", "table models", "table fits") | figures(*AFTER_COMPARE),
+    ),
     "a module imported through others": (
-        "workflow/lib/posterity/statistics.py", ("ddof=1", "ddof=0"), of("diagnose", "verdict", "tables") | figures("data", "trace", "forest"),
+        "workflow/lib/posterity/statistics.py", ("ddof=1", "ddof=0"),
+        of("sensitivity", "diagnose", "compare", "verdict", "tables")
+        | figures("data", "trace", "loss", "predictions", "sensitivity", "forest", *AFTER_COMPARE),
     ),
-    "a module of the fit": (
+    "a module of one method": (
         "workflow/lib/posterity/sampling.py", ("block_until_ready", "block_until_ready"),
-        AFTER_FIT | figures(*KINDS, "forest"),
+        of("fit", "predict", "sensitivity", "diagnose", fits=NUTS) | of("compare", "verdict", "tables")
+        | figures(*KINDS, fits=NUTS) | figures("forest", *AFTER_COMPARE),
     ),
+    "a module of all methods": ("workflow/lib/posterity/preflight.py", ("DRAWS = 3", "DRAWS = 4"), AFTER_FIT | of("prior") | figures(*ALL_FIGURES)),
     "a module of one figure": ("workflow/lib/posterity/plots/corner.py", ("bins=40", "bins=30"), figures("corner")),
-    "a script": ("workflow/scripts/predict.py", ("SMALL = 100", "SMALL = 99"), of("predict", "diagnose", "verdict") | figures("data", "ppc")),
+    "a script": (
+        "workflow/scripts/predict.py", ("SMALL = 100", "SMALL = 99"),
+        of("predict", "sensitivity", "diagnose", fits=FITS - POINT) | of("verdict", "table sensitivity")
+        | of("compare", "table models", "table fits", fits=SMALL_FITS)
+        | figures("data", "ppc", "predictions", "sensitivity", fits=FITS - POINT) | figures(*AFTER_COMPARE, fits=SMALL_FITS),
+    ),
     "logging": ("workflow/lib/posterity/job.py", ("of these", "of which"), set()),
     "messages": ("workflow/lib/posterity/errors.py", ("did you mean", "is it"), set()),
-    "another method's listing": ("workflow/lib/posterity/catalogue.py", ("METHODS = {", "METHODS = {'other': 'chains', "), set()),
+    "a method's listing": ("workflow/lib/posterity/catalogue.py", ("METHODS = {", "METHODS = {'other': ('chains', 'chains'), "), set()),
+    "what a notebook needs": ("workflow/lib/posterity/notebook.py", ("at the top", "on top"), set()),
     "a comment in a study file": (SMALL, ("title:", "# more\ntitle:"), set()),
     "numbers written otherwise": (SMALL, ("draws: 400", "draws: 400.0"), set()),
     "the order of keys": (SMALL, ("chains: 2, warmup: 300, draws: 400", "draws: 400, warmup: 300, chains: 2"), set()),

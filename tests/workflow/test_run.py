@@ -14,12 +14,20 @@ from conftest import snakemake
 
 from posterity import artefact
 
-FITS = [("small", "line", "a"), ("small", "line", "b"), ("small", "line_angle", "a"), ("other", "line", "a")]
+FITS = [
+    ("small", "line", "a"),
+    ("small", "line", "b"),
+    ("small", "line_angle", "a"),
+    ("other", "line", "a"),
+    ("other", "line", "d"),
+]
+POINT = ("other", "line", "c")
 GROUPS = {
     "data.nc": {"data", "truth"},
     "prior.nc": {"prior", "prior_predictive", "observed_data", "constant_data"},
     "posterior.nc": {"posterior", "sample_stats", "observed_data", "constant_data"},
     "predictive.nc": {"posterior_predictive", "log_likelihood", "log_prior", "observed_data", "sample_stats", "posterior"},
+    "sensitivity.nc": {"psense"},
     "diagnosis.nc": {"summary", "checks"},
     "verdict.nc": {"checks", "fits"},
 }
@@ -34,10 +42,10 @@ def test_every_artefact_of_the_contract_is_there(finished):
     for study, model, fit in FITS:
         for path in [
             f"{study}/data.nc", f"{study}/{model}/prior.nc", f"{study}/verdict.nc", f"{study}/tables/parameters.csv",
-            *(f"{study}/{model}/{fit}/{name}.nc" for name in ("posterior", "diagnosis", "predictive")),
-            *(f"logs/{stage}/{study}/{model}/{fit}.log" for stage in ("fit", "diagnose", "predict")),
+            *(f"{study}/{model}/{fit}/{name}.nc" for name in ("posterior", "diagnosis", "predictive", "sensitivity")),
+            *(f"logs/{stage}/{study}/{model}/{fit}.log" for stage in ("fit", "diagnose", "predict", "sensitivity")),
             *(f"benchmarks/{stage}/{study}/{model}/{fit}.tsv" for stage in ("fit", "diagnose", "predict")),
-            f"logs/prior/{study}/{model}.log", f"logs/data/{study}.log", "verdicts.csv",
+            f"logs/prior/{study}/{model}.log", f"logs/data/{study}.log", "verdicts.csv", f"{study}/comparison.nc",
         ]:  # fmt: skip
             assert results(finished, path).is_file(), path
 
@@ -46,7 +54,10 @@ def test_every_artefact_of_the_contract_is_there(finished):
 def test_groups_and_origin(finished, name):
     for path in finished.glob(f"results/**/{name}"):
         tree = artefact.read(path)
-        assert GROUPS[name] <= set(tree.children), path
+        expected = (
+            {"point", "optimisation", "observed_data"} if path.parent.name == "c" and name == "posterior.nc" else GROUPS[name]
+        )
+        assert expected <= set(tree.children), path
         assert set(tree.attrs) >= PROVENANCE, path
         json.loads(tree.attrs["settings"])
         json.loads(tree.attrs["versions"])
@@ -102,24 +113,72 @@ assert list(table.index) == ["m", "b"], table
 def test_verdicts(finished):
     with results(finished, "verdicts.csv").open(newline="") as file:
         rows = {(row["study"], row["model"], row["fit"]): row for row in csv.DictReader(file)}
-    assert set(rows) == set(FITS)
-    assert {row["verdict"] for row in rows.values()} == {"pass"}
+    assert set(rows) == {*FITS, POINT}
+    assert {place: row["verdict"] for place, row in rows.items() if row["verdict"] != "pass"} == {}
     assert rows["small", "line", "b"]["draws"] == "1000"
     assert "meant to fail, and does" in rows["other", "line", "a"]["reason"]
     checks = artefact.read(results(finished, "other/verdict.nc"))["checks"]
     assert {"model", "fit", "stage"} <= set(checks.coords)
-    status = dict(zip(checks["check"].values, checks["status"].values, strict=True))
-    assert status["ppc"] == "fail"
-    assert status["recovery"] == status["prior_predictive"] == "n/a"
-    names = ["rhat", "ess_bulk", "ess_tail", "mcse", "divergences", "e_bfmi", "tree_depth"]
-    assert [status[name] for name in names] == ["pass"] * len(names)
+    status = {fit: {} for fit in "acd"}
+    for fit, check, found in zip(*(checks[name].values for name in ("fit", "check", "status")), strict=True):
+        status[fit][check] = found
+    assert status["a"]["ppc"] == status["d"]["ppc"] == "fail"
+    assert status["a"]["recovery"] == status["a"]["prior_predictive"] == "n/a"
+    ran = ["ess_bulk", "ess_tail", "mcse", "sensitivity"]
+    sampler, guide, optimum = ["rhat", "divergences", "e_bfmi", "tree_depth"], ["khat", "loss"], ["optimum"]
+    for fit, passed in (("a", ran + sampler), ("d", ran + guide), ("c", optimum)):
+        found = {check for check, is_ in status[fit].items() if is_ == "pass"}
+        assert found == set(passed), fit
+
+
+def test_a_point_estimate_has_no_draws_and_what_needs_them_is_left_out(finished):
+    tree = artefact.read(results(finished, "other/line/c/posterior.nc"))
+    assert tree.attrs["sampling"] == "point"
+    assert set(tree["point"].data_vars) == {"m", "b"}
+    assert tree["optimisation"].sizes == {"start": 4}
+    assert not results(finished, "other/line/c/predictive.nc").exists()
+    x, y, e = (tree["constant_data"]["x"], tree["observed_data"]["y"], tree["constant_data"]["e"])
+    design = np.stack([x, np.ones(20)], axis=1) / e.values[:, None]
+    precision = design.T @ design + np.diag([1 / 3**2, 1 / 300**2])
+    exact = np.linalg.solve(precision, design.T @ (y.values / e.values))
+    np.testing.assert_allclose([tree["point"]["m"], tree["point"]["b"]], exact, rtol=1e-5)
+
+
+def test_predictions_at_new_covariates(finished):
+    tree = artefact.read(results(finished, "other/line/a/predictive.nc"))
+    predicted, there = tree["predictions"]["y"], tree["predictions_constant_data"]
+    assert there["x"].values.tolist() == [0, 50, 100, 150, 200, 250, 300]
+    assert predicted.dims == ("chain", "draw", "point")
+    line = tree["posterior"]["m"] * there["x"] + tree["posterior"]["b"]
+    z = ((predicted - line) / 20).values
+    assert abs(z.mean()) < 4 / np.sqrt(z.size)
+    assert abs(z.std() - 1) < 0.05
+
+
+def test_comparisons(finished):
+    tree = artefact.read(results(finished, "small/comparison.nc"))
+    models = tree["models"]
+    assert set(models["model"].values) == {"line", "line_angle"}
+    assert float(models["weight"].sum()) == pytest.approx(1)
+    assert float(models["points"][0]) == 32
+    assert set(tree["fits"]["parameter"].values) == {"m", "c"}
+    assert tree["pairs"]["agree"].values.tolist() == ["true"]
+    with results(finished, "small/tables/fits.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["message"].startswith("agree within Monte Carlo error")
+    assert int(row["gradients_a"]) > 0
+    other = artefact.read(results(finished, "other/comparison.nc"))
+    assert "models" not in other.children
+    assert other["pairs"].sizes == {"pair": 3}
+    with results(finished, "other/tables/sensitivity.csv").open(newline="") as file:
+        assert {row["diagnosis"] for row in csv.DictReader(file)} == {"the data decide"}
 
 
 def test_the_table_for_a_terminal(finished):
     command = [sys.executable, "workflow/scripts/verdicts.py", "results/verdicts.csv"]
     lines = subprocess.run(command, cwd=finished, capture_output=True, text=True, check=True).stdout.splitlines()
     assert lines[0].split() == ["study", "model", "fit", "verdict", "draws", "smallest", "ESS", "largest", "R-hat", "seconds"]
-    assert len([line for line in lines if " pass " in line]) == 4
+    assert len([line for line in lines if " pass " in line]) == 6
 
 
 def test_tables_for_a_paper(finished):
@@ -142,10 +201,10 @@ def test_every_figure_is_small_and_whole(finished):
 
     figures = sorted(finished.glob("results/*/figures/*.svg"))
     names = {figure.stem for figure in figures if figure.parts[-3] == "small"}
-    kinds = {"data", "corner", "trace", "ppc"}
+    kinds = {"data", "corner", "trace", "ppc", "sensitivity"}
     assert names == {
         *(f"line_{fit}_{kind}" for fit in "ab" for kind in kinds), *(f"line_angle_a_{kind}" for kind in kinds),
-        *(f"{model}_{kind}" for model in ("line", "line_angle") for kind in ("prior", "forest", "graph")),
+        *(f"{model}_{kind}" for model in ("line", "line_angle") for kind in ("prior", "forest", "graph")), "line_fits", "comparison_models",
     }  # fmt: skip
     for figure in figures:
         assert figure.stat().st_size < 300_000, figure

@@ -2,9 +2,8 @@
 import os
 import re
 import sys
+import tempfile
 from pathlib import Path
-
-from snakemake.exceptions import WorkflowError
 
 LIBRARY = Path(workflow.basedir, "workflow/lib")
 sys.path.insert(0, str(LIBRARY))
@@ -14,7 +13,7 @@ os.environ.update(
 )
 
 from posterity import catalogue, sources
-from posterity.errors import UserError
+from posterity.errors import UserError, hint
 from posterity.study import configuration, load, simulation_model
 
 DATA = "results/{study}/data.nc"
@@ -30,13 +29,35 @@ GATE = "results/{study}/gate.txt"
 FIGURE = "results/{study}/figures/{figure}"
 TABLE = "results/{study}/tables/{table}"
 
+
+def stop(sentence):
+    """End Snakemake with a sentence for the user; also from an input function, where another exception comes with a traceback."""
+    sys.exit(f"posterity: {sentence}")
+
+
 try:
     CONFIG = configuration(config)
     STUDIES = {name: load(name, CONFIG["defaults"]) for name in CONFIG["studies"]}
     FIGURES = {name: catalogue.figures(name, study) for name, study in STUDIES.items()}
     TABLES = {name: catalogue.tables(study) for name, study in STUDIES.items()}
 except UserError as error:
-    sys.exit(f"posterity: {error}")
+    stop(error)
+
+
+def check_writable(place, remedy):
+    """Stop where nothing can be written to a folder: it is read-only, or its disk is full."""
+    try:
+        with tempfile.TemporaryFile(dir=place, buffering=0) as file:
+            file.write(bytes(4096))
+    except OSError as error:
+        stop(f"{place.resolve()}: cannot be written ({error.strerror}); look at the folder and its disk, {remedy}")
+
+
+if Path("results").exists() and not Path("results").is_dir():
+    stop("results: this is a file where the folder of the results should be; move it away")
+if workflow.is_main_process:  # Snakemake keeps its notes there, and fails with a traceback where it cannot
+    notes = Path(".snakemake")
+    check_writable(notes if notes.is_dir() else Path(), "or run in a copy of the project elsewhere")
 
 
 wildcard_constraints:
@@ -95,7 +116,8 @@ def every_gate():
 
 def study_of(wildcards):
     if wildcards.study not in STUDIES:
-        raise WorkflowError(f"the study '{wildcards.study}' is not among those of this run: {', '.join(STUDIES)}")
+        remedy = f"name it with --config studies={wildcards.study}"
+        stop(f"results/{wildcards.study}: this is no study of this run, whose studies are {', '.join(STUDIES)}; {remedy}")
     return STUDIES[wildcards.study]
 
 
@@ -117,11 +139,24 @@ def files_of(file):
         beside = map(str, sources.closure(Path(file), Path(file).parent))
         return sorted({*beside, *relative(path for path in sources.closure(Path(file), LIBRARY) if LIBRARY in path.parents)})
     except SyntaxError as error:
-        raise WorkflowError(f"{error.filename or file}, line {error.lineno}: {error.msg}") from None
+        stop(f"{error.filename or file}, line {error.lineno}: {error.msg}; mend the file")
 
 
 def model_of(wildcards):
-    return study_of(wildcards)["models"][wildcards.model]
+    models = study_of(wildcards)["models"]
+    if wildcards.model not in models:
+        place = f"results/{wildcards.study}/{wildcards.model}"
+        stop(f"{place}: study {wildcards.study} has no model '{wildcards.model}': {hint(wildcards.model, models)}")
+    return models[wildcards.model]
+
+
+def fit_of(wildcards):
+    model_of(wildcards)
+    fits = catalogue.fits_of(study_of(wildcards), wildcards.model)
+    if wildcards.fit not in fits:
+        place = f"results/{wildcards.study}/{wildcards.model}/{wildcards.fit}"
+        stop(f"{place}: model {wildcards.model} of study {wildcards.study} has no fit '{wildcards.fit}': {hint(wildcards.fit, fits)}")
+    return study_of(wildcards)["fits"][wildcards.fit]
 
 
 def model_files(wildcards):
@@ -174,7 +209,7 @@ def data_code(wildcards):
 
 
 def fit_settings(wildcards):
-    return {key: value for key, value in study_of(wildcards)["fits"][wildcards.fit].items() if key != "models"}
+    return {key: value for key, value in fit_of(wildcards).items() if key != "models"}
 
 
 def fit_code(wildcards):
@@ -186,13 +221,29 @@ def fit_threads(wildcards):
     return settings.get(catalogue.METHODS[settings["method"]][1], 1)
 
 
-# For diagnose and compare
+# For predict, diagnose and compare
+
+
+def gives_draws(wildcards):
+    fit_of(wildcards)
+    return catalogue.sampling(study_of(wildcards), wildcards.fit) in catalogue.DRAWS
+
+
+def posterior_draws(wildcards):
+    if not gives_draws(wildcards):
+        place = f"results/{wildcards.study}/{wildcards.model}/{wildcards.fit}"
+        stop(f"{place}: the fit '{wildcards.fit}' is a point estimate, from which nothing is predicted; name a fit with draws")
+    return POSTERIOR.format(**dict(wildcards))
+
+
+def diagnoses_of(wildcards):
+    study_of(wildcards)
+    return per_fit(DIAGNOSIS, [wildcards.study])
 
 
 def diagnose_inputs(wildcards):
     """What a fit is judged by: predictions and sensitivity, where it has them."""
-    study, place = study_of(wildcards), dict(wildcards)
-    draws = catalogue.sampling(study, wildcards.fit) in catalogue.DRAWS
+    study, place, draws = study_of(wildcards), dict(wildcards), gives_draws(wildcards)
     files = {"predictive": PREDICTIVE} if draws else {}
     files |= {"sensitivity": SENSITIVITY} if draws and study["data"] != "none" else {}
     return {name: path.format(**place) for name, path in files.items()}
@@ -200,6 +251,9 @@ def diagnose_inputs(wildcards):
 
 def compare_inputs(wildcards):
     study = study_of(wildcards)
+    if not catalogue.has_comparison(study):
+        where = f"results/{wildcards.study}/comparison.nc"
+        stop(f"{where}: the study has nothing to compare; give it two models of its data by one fit, or two fits of a model")
     fit, models = catalogue.compared(study)
     several = [model for model in study["models"] if len(catalogue.fits_of(study, model)) > 1]
     return {
@@ -214,7 +268,8 @@ def compare_inputs(wildcards):
 def figure_of(wildcards):
     study_of(wildcards)
     if wildcards.figure not in FIGURES[wildcards.study]:
-        raise WorkflowError(f"study {wildcards.study} has no figure '{wildcards.figure}': {', '.join(FIGURES[wildcards.study])}")
+        known, place = FIGURES[wildcards.study], f"results/{wildcards.study}/figures"
+        stop(f"{place}: study {wildcards.study} has no figure '{wildcards.figure}': {hint(wildcards.figure, known)}")
     return FIGURES[wildcards.study][wildcards.figure]
 
 
@@ -240,8 +295,10 @@ def figure_settings(wildcards):
 
 
 def table_inputs(wildcards):
+    study_of(wildcards)
     if wildcards.table not in TABLES[wildcards.study]:
-        raise WorkflowError(f"study {wildcards.study} has no table '{wildcards.table}': {', '.join(TABLES[wildcards.study])}")
+        known, place = TABLES[wildcards.study], f"results/{wildcards.study}/tables"
+        stop(f"{place}: study {wildcards.study} has no table '{wildcards.table}': {hint(wildcards.table, known)}")
     paths = {
         "posteriors": per_fit(POSTERIOR, [wildcards.study]),
         "sensitivities": every_sensitivity([wildcards.study]),
@@ -250,7 +307,16 @@ def table_inputs(wildcards):
     return {name: paths[name] for name in TABLES[wildcards.study][wildcards.table]}
 
 
-# After a failure
+# Before the first job, and after a failure
+
+
+def check_results():
+    """Stop where nothing can be written to the folder of the results, or where it leads nowhere."""
+    place = Path("results")
+    if place.is_symlink() and not place.exists():
+        stop(f"results: leads to {os.readlink(place)}, which is not there; make that folder, or the link anew")
+    place.mkdir(exist_ok=True)
+    check_writable(place, "or make results/ a link to another place")
 
 
 def failures(snakemake_logs):

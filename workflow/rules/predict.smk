@@ -4,7 +4,7 @@
 rule predict:
     input:
         data=DATA,
-        posterior=POSTERIOR,
+        posterior=posterior_draws,
         model=model_files,
         code=code("predict", "model", "prediction"),
     output:

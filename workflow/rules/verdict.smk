@@ -5,7 +5,7 @@
 
 rule verdict:
     input:
-        diagnoses=lambda wildcards: per_fit(DIAGNOSIS, [wildcards.study]),
+        diagnoses=diagnoses_of,
         comparison=lambda wildcards: every_comparison([wildcards.study]),
         code=code("verdict"),
     output:

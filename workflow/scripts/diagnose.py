@@ -2,9 +2,9 @@
 Judge a fit: prior, draws, predictions, and the truth where it is known.
 
 Reads data.nc, prior.nc, posterior.nc and, for a fit with draws, predictive.nc and sensitivity.nc. Writes diagnosis.nc with the
-groups `summary` (over `parameter`: mean, sd, median, interval, mcse, ess_bulk, ess_tail, r_hat; of a point estimate only `point`) and
-`checks` (prior_predictive, rhat, ess_bulk, ess_tail, mcse, divergences, e_bfmi, tree_depth, khat, loss, optimum, ppc, sensitivity,
-recovery). All thresholds of a fit are used here and nowhere else: to move one computes nothing else again.
+groups `summary` (over `parameter`: mean, sd, median, interval, mcse, ess_bulk, ess_tail, r_hat; of a point estimate only `point`)
+and `checks` (prior_predictive, rhat, ess_bulk, ess_tail, mcse, divergences, e_bfmi, tree_depth, khat, loss, optimum, ppc,
+sensitivity, recovery). All thresholds of a fit are used here and nowhere else: to move one computes nothing else again.
 """
 
 import json

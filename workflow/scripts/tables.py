@@ -2,8 +2,8 @@
 Write one of a study's tables for a paper, as CSV and LaTeX, and as a page for the report.
 
 Reads the artefacts that the table needs. Writes tables/<kind>.csv (all columns, full precision), tables/<kind>.tex (booktabs,
-rounded as a reader wants it) and tables/<kind>.html. The kinds: `parameters` of all fits with their intervals; `sensitivity` to prior and
-likelihood; `models` against each other; `fits` of one model against each other, with what they cost.
+rounded as a reader wants it) and tables/<kind>.html. The kinds: `parameters` of all fits with their intervals; `sensitivity` to
+prior and likelihood; `models` against each other; `fits` of one model against each other, with what they cost.
 """
 
 import csv

@@ -2,9 +2,9 @@
 Bring all checks of a study together, and give each fit its verdict.
 
 Reads the group `checks` of diagnosis.nc of all fits, and comparison.nc (the check `loo` of models that are compared). Writes
-verdict.nc with the groups `checks` (all of them, with the coordinates model, fit and stage, and `counts_as`: the status with expected
-outcomes taken into account) and `fits` (one entry per fit: verdict, draws, smallest ESS, largest R-hat, reason), and checks.html,
-the same for the report. A fit's verdict is the worst of its checks; the study's, an attribute, the worst of its fits'.
+verdict.nc with the groups `checks` (all of them, with the coordinates model, fit and stage, and `counts_as`: the status with
+expected outcomes taken into account) and `fits` (one entry per fit: verdict, draws, smallest ESS, largest R-hat, reason), and
+checks.html, the same for the report. A fit's verdict is the worst of its checks; the study's, an attribute, the worst of its fits'.
 """
 
 from pathlib import Path

@@ -21,7 +21,7 @@ def check(name: str) -> list[str]:
         model = simulation_model(spec["simulate"]["model"], study) if "simulate" in spec else None
         data, _, source = notebook.script("data").read_or_simulate(name, spec, model, study["precision"])
     except UserError as error:
-        return [str(error)]
+        return error.sentences
     sizes = ", ".join(f"{size} along {dim}" for dim, size in data.sizes.items())
     print(f"study {name}: {', '.join(map(str, data.data_vars)) or 'no data'}{f' ({sizes})' if sizes else ''}")
     device.prepare(1, study["precision"])
@@ -34,7 +34,7 @@ def check(name: str) -> list[str]:
         try:
             bound = models.bind(id, spec, data)
         except UserError as error:
-            found.append(str(error))
+            found += error.sentences
             continue
         for site, about in bound.sites.items():
             shape = " x ".join(f"{dim} {size}" for dim, size in zip(about.dims, about.shape, strict=True)) or "one number"

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -38,7 +39,11 @@ def write(path: str | Path, groups: dict[str, xr.Dataset], attributes: dict) -> 
         for name, group in groups.items()
     }
     with replaced(path) as beside:
-        tree.to_netcdf(beside, engine="netcdf4", encoding=encoding)
+        try:
+            tree.to_netcdf(beside, engine="netcdf4", encoding=encoding)
+        except RuntimeError as error:  # what netCDF4 raises on a full disk
+            free = shutil.disk_usage(beside.parent).free / 1e6
+            raise OSError(f"{error}, with {free:.1f} MB free on its disk") from error
 
 
 def read(path: str | Path, **expected: str) -> xr.DataTree:

@@ -1,6 +1,7 @@
 """Set JAX up for a job: cores, devices, precision. To be called before anything else touches JAX."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -27,7 +28,8 @@ def prepare(threads: int, precision: str, chains: int = 1) -> None:
         jax.devices()
     finally:
         for task in Path("/proc/self/task").iterdir():
-            os.sched_setaffinity(int(task.name), allowed)
+            with suppress(ProcessLookupError):  # a thread that has just ended
+                os.sched_setaffinity(int(task.name), allowed)
 
 
 def description() -> str:

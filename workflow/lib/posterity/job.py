@@ -6,7 +6,7 @@ import resource
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from posterity.errors import UserError
 
@@ -45,8 +45,9 @@ def job(snakemake) -> Iterator[None]:
         log.info("%s took %.2f s, of these %.2f s for imports, and %.0f MB", what, _age(), imported, peak)
         return
     line = f"posterity: {what}: {sentence}\n"
-    os.write(2, line.encode())  # found again at the end of the run
     os.write(terminal, f"\n{line}\n".encode())
+    with suppress(OSError):  # on a full disk
+        os.write(2, line.encode())  # found again at the end of the run
     sys.exit(1)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpyro
 import xarray as xr
 from numpyro.distributions import ExpandedDistribution, ImproperUniform, Independent, MaskedDistribution, biject_to
-from numpyro.handlers import seed, substitute, trace, uncondition
+from numpyro.handlers import scope, seed, substitute, trace, uncondition
 from numpyro.infer.inspect import get_dependencies
 from numpyro.ops.provenance import eval_provenance
 from numpyro.primitives import Messenger
@@ -38,7 +38,8 @@ class Model:
     A model function bound to data.
 
     `arguments` are the values that go in, as arrays; those in `constants` stay concrete numbers when a program is compiled, all
-    others are traced. `sites` are in the order of the function. `labels` and `units` are by site.
+    others are traced. `sites` are in the order of the function. `labels` and `units` are by site. `observations` gives the variable
+    of the data that a site observes as it is, `observing` all variables that reach an observed site.
     """
 
     function: Callable
@@ -50,6 +51,7 @@ class Model:
     labels: dict[str, str] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
     observations: dict[str, str] = field(default_factory=dict)
+    observing: tuple[str, ...] = ()
 
     @property
     def traced(self) -> dict[str, np.ndarray]:
@@ -146,7 +148,7 @@ def bind(id: str, spec: dict, data: xr.Dataset, forward: bool = False) -> Model:
             )
     model = Model(function, id, name, arguments, labels=dict(labels), units=dict(units))
     model = replace(model, constants=_constants(model))
-    model = _with_sites(model, spec, data)
+    model, conditions = _with_sites(model, spec, data)
     left_out = [name for name, rule in parameters.items() if rule.default is None and name not in arguments]
     for argument in [] if forward else left_out:
         variable = spec["arguments"].get(argument, argument)
@@ -157,6 +159,11 @@ def bind(id: str, spec: dict, data: xr.Dataset, forward: bool = False) -> Model:
                 f"would not be observed: {hint(variable, data.data_vars)} (`arguments: {{{argument}: <variable>}}` in the study "
                 f"renames; `arguments: {{{argument}: none}}` leaves it out on purpose)"
             )
+    if data.data_vars and not conditions:
+        raise UserError(
+            f"{name}: no site of the model is observed, so the data would have no influence; "
+            "give an observation to the likelihood: numpyro.sample(..., obs=y)"
+        )
     return model
 
 
@@ -227,10 +234,15 @@ def _record(model: Model, traced: dict) -> tuple[dict, dict]:
         error.sites = {name: site["value"] for name, site in (handler.trace or {}).items() if site["type"] == "sample"}
         raise
     values = {name: site["value"] for name, site in messages.items() if site["type"] in ("sample", "deterministic")}
+    for name in values:
+        site = messages[name]
+        if site["type"] == "sample" and site["is_observed"] and np.size(site["value"]) == 1:  # one number for a vector: obs=0.0
+            values[name] = jnp.broadcast_to(site["value"], np.broadcast_shapes(np.shape(site["value"]), site["fn"].shape()))
     return messages, values
 
 
-def _with_sites(model: Model, spec: dict, data: xr.Dataset) -> Model:
+def _with_sites(model: Model, spec: dict, data: xr.Dataset) -> tuple[Model, bool]:
+    """Learn the sites. Returns the model with them, and whether it conditions on anything (numpyro.factor too)."""
     messages, origin = {}, {}
 
     def run(traced):
@@ -247,6 +259,7 @@ def _with_sites(model: Model, spec: dict, data: xr.Dataset) -> Model:
     for name in observed:  # an observation that had to stay concrete is known by its values
         same = [arg for arg in model.constants if _is_same(messages[name]["value"], model.arguments[arg])]
         origin[name] = origin.get(name) or same
+    observing = dict.fromkeys(spec["arguments"].get(origin[name][0], origin[name][0]) for name in observed if origin[name])
     sites, labels, units, observations = {}, dict(model.labels), dict(model.units), {}
     for name, site in messages.items():  # in the order of the function
         if name not in shapes:
@@ -269,14 +282,10 @@ def _with_sites(model: Model, spec: dict, data: xr.Dataset) -> Model:
     for plate in spec["dims"]:
         if plate not in plates:
             raise UserError(
-                f"{model.name}: `dims` of the study names a plate '{plate}', which the model does not have: {hint(plate, plates)}"
+                f"{model.file}: `dims` of the study names a plate '{plate}', which the model does not have: {hint(plate, plates)}"
             )
-    if data.data_vars and not observed:
-        raise UserError(
-            f"{model.name}: no site of the model is observed, so the data would have no influence; "
-            "give an observation to the likelihood: numpyro.sample(..., obs=y)"
-        )
-    return replace(model, sites=sites, labels=labels, units=units, observations=observations)
+    learnt = {"sites": sites, "labels": labels, "units": units, "observations": observations, "observing": tuple(observing)}
+    return replace(model, **learnt), bool(observed)
 
 
 def _is_same(value, argument: np.ndarray) -> bool:
@@ -298,8 +307,9 @@ def _dims(name: str, site: dict, shape: tuple[int, ...], renamed: dict, data: xr
 
 def top_level(model: Model) -> list[str]:
     """List the latent sites whose prior depends on no other latent site: those that power scaling of the prior acts on."""
-    dependencies = get_dependencies(model.function, (), model.arguments)["prior_dependencies"]
-    return [name for name in model.names("latent") if not set(dependencies.get(name, {})) - {name}]
+    prefixed = scope(model.function, prefix="site")  # NumPyro would take a site called `model` for an argument of its own
+    dependencies = get_dependencies(prefixed, (), model.arguments)["prior_dependencies"]
+    return [name for name in model.names("latent") if not set(dependencies.get(f"site/{name}", {})) - {f"site/{name}"}]
 
 
 def base(distribution):
@@ -326,7 +336,7 @@ class Replicate(uncondition):
         """Widen the distribution of an observed site to the shape of its observations, and forget them."""
         if msg["type"] == "sample" and msg["is_observed"] and msg["value"] is not None:
             shape = np.shape(msg["value"])
-            batch = shape[: len(shape) - msg["fn"].event_dim]
+            batch = np.broadcast_shapes(shape[: len(shape) - msg["fn"].event_dim], msg["fn"].batch_shape)
             if msg["fn"].batch_shape != batch:
                 msg["fn"] = msg["fn"].expand(batch)
         super().process_message(msg)
@@ -345,7 +355,7 @@ def conditioned(model: Model, latent: dict, traced: dict) -> dict:
 
 def graph(model: Model) -> str:
     """Draw the model as a graph, in the DOT language."""
-    return numpyro.render_model(Proper(model.function), model_kwargs=model.arguments, render_distributions=True).source
+    return numpyro.render_model(model.function, model_kwargs=model.arguments, render_distributions=True).source
 
 
 def observed_values(model: Model) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ import xarray as xr
 from posterity.design import covariates
 from posterity.errors import UserError, hint
 from posterity.model import Model, bind, conditioned, predictive, top_level
+from posterity.preflight import misfits
 from posterity.randomness import key
 
 BATCH = 1000  # draws that are computed together: bounds the memory
@@ -63,7 +64,7 @@ def elsewhere(
     """
     fitted = bind(id, spec, data)
     known = [spec["arguments"].get(argument, argument) for argument in fitted.arguments]
-    free = [name for name in known if name not in fitted.observations.values()]
+    free = [name for name in known if name not in fitted.observing]
     for name in at:
         if name not in free:
             raise UserError(f"{where}: {name} is no covariate of {fitted.name}: {hint(name, free)}")
@@ -86,10 +87,12 @@ def elsewhere(
     for name in new.data_vars:
         new[name].attrs = dict(data[name].attrs)
     new = new.merge(data[[name for name in free if rows not in data[name].dims]])
-    for name in fitted.observations.values():  # drawn anew; only their shapes matter
+    for name in fitted.observing:  # drawn anew; only their shapes matter
         shape = [new.sizes.get(dim, data.sizes[dim]) for dim in data[name].dims]
         new[name] = (data[name].dims, np.zeros(shape, data[name].dtype), data[name].attrs)
     bound = bind(id, spec, new)
+    if unfit := misfits(bound):
+        raise UserError(f"{where}: with these covariates {unfit[0]}; a model that counts its groups needs rows of each of them")
     longer = bind(id, spec, new.isel({rows: [*range(new.sizes[rows]), 0]}))
     drawn = [name for name in bound.names("latent") if longer.sites[name].shape != bound.sites[name].shape]
     for name in drawn:
@@ -105,7 +108,7 @@ def elsewhere(
 
     draws = len(next(iter(latent.values())))
     values = _over_draws(run, (_keys(draws, seed, *names), kept), bound.traced)
-    return bound, new.drop_vars(list(fitted.observations.values())), values, drawn
+    return bound, new.drop_vars(list(fitted.observing)), values, drawn
 
 
 def _keys(draws: int, seed: int, *names: str) -> np.ndarray:

@@ -31,7 +31,7 @@ def faults(model: Model, data: xr.Dataset, source: str) -> list[str]:
     which some prior draw makes negative refuses nothing. `source` names the data in messages.
     """
     found = [
-        f"{model.name}: a site may not be called '{name}', which is the name of a dimension of all draws; rename it"
+        f"{model.file}: a site may not be called '{name}', which is the name of a dimension of all draws; rename it"
         for name in TAKEN
         if name in model.sites
     ]
@@ -40,15 +40,32 @@ def faults(model: Model, data: xr.Dataset, source: str) -> list[str]:
             first = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
             place = f", entry {', '.join(str(i + 1) for i in first)} (counted from 1)" if first else ""
             found.append(f"{source}: the argument '{argument}' of {model.name} is {values[first]}{place}; complete the data")
+    if not model.names("latent"):
+        found.append(f"{model.file}: the model has no latent site, so that there is nothing to fit; give it a parameter")
     shapes = _shapes(model)
     for name in model.names("latent"):
         if shapes[name][2]:
             found.append(
-                f"{model.name}: the latent site '{name}' ({model.sites[name].distribution}, shape {model.sites[name].shape}) is "
+                f"{model.file}: the latent site '{name}' ({model.sites[name].distribution}, shape {model.sites[name].shape}) is "
                 "discrete, which no method here can fit; sum it out, as MixtureSameFamily does"
             )
+    if unfit := misfits(model):
+        return found + unfit
+    return found + _out_of_range(model, data, source)
+
+
+def misfits(model: Model) -> list[str]:
+    """List observed sites whose observations have not the shape of their distribution, a sentence each."""
+    found, shapes = [], _shapes(model)
     for name in model.names("observed"):
-        values, distribution, _ = shapes[name]
+        values, distribution, _, unfit = shapes[name]
+        if unfit:
+            found.append(
+                f"{model.file}: site '{name}': observations of shape {model.sites[name].shape} are no values of "
+                f"{model.sites[name].distribution} ({unfit}); give them the shape of one draw"
+            )
+            fitting = False
+            continue
         try:
             together = np.broadcast_shapes(values, distribution)
         except ValueError:
@@ -56,22 +73,26 @@ def faults(model: Model, data: xr.Dataset, source: str) -> list[str]:
         if together != values and values not in ((), (1,)):  # one number for all is meant
             effect = "do not fit" if together is None else f"would be compared {' x '.join(map(str, together))} times"
             found.append(
-                f"{model.name}: site '{name}': observations of shape {values} and {model.sites[name].distribution} of shape "
+                f"{model.file}: site '{name}': observations of shape {values} and {model.sites[name].distribution} of shape "
                 f"{distribution} {effect}; make the distribution one for each observation (look at its parameters' shapes)"
             )
-    return found or _out_of_range(model, data, source)
+    return found
 
 
 def _shapes(model: Model) -> dict[str, tuple]:
-    """By sampled site: the batch shape of its values, that of its distribution, and whether it is discrete."""
+    """By sampled site: the batch shape of its values, that of its distribution, whether it is discrete, and why values do not fit."""
     found = {}
 
     def run(traced):
         for name, site in conditioned(model, {}, traced).items():
             if name in model.sites and site["type"] == "sample":
                 event = site["fn"].event_dim
-                shape = np.shape(site["value"])
-                found[name] = (shape[: len(shape) - event], site["fn"].batch_shape, site["fn"].support.is_discrete)
+                shape, unfit = np.shape(site["value"]), ""
+                try:
+                    site["fn"].support(site["value"])
+                except ValueError as error:
+                    unfit = str(error)
+                found[name] = (shape[: len(shape) - event], site["fn"].batch_shape, site["fn"].support.is_discrete, unfit)
         return 0
 
     jax.eval_shape(run, model.traced)

@@ -6,6 +6,7 @@ import xarray as xr
 from posterity.checks import Check, judge, not_applicable
 from posterity.statistics import power_scaling, scalars
 
+FEWEST = 5  # draws that importance weights are smoothed by
 LEVEL = 0.05  # above it a parameter is sensitive (section 3.3 of the paper)
 
 
@@ -18,6 +19,8 @@ def measure(posterior: xr.Dataset, log_prior: xr.Dataset, log_likelihood: xr.Dat
     """
     labels, draws = scalars(posterior, limit)
     moving = np.flatnonzero(np.ptp(draws.reshape(len(labels), -1), axis=1) > 0)
+    if draws[0].size < FEWEST:
+        moving = moving[:0]
     labels, draws = [labels[i] for i in moving], draws[moving]
     sensitivities = {}
     for name, densities in (("prior", log_prior), ("likelihood", log_likelihood)):
@@ -44,7 +47,7 @@ def _in_words(prior: float, likelihood: float) -> str:
 def check(found: xr.Dataset, limit: float | dict) -> Check:
     """Check the largest sensitivity to the prior."""
     if not found.sizes.get("parameter", 0):
-        return not_applicable("sensitivity", "no parameter has draws that differ")
+        return not_applicable("sensitivity", "no parameter has draws enough that differ")
     if np.isnan(found["prior"]).all():
         return not_applicable("sensitivity", "the prior is flat: there is nothing to scale")
     at = int(np.nanargmax(found["prior"]))

@@ -19,13 +19,21 @@ def forward(id: str, spec: dict, truth: dict | str, design: dict, dim: str, seed
     data = covariates(design, dim, seed, f"{where}: design")
     model = bind(id, spec, data, forward=True)
     given = {} if truth == "prior" else truth
+    if truth == "prior" and model.improper:
+        site = model.improper[0]
+        raise UserError(
+            f"{where}: truth: the prior of the site '{site}' is improper and has no draws; give the true values by name"
+        )
     for name in given:
         if name not in model.names("latent"):
             raise UserError(f"{where}: truth: the model has no site '{name}': {hint(name, model.names('latent'))}")
     missing = [name for name in model.names("latent") if name not in given]
     if truth != "prior" and missing:
         raise UserError(f"{where}: truth: no value for the site '{missing[0]}'; give one, or say `truth: prior`")
-    latent = {name: np.asarray(given[name], dtype=float) for name in given}
+    try:
+        latent = {name: np.asarray(given[name], dtype=float) for name in given}
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{where}: truth: each value should be a number, or a list of numbers ({error})") from None
     for name, value in latent.items():
         if value.shape != model.sites[name].shape:
             raise UserError(

@@ -11,7 +11,7 @@ from pathlib import Path
 import jsonschema
 import yaml
 
-from posterity.errors import UserError, hint
+from posterity.errors import UserError, collected, hint, raise_all
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 RESERVED_STUDIES = ("logs", "benchmarks", "checkpoints")
@@ -73,8 +73,7 @@ def validate(content: dict, rules: dict, where: str) -> None:
     """Check values against a schema. Raises UserError that names the place, what is wrong and the nearest known word."""
     errors = jsonschema.Draft202012Validator(rules).iter_errors(content)
     errors = sorted(errors, key=lambda error: (error.validator != "additionalProperties", len(error.path), str(error.path)))
-    if errors:
-        raise UserError(f"{where}: {_sentence(errors[0])}")
+    raise_all([UserError(sentence) for sentence in dict.fromkeys(f"{where}: {_sentence(error)}" for error in errors)])
 
 
 def _sentence(error: jsonschema.ValidationError) -> str:
@@ -227,7 +226,7 @@ def load(name: str, defaults: dict) -> dict:
                     f"config/config.yaml: defaults: the key '{': '.join(keys)}' is missing, and {path} does not give it"
                 )
             part = part[key]
-    definitions = schema("study")["$defs"]
+    definitions, found, models = schema("study")["$defs"], [], {}
     if study["data"] != "none":
         kind = "simulation" if "simulate" in study["data"] else "file"
         study["data"] = _with_schema_defaults(study["data"], kind)
@@ -236,12 +235,19 @@ def load(name: str, defaults: dict) -> dict:
             given = {key: rule["default"] for key, rule in rules.items() if "default" in rule}
             study["data"]["simulate"] = given | study["data"]["simulate"]
         else:
-            _check_columns(study["data"], path)
-    study["models"] = {id: _resolve_model(id, spec, path) for id, spec in study["models"].items()}
+            with collected(found):
+                _check_columns(study["data"], path)
+    for id, spec in study["models"].items():
+        with collected(found):
+            models[id] = _resolve_model(id, spec, path)
+    for id, fit in study["fits"].items():
+        with collected(found):
+            validate(fit, {**definitions[fit["method"]], "$defs": definitions}, f"{path}: fits: {id}")
+    raise_all(found)
+    study["models"] = models
     if study["data"] != "none" and "simulate" in study["data"]:
         simulation_model(study["data"]["simulate"]["model"], study, path)
     for id, fit in study["fits"].items():
-        validate(fit, {**definitions[fit["method"]], "$defs": definitions}, f"{path}: fits: {id}")
         fit = _with_schema_defaults(fit, fit["method"])
         fit["models"] = fit.get("models", list(study["models"]))
         for model in fit["models"]:

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from posterity import readers
-from posterity.errors import UserError, hint
+from posterity.errors import UserError, collected, hint, raise_all
 from posterity.expression import columns_used, evaluate
 from posterity.readers import Column
 
@@ -42,8 +42,11 @@ def read(spec: dict, study_file: str) -> xr.Dataset:
     source.check_left(columns[old] for old in renamed)
     seen = columns | {new: columns[old] for old, new in renamed.items()}
     used = [name for text in [*derive.values(), *filter(None, [select])] for name in columns_used(text, seen)]
+    found = []
     for name in dict.fromkeys([*renamed.values(), *used]):
-        source.check_text(name, seen[name])
+        with collected(found):
+            source.check_text(name, seen[name])
+    raise_all(found)
     seen = source.derive(derive, seen)
     if select is not None:
         along, chosen = source.select(select, seen)
@@ -59,7 +62,9 @@ def read(spec: dict, study_file: str) -> xr.Dataset:
     )
     coords = {name: columns[name] for name in sorted(content.coords) if name in numbers or name not in renamed}
     for name in [*kept, *(old for old in renamed if old in coords and old not in kept)]:
-        source.check_values(name, seen[name])
+        with collected(found):
+            source.check_values(name, seen[name])
+    raise_all(found)
     taken = next((name for name in kept if name in ({"row", dim} if content.table else numbers)), None)
     if taken is not None:
         of = f"the rows: rename the column with `columns:`{', or give another `dim:`' * (taken == dim)}"

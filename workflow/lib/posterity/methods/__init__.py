@@ -65,11 +65,14 @@ def no_start(model: Model) -> UserError:
         sites = conditioned(model, latent, traced)
         return {name: jnp.sum(sites[name]["fn"].log_prob(sites[name]["value"])) for name in model.names("observed")}
 
-    draws = jax.lax.map(lambda key: run(key, model.traced), np.stack([key(0, "start", draw) for draw in range(TRIES)]))
+    keys = np.stack([key(0, "start", draw) for draw in range(TRIES)])
+    draws = jax.jit(jax.vmap(run, in_axes=(0, None)))(keys, model.traced)
     finite = {name: int(np.isfinite(values).sum()) for name, values in draws.items()}
     worst = min(finite, key=finite.get, default=None)
     blame = f" (the log likelihood of site '{worst}' is finite in {finite[worst]} of {TRIES} draws of the prior)" if worst else ""
+    if worst and finite[worst] == TRIES:
+        blame = " (though the likelihood is finite at draws of the prior: look at numpyro.factor, and at what depends on bounds)"
     return UserError(
-        f"{model.name}: the log density is not finite at any start that was tried{blame}; "
+        f"{model.file}: the log density is not finite at any start that was tried{blame}; "
         "look at priors and data: can these data come from this model? Another `init` of the fit may help"
     )

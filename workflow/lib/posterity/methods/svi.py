@@ -9,10 +9,12 @@ from numpyro.handlers import replay, seed
 from numpyro.infer import SVI, Trace_ELBO, autoguide
 from numpyro.infer.util import log_density
 
+from posterity.errors import UserError
 from posterity.methods import STARTS, Result, no_start, timed
 from posterity.model import Model
 from posterity.randomness import key
 
+FLOWS = ("AutoBNAFNormal", "AutoIAFNormal")
 WHOLE = 0.7  # of the steps have the whole step size, before it decays
 
 
@@ -21,9 +23,12 @@ def fit(model: Model, settings: dict, seed_: int, names: tuple[str, ...]) -> Res
     Fit an automatic guide by maximising the evidence lower bound, and draw from it.
 
     `settings` are those of `svi` in the schema. The statistics `log_p` and `log_q` are the log densities of the draws under model
-    and guide, from which the Pareto k-hat of the approximation follows (Yao et al. 2018, PMLR 80, 5581). `optimisation` has, by `step`,
-    the loss (minus the bound, in nats) and the step size. Raises UserError if the loss is not finite at the start.
+    and guide, from which the Pareto k-hat of the approximation follows (Yao et al. 2018, PMLR 80, 5581). `optimisation` has, by
+    `step`, the loss (minus the bound, in nats) and the step size. Raises UserError if the loss is not finite at the start.
     """
+    size = sum(int(np.prod(model.sites[name].shape)) for name in model.names("latent"))
+    if size < 2 and settings["guide"] in FLOWS:
+        raise UserError(f"{model.name}: the flow {settings['guide']} needs two latent numbers, not {size}; take AutoNormal")
     steps, schedule = settings["steps"], optax.constant_schedule(settings["step_size"])
     if settings["schedule"] == "decay":
         whole = int(WHOLE * steps)

@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import xarray as xr
 from matplotlib.figure import Figure
 
 from posterity.artefact import group
@@ -23,13 +24,9 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     rows = next(iter(values.dims[0] for values in covariates.data_vars.values() if values.dims))
     along = [str(name) for name, values in covariates.data_vars.items() if values.dims == (rows,) and np.ptp(values.values) > 0]
     x = names.x if names and names.x in along else next(iter(along), None)
-    # Only what varies is worth a panel; the observed site comes first.
-    shown = [
-        str(site)
-        for site, values in predicted.data_vars.items()
-        if values.ndim == 3 and values.sizes[values.dims[-1]] == covariates.sizes[rows]
-    ]
-    shown = sorted(shown, key=lambda site: site not in observed)[:MOST]
+    sites = {str(site): values for site, values in predicted.data_vars.items() if values.ndim == 3}
+    shown = [site for site, values in sites.items() if _along(values, rows, covariates, data)]
+    shown = sorted(shown, key=lambda site: site not in observed)[:MOST]  # observed ones first
     if not shown:
         figure, axes = plt.subplots(figsize=(6, 2.5))
         style.say(axes, "No site of the model lies along the new rows.")
@@ -52,3 +49,9 @@ def draw(artefacts: dict, settings: dict) -> Figure:
         axes.legend(loc="best", fontsize=8)
     panels[-1, 0].set_xlabel(style.label(x, covariates[x], options) if x else "number of the new row")
     return figure
+
+
+def _along(values: xr.DataArray, rows: str, covariates: xr.Dataset, data: xr.Dataset) -> bool:
+    """Tell whether a site goes along the new rows: by the name of its dimension, or, if that is the plate's, by its length."""
+    dim = values.dims[-1]
+    return dim == rows or (dim not in data.dims and values.sizes[dim] == covariates.sizes[rows])
