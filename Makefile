@@ -16,14 +16,14 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 run: .venv/ready
 	@snakemake --cores all --quiet host reason $(config)
 	@python workflow/scripts/verdicts.py results/verdicts.csv
-	@snakemake --cores 1 $(config) --quiet all --report results/report.html
+	@snakemake --cores 1 $(config) --quiet all --report results/report.html 2> results/logs/report.log || { cat results/logs/report.log; exit 1; }
 	@echo "The report: results/report.html"
 
 test: .venv/ready
 	@python -m pytest $(PYTEST)
 
 check: .venv/ready
-	@python -m posterity $(STUDY)
+	@PYTHONPATH=workflow/lib python -m posterity $(STUDY)
 
 lint: .venv/ready
 	@ruff check . && ruff format --check . && snakefmt --check Snakefile workflow && snakemake --lint

@@ -104,6 +104,14 @@ def test_a_latent_site_that_never_moves_fails():
     assert {c.status for c in convergence.of_summary(summary, 4, LIMITS, {"x"})} == {"fail"}
 
 
+def test_constants_of_a_cholesky_factor_are_not_judged():
+    """As LKJCholesky has them: the first row is 1, 0."""
+    draws = np.random.default_rng(1).uniform(-1, 1, size=(4, 1000))
+    factor = np.stack([np.ones_like(draws), np.zeros_like(draws), draws, np.sqrt(1 - draws**2)], axis=-1).reshape(4, 1000, 2, 2)
+    summary = summarise(xr.Dataset({"L": (("chain", "draw", "i", "j"), factor)}), "hdi", 0.9)
+    assert {c.status for c in convergence.of_summary(summary, 4, LIMITS, {"L"})} == {"pass"}
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_draws_that_are_not_finite_fail(value):
     draws = np.random.default_rng(1).normal(size=(4, 1000))

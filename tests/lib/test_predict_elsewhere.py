@@ -30,7 +30,8 @@ def predict(tmp_path):
     def run(source, at, data=DATA, latent=DRAWS):
         file = tmp_path / "model.py"
         file.write_text(HEADER + source)
-        return prediction.elsewhere("m", SPEC | {"file": str(file)}, at, data, latent, 1, "here: predict: at", "a")
+        there = prediction.place("m", SPEC | {"file": str(file)}, at, data, 1, "here: predict: at")
+        return there.model, there.covariates, prediction.elsewhere(there, latent, 1, "a"), there.drawn
 
     return run
 

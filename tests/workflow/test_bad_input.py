@@ -1,18 +1,33 @@
 """Bad input, by the command line: one sentence, an exit code, no traceback, and earlier results untouched."""
 
+import os
 import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
 
 import pytest
 from conftest import ROOT, snakemake
 
 from posterity import artefact
+from posterity.__main__ import check
 
-STUDY = ROOT / "tests/workflow/studies/other.yaml"
+STUDY = """
+title: A small study of real data
+data:
+  file: resources/hogg2010/table1.csv
+  columns: {id: id, x: x, y: y, sigma_y: e}
+  dim: point
+models:
+  line: {model: hogg, function: line}
+fits:
+  a: {method: nuts, chains: 1, warmup: 200, draws: 60}
+"""
 
 
 @pytest.fixture
 def study(project):
-    shutil.copy2(STUDY, project / "config/studies/other.yaml")
+    (project / "config/studies/other.yaml").write_text(STUDY)
     return project
 
 
@@ -23,50 +38,79 @@ def edit(project, path, old, new):
     file.write_text(text.replace(old, new, 1))
 
 
-def refused(project, *targets):
-    """Run, and give back the sentence that the user is shown."""
-    run = snakemake(project, "--config", "studies=other", "--", *targets)
+def told(project, *arguments, studies="other"):
+    """Run something that has to be refused, and give back the sentences that the user is shown."""
+    run = snakemake(project, "--config", f"studies={studies}", *arguments)
     assert run.returncode != 0
     assert "Traceback" not in run.stdout
-    sentences = [line for line in run.stdout.splitlines() if line.startswith("posterity: ")]
-    assert sentences, run.stdout[-3000:]
-    assert len(set(sentences)) == 1, sentences
+    return [line for line in dict.fromkeys(run.stdout.splitlines()) if line.startswith("posterity: ")] or [run.stdout[-3000:]]
+
+
+def refused(project, *targets):
+    """Run, and give back the one sentence that the user is shown."""
+    sentences = told(project, "--", *targets)
+    assert len(sentences) == 1, sentences
     return sentences[0]
+
+
+def assert_parts(sentence, parts):
+    for part in parts:
+        assert part in sentence
 
 
 @pytest.mark.parametrize(
     ("path", "old", "new", "parts"),
     [
         ("config/studies/other.yaml", "title:", "tittle:", ["other.yaml", "unknown key 'tittle'", "'title'"]),
-        ("config/studies/other.yaml", "draws: 500", "draws: lots", ["fits: a", "draws", "whole number"]),
-        ("config/studies/other.yaml", "method: nuts", "method: nut", ["'nut' is not known", "'nuts'"]),
-        ("config/studies/other.yaml", "table1.csv", "table2.csv", ["no file resources/hogg2010/table2.csv"]),
-        ("config/studies/other.yaml", "sigma_y: e", "sigmay: e", ["no column 'sigmay'", "'sigma_y'"]),
-        ("config/studies/other.yaml", "function: line", "function: lines", ["no function 'lines'", "'line'"]),
         ("config/studies/other.yaml", "dim: point", "dim point", ["other.yaml, line"]),
+        ("config/studies/other.yaml", "title:", "extends: other\ntitle:", ["other extends other", "cannot extend itself"]),
+        ("config/studies/other.yaml", "title:", "compare: {reference: curve}\ntitle:", ["compare: reference", "no model 'curve'"]),
         ("workflow/models/hogg/model.py", "def line(", "def line((", ["model.py, line"]),
     ],
 )
 def test_before_anything_runs(study, path, old, new, parts):
     edit(study, path, old, new)
-    sentence = refused(study)
-    for part in parts:
-        assert part in sentence
+    assert_parts(refused(study), parts)
 
 
 def test_a_study_that_is_not_there(study):
-    run = snakemake(study, "--config", "studies=othr")
-    assert run.returncode != 0
-    assert "there is no study 'othr'" in run.stdout
-    assert "did you mean 'other'" in run.stdout
-    assert "Traceback" not in run.stdout
+    assert_parts(told(study, studies="othr")[0], ["there is no study 'othr'", "did you mean 'other'"])
+
+
+@pytest.mark.parametrize(
+    ("target", "parts"),
+    [
+        ("nostudy/data.nc", ["results/nostudy", "no study of this run", "other"]),
+        ("other/curve/prior.nc", ["no model 'curve'", "line"]),
+        ("other/line/b/diagnosis.nc", ["no fit 'b'", "known: a"]),
+        pytest.param("nostudy/verdict.nc", ["results/nostudy", "no study of this run"], marks=pytest.mark.long),
+        pytest.param("other/line/b/posterior.nc", ["no fit 'b'", "known: a"], marks=pytest.mark.long),
+        pytest.param("other/curve/a/predictive.nc", ["no model 'curve'", "line"], marks=pytest.mark.long),
+        pytest.param("other/figures/line_a_dta.svg", ["no figure 'line_a_dta'", "'line_a_data'"], marks=pytest.mark.long),
+        pytest.param("other/tables/models.csv", ["no table 'models'", "parameters"], marks=pytest.mark.long),
+        pytest.param("other/comparison.nc", ["nothing to compare"], marks=pytest.mark.long),
+    ],
+)
+def test_a_target_that_is_not_there(study, target, parts):
+    assert_parts(refused(study, f"results/{target}"), parts)
+
+
+@pytest.mark.long
+def test_predictions_of_a_point_estimate_are_no_target(study):
+    edit(study, "config/studies/other.yaml", "method: nuts, chains: 1, warmup: 200, draws: 60", "method: map")
+    assert_parts(refused(study, "results/other/line/a/predictive.nc"), ["fit 'a' is a point estimate"])
+
+
+@pytest.mark.long
+def test_two_studies_that_extend_each_other(study):
+    (study / "config/studies/third.yaml").write_text("extends: other\n")
+    edit(study, "config/studies/other.yaml", "title:", "extends: third\ntitle:")
+    assert_parts(refused(study), ["third.yaml", "other extends third extends other"])
 
 
 def test_a_missing_value_is_named_by_its_row(study):
     edit(study, "resources/hogg2010/table1.csv", "4,287,402,15", "4,287,,15")
-    sentence = refused(study, "datasets")
-    assert "row 4" in sentence
-    assert "'y' is missing" in sentence
+    assert_parts(refused(study, "datasets"), ["row 4", "'y' is missing"])
 
 
 def test_faults_of_a_rerun_leave_earlier_results_untouched(study):
@@ -77,18 +121,16 @@ def test_faults_of_a_rerun_leave_earlier_results_untouched(study):
     model = (study / "workflow/models/hogg/model.py").read_text()
 
     edit(study, "workflow/models/hogg/model.py", "import jax.numpy", "import jaxx.numpy")
-    sentence = refused(study, "fits")
-    assert "model.py, line" in sentence
-    assert "jaxx" in sentence
+    assert_parts(refused(study, "fits"), ["model.py, line", "jaxx"])
     assert {path: (study / path).read_bytes() for path in paths} == before
     assert "Traceback" in "".join(log.read_text() for log in (study / "results/logs").rglob("*.log"))
 
-    edit(study, "config/studies/other.yaml", "draws: 500", "draws: 600")
+    edit(study, "config/studies/other.yaml", "draws: 60", "draws: 70")
     refused(study, "fits")
     (study / "workflow/models/hogg/model.py").write_text(model)
     planned = snakemake(study, "-n", "--config", "studies=other", "--", "fits").stdout
     assert "fit of other, line, a" in planned, "the earlier result, kept, is taken for the one of the failed job"
-    edit(study, "config/studies/other.yaml", "draws: 600", "draws: 500")
+    edit(study, "config/studies/other.yaml", "draws: 70", "draws: 60")
 
     (study / "workflow/models/hogg/model.py").write_text(model.replace("Normal(m * x + b, e)", "Normal(m * x + b, e[:3])", 1))
     assert "cannot be evaluated" in refused(study, "priors")
@@ -96,23 +138,289 @@ def test_faults_of_a_rerun_leave_earlier_results_untouched(study):
 
     (study / "workflow/models/hogg/model.py").write_text(model)
     edit(study, "resources/hogg2010/table1.csv", "7,210,479,27", "7,210,479,0")
-    sentence = refused(study, "fits")
-    for part in ("table1.csv", "row 7", "'e' is 0", "above 0"):
-        assert part in sentence
+    assert_parts(refused(study, "fits"), ("table1.csv", "row 7", "'e' is 0", "above 0"))
     assert {path: (study / path).read_bytes() for path in paths} == before
 
     edit(study, "resources/hogg2010/table1.csv", "7,210,479,0", "7,210,479,27")
     assert snakemake(study, "--config", "studies=other", "--", "fits").returncode == 0
-    assert artefact.read(study / paths[1])["posterior"]["m"].shape == (2, 500)
+    assert artefact.read(study / paths[1])["posterior"]["m"].shape == (1, 60)
+
+
+# Faults of data and models: all are told by `make check`, in one process, and by a run
+
+
+IMPORTS = "import jax.numpy as jnp\nimport numpyro\nimport numpyro.distributions as dist\n\n\n"
+LINE = "def model(x, e, y=None):\n    m = numpyro.sample('m', dist.Normal(0, 5))\n    numpyro.sample('y', dist.Normal(m * x, e), obs=y)\n"
+TABLE = "x,e,y\n1,0.5,2\n2,0.5,3\n3,0.5,5\n4,0.5,6\n"
+MINE = "title: Mine\ndata: {file: t.csv}\nmodels: {m: {file: m.py}}\nfits: {f: {method: nuts, chains: 1, warmup: 20, draws: 20}}\n"
+SIMULATED = "{simulate: {model: m, truth: TRUTH, design: {x: [1, 2, 3], e: 0.5}}}"
+IMPROPER = "dist.ImproperUniform(dist.constraints.real, (), ())"
+
+
+def data(text):
+    return MINE.replace("{file: t.csv}", text)
+
+
+# name: (table, study, model), what the sentence has to say
+FAULTS = {
+    "a missing value": (TABLE.replace("3\n", "\n", 1), MINE, LINE, ["t.csv: row 2", "'y' is missing"]),
+    "an infinite value": (TABLE.replace("3\n", "inf\n", 1), MINE, LINE, ["t.csv: row 2", "'y' is inf"]),
+    "a negative error bar": (TABLE.replace("2,0.5", "2,-1"), MINE, LINE, ["t.csv: row 2", "'e' is -1", "above 0"]),
+    "an error bar of zero": (TABLE.replace("2,0.5", "2,0"), MINE, LINE, ["t.csv: row 2", "'e' is 0", "above 0"]),
+    "text among numbers": (TABLE.replace("3\n", "3?\n", 1), MINE, LINE, ["t.csv: row 2", "'3?'", "column of numbers"]),
+    "text as an argument": (TABLE.replace("0.5", "high"), MINE, LINE, ["argument 'e'", "'high' in row 1"]),
+    "a table of a header alone": ("x,e,y\n", MINE, LINE, ["t.csv: no row is left"]),
+    "a table of no bytes": ("", MINE, LINE, ["t.csv", "it is empty"]),
+    "no row selected": (TABLE, data("{file: t.csv, select: x > 99}"), LINE, ["no row is left", "`select`"]),
+    "select is none": (TABLE, data('{file: t.csv, select: "x >"}'), LINE, ["data: select: 'x >' is no expression"]),
+    "select knows no column": (TABLE, data("{file: t.csv, select: xx > 1}"), LINE, ["data: select", "'xx'", "'x'"]),
+    "derive is none": (TABLE, data('{file: t.csv, derive: {z: "log("}}'), LINE, ["data: derive: z", "no expression"]),
+    "derive knows no column": (TABLE, data("{file: t.csv, derive: {z: log(w)}}"), LINE, ["data: derive: z", "'w'", "no column"]),
+    "derive is infinite": (TABLE, data("{file: t.csv, derive: {z: log(x - 1)}}"), LINE, ["t.csv: row 1", "'z' is -inf"]),
+    "a required argument": (TABLE, MINE, LINE.replace("x, e", "x, err").replace(", e)", ", err)"), ["argument 'err'", "renames"]),
+    "an optional argument": (TABLE, MINE, LINE.replace("y=", "flux=").replace("=y", "=flux"), ["'flux'", "'y' would not be obs"]),
+    "a plate of another size": (
+        TABLE, MINE, LINE.replace("    numpyro.sample('y'", "    with numpyro.plate('p', 3):\n        numpyro.sample('y'"),
+        ["m.py: model, line 9", "shapes", "y (4,)"],
+    ),
+    "a column against a row": (TABLE, MINE, LINE.replace("m * x", "m * x[:, None]"), ["m.py", "site 'y'", "4 x 4 times"]),
+    "no vector for a vector": (
+        TABLE, MINE, LINE.replace("dist.Normal(m * x, e), obs=y", "dist.MultivariateNormal(m * x, jnp.eye(4)), obs=0.0"),
+        ["m.py", "site 'y'", "no values of MultivariateNormal"],
+    ),
+    "a discrete parameter": (TABLE, MINE, LINE.replace("dist.Normal(0, 5)", "dist.Poisson(3)"), ["m.py", "'m'", "discrete"]),
+    "a site called chain": (TABLE, MINE, LINE.replace("'m'", "'chain'"), ["m.py", "may not be called 'chain'", "rename"]),
+    "a site called draw": (TABLE, MINE, LINE.replace("'m'", "'draw'"), ["m.py", "may not be called 'draw'", "rename"]),
+    "two sites of one name": (TABLE, MINE, LINE.replace("'y'", "'m'"), ["m.py: model, line 8", "`m` duplicated", "name of its own"]),
+    "no parameter": (TABLE, MINE, LINE.replace("numpyro.sample('m', dist.Normal(0, 5))", "2.0"), ["m.py", "no latent site"]),
+    "an import that fails": (TABLE, MINE, f"import nothing_there\n{LINE}", ["m.py, line", "nothing_there"]),
+    "an improper prior drawn": (
+        TABLE, data(SIMULATED.replace("TRUTH", "prior")), LINE.replace("dist.Normal(0, 5)", IMPROPER),
+        ["simulate: truth", "'m' is improper", "give the true values"],
+    ),
+    "a truth too few": (TABLE, data(SIMULATED.replace("TRUTH", "{}")), LINE, ["truth", "no value for the site 'm'"]),
+    "a truth too many": (TABLE, data(SIMULATED.replace("TRUTH", "{m: 1, b: 2}")), LINE, ["truth", "no site 'b'"]),
+    "a truth that is text": (TABLE, data(SIMULATED.replace("TRUTH", "{m: steep}")), LINE, ["truth", "'steep'", "a number"]),
+}  # fmt: skip
+
+
+def put(project, study, table, text, model):
+    """Write a study with a table and a model of its own."""
+    (project / f"{study}.csv").write_text(table)
+    (project / f"{study}.py").write_text(IMPORTS + model)
+    (project / f"config/studies/{study}.yaml").write_text(text.replace("t.csv", f"{study}.csv").replace("m.py", f"{study}.py"))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A project's folder, as far as `make check` needs it."""
+    folder = tmp_path_factory.mktemp("place")
+    shutil.copytree(ROOT / "config", folder / "config")
+    return folder
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_check_names_the_fault(place, monkeypatch, name):
+    monkeypatch.setenv("XLA_FLAGS", "")
+    monkeypatch.chdir(place)
+    *content, parts = FAULTS[name]
+    put(place, "t", *content)
+    (sentence,) = check("t")
+    assert "\n" not in sentence
+    assert_parts(sentence, [part.replace("m.py", "t.py") for part in parts])
+
+
+def test_a_check_lists_all_faults_at_once(place):
+    """Of a study file, of a table, and of models and data together; each kind hides the next."""
+    put(place, "a", TABLE, f"titel: x\n{MINE}cheks: {{}}\n".replace("method: nuts", "method: nut"), LINE)
+    put(
+        place,
+        "b",
+        TABLE,
+        MINE.replace("draws: 20", "draws: -3").replace("m: {file: m.py}", "m: {file: no.py}, n: {file: none.py}"),
+        LINE,
+    )
+    put(place, "c", TABLE.replace("1,0.5", "inf,0.5").replace(",6", ","), MINE, LINE)
+    put(
+        place,
+        "d",
+        TABLE.replace("1,0.5", "1,0"),
+        MINE.replace("m.py}", "m.py}, n: {file: no_such.py}").replace("no_such", "dd"),
+        LINE,
+    )
+    (place / "dd.py").write_text(IMPORTS + LINE.replace("'m'", "'draw'"))
+    environment = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"}
+    command = [sys.executable, "-m", "posterity", "a", "b", "c", "d"]
+    environment["PYTHONPATH"] = str(ROOT / "workflow/lib")
+    run = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert "Traceback" not in run.stderr
+    found = [line for line in run.stderr.splitlines() if line.startswith("posterity: ")]
+    for study, parts in {
+        "a": ["'titel'", "'cheks'", "'nut'"],
+        "b": ["-3", "no.py", "none.py"],
+        "c": ["row 1", "'x' is inf", "row 4", "'y' is missing"],
+        "d": ["'e' is 0", "d.py", "dd.py", "'draw'"],
+    }.items():
+        mine = "\n".join(line for line in found if f"{study}.yaml" in line or f"{study}.csv" in line or f"{study}.py" in line)
+        assert_parts(mine, parts)
+    assert "10 faults found" in run.stdout, run.stdout + run.stderr
+
+
+@pytest.mark.long
+def test_a_run_names_every_fault_too(project):
+    """One run over a study for each fault: each is told in one sentence, and there is a result for none."""
+    studies = {f"s{i}": name for i, name in enumerate(FAULTS)}
+    for study, name in studies.items():
+        put(project, study, *FAULTS[name][:3])
+    early = [study for study, name in studies.items() if name == "a table of no bytes"]
+    run = snakemake(project, "-k", "--config", "studies=" + ",".join(s for s in studies if s not in early), "--", "fits")
+    assert run.returncode != 0
+    assert "Traceback" not in run.stdout
+    for study, name in studies.items():
+        if study in early:
+            assert_parts(told(project, studies=study)[0], [f"{study}.csv", "it is empty"])
+            continue
+        found = {
+            line for line in run.stdout.splitlines() if line.startswith((f"posterity: data {study}:", f"posterity: fit {study}/"))
+        }
+        assert len(found) == 1, (name, found)
+        parts = [part.replace("t.csv", f"{study}.csv").replace("m.py", f"{study}.py") for part in FAULTS[name][3]]
+        assert_parts(found.pop(), parts)
+    assert not list(project.glob("results/s*/*/*/posterior.nc"))
+
+
+@pytest.mark.long
+def test_where_no_start_has_a_finite_density(project):
+    """Observations that no draw of the prior allows, for each method; and covariates of predictions that are not there."""
+    methods = (
+        "fits:\n  nuts: {method: nuts, chains: 1, warmup: 20, draws: 20}\n  svi: {method: svi, steps: 100, draws: 30, starts: 3}\n"
+    )
+    text = MINE.partition("fits:")[0] + methods + "  map: {method: map, starts: 2}\n"
+    put(project, "narrow", TABLE, text, LINE.replace("dist.Normal(m * x, e)", "dist.Uniform(0 * m, 4)"))
+    put(project, "factor", TABLE, text, LINE + "    numpyro.factor('f', jnp.where(m > -1e9, -jnp.inf, 0.0))\n")
+    put(project, "unknown", TABLE, f"{MINE}predict: {{at: {{z: 3}}}}\n", LINE)
+    put(project, "missing", TABLE, f"{MINE}predict: {{at: {{x: [3, 4]}}}}\n", LINE)
+    sentences = told(project, "-k", "--", "fits", "predictions", studies="narrow,factor,unknown,missing")
+    for method in ("nuts", "svi", "map"):
+        (sentence,) = [line for line in sentences if line.startswith(f"posterity: fit narrow/m/{method}: ")]
+        assert_parts(sentence, ["narrow.py", "not finite at any start", "site 'y' is finite in 0 of 100"])
+        (sentence,) = [line for line in sentences if line.startswith(f"posterity: fit factor/m/{method}: ")]
+        assert_parts(sentence, ["factor.py", "not finite at any start", "numpyro.factor"])
+    for study, parts in {
+        "unknown": ["predict: at", "z is no covariate"],
+        "missing": ["predict: at", "e is a covariate", "too"],
+    }.items():
+        (sentence,) = [line for line in sentences if line.startswith(f"posterity: predict {study}/m/f: ")]
+        assert_parts(sentence, [f"{study}.yaml", *parts])
+    assert len(sentences) == 8, sentences
+
+
+# Artefacts and the places they are in
+
+
+def cut(file, _):
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def overwrite(file, _):
+    file.write_text("These are notes.\n")
+
+
+def exchange(file, other):
+    shutil.copyfile(other, file)
+
+
+@pytest.mark.long
+def test_artefacts_that_are_damaged_or_of_another_study(study):
+    """The next stage refuses them by name, and what follows from them stays as it was; deleted, they are made again."""
+    shutil.copy2(study / "config/studies/other.yaml", study / "config/studies/twin.yaml")
+    assert (
+        snakemake(study, "--config", "studies=other,twin", "--", "diagnoses", "results/other/figures/line_a_corner.svg").returncode
+        == 0
+    )
+    results = study / "results/other"
+    diagnosis = results / "line/a/diagnosis.nc"
+    for artefact_of in ("data.nc", "line/a/posterior.nc", "line/a/predictive.nc"):
+        file = results / artefact_of
+        whole, times, judged = file.read_bytes(), file.stat(), diagnosis.read_bytes()
+        for spoil in (cut, overwrite, exchange):
+            spoil(file, study / "results/twin" / artefact_of)
+            sentences = told(study, "--", "diagnoses")
+            for sentence in sentences:
+                assert_parts(sentence, [f"results/other/{artefact_of}", "delete it and run again"])
+                assert ("belongs to other inputs" if spoil is exchange else "is damaged") in sentence
+            assert diagnosis.read_bytes() == judged
+            file.write_bytes(whole)
+            os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+        overwrite(file, None)
+        file.unlink()
+        run = snakemake(study, "--config", "studies=other", "--", "diagnoses")
+        assert run.returncode == 0, run.stdout[-3000:]
+        assert "line" in artefact.read(diagnosis, study="other").attrs["model"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "parts"),
+    [
+        ("a file", ["results", "this is a file", "move it away"]),
+        ("read-only", ["/sys/kernel", "cannot be written", "results/"]),
+        ("nowhere", ["results", "leads to /nowhere/results", "not there"]),
+    ],
+)
+def test_results_that_cannot_be_written(study, kind, parts):
+    (study / "results").rmdir()
+    if kind == "a file":
+        (study / "results").write_text("Mine.\n")
+    else:
+        (study / "results").symlink_to("/sys/kernel" if kind == "read-only" else "/nowhere/results")
+    assert_parts(refused(study, "datasets"), parts)
+
+
+@contextmanager
+def small_disk(place, size):
+    """Mount a small file system; skip the test where that is not allowed."""
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+@pytest.mark.long
+def test_a_disk_that_gets_full(study):
+    """The sentence names the file and the disk, also where the log cannot be written any more, and no part of a file is left."""
+    with small_disk(study / "results", "44k"):
+        assert_parts(refused(study, "fits"), ["results/other/line/a/posterior.nc", "cannot be written", "disk", "0.0 MB free"])
+        assert (study / "results/other/data.nc").is_file()
+        assert not [file for file in (study / "results/other/line").rglob("*") if file.is_file()]
+        try:
+            (study / "results/rest").write_bytes(bytes(10**6))
+        except OSError:
+            assert_parts(refused(study, "fits"), [str(study / "results"), "cannot be written", "No space left"])
+
+
+@pytest.mark.long
+def test_a_project_that_cannot_be_written(study):
+    with small_disk(study / "results", "4m"):
+        project = study / "results/project"
+        shutil.copytree(study, project, symlinks=True, ignore=shutil.ignore_patterns("results"))
+        subprocess.run(["mount", "-o", "remount,ro", study / "results"], check=True)
+        assert_parts(refused(project, "datasets"), [str(project), "cannot be written", "Read-only"])
 
 
 @pytest.mark.long
 def test_a_strict_run_stops_at_a_failed_verdict_and_keeps_the_evidence(study):
-    edit(study, "config/studies/other.yaml", ", expect: {line: {a: {ppc: fail}}}", "")
+    edit(study, "config/studies/other.yaml", "chains: 1, warmup: 200, draws: 60", "chains: 2, warmup: 400, draws: 500")
     run = snakemake(study, "--config", "studies=other", "strict=true", "--", "results/other/gate.txt")
     assert run.returncode != 0
     sentence = next(line for line in run.stdout.splitlines() if line.startswith("posterity: gate"))
-    assert "model line, fit a: ppc: " in sentence
+    assert "model line, fit a: " in sentence
+    assert "ppc: " in sentence
     assert (study / "results/other/verdict.nc").is_file()
     assert (study / "results/other/line/a/posterior.nc").is_file()
     assert snakemake(study, "--config", "studies=other", "--", "verdicts").returncode == 0

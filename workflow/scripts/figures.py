@@ -20,8 +20,12 @@ def figures(inputs: dict[str, str | list[str]], svg: str, png: str, study: str, 
     `inputs` are the paths of the artefacts, by name. Raises UserError for artefacts that cannot be read or are another study's.
     """
     figure = settings["figure"]
+    of_model, of_fit = {"model": figure["model"]}, {"model": figure["model"], "fit": figure["fit"]}
+    of = {"prior": of_model, "posterior": of_fit, "predictive": of_fit, "sensitivity": of_fit}
     artefacts = {
-        name: [artefact.read(one, study=study) for one in path] if isinstance(path, list) else artefact.read(path, study=study)
+        name: [artefact.read(one, study=study) for one in path]
+        if isinstance(path, list)
+        else artefact.read(path, study=study, **of.get(name, {}))
         for name, path in inputs.items()
     }
     with artefact.replaced(svg) as svg_beside, artefact.replaced(png) as png_beside:

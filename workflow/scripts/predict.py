@@ -65,12 +65,11 @@ def predict(
     )
     if "at" in settings:
         where = f"config/studies/{study}.yaml: predict: at"
-        there, covariates, values, drawn = prediction.elsewhere(
-            id, spec, settings["at"], table, latent, seed, where, study, id, name, "predict", "at"
-        )
-        groups["predictions"] = prediction.posterior_dataset(there, values, chains, covariates)
-        groups["predictions"].attrs["drawn_anew"] = ", ".join(drawn)
-        groups["predictions_constant_data"] = covariates
+        there = prediction.place(id, spec, settings["at"], table, seed, where)
+        values = prediction.elsewhere(there, latent, seed, study, id, name, "predict", "at")
+        groups["predictions"] = prediction.posterior_dataset(there.model, values, chains, there.covariates)
+        groups["predictions"].attrs["drawn_anew"] = ", ".join(there.drawn)
+        groups["predictions_constant_data"] = there.covariates
     groups |= model.data_groups(bound, table)
     groups["posterior"] = thinned[[site for site in sample if thinned[site].isel(chain=0, draw=0).size <= SMALL]]
     groups["sample_stats"] = thin(artefact.group(fit, "sample_stats"), step)

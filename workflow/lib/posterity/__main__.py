@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from posterity import device, notebook
-from posterity.errors import UserError
+from posterity.errors import UserError, hint
 from posterity.study import simulation_model
 
 
@@ -26,9 +26,10 @@ def check(name: str) -> list[str]:
     print(f"study {name}: {', '.join(map(str, data.data_vars)) or 'no data'}{f' ({sizes})' if sizes else ''}")
     device.prepare(1, study["precision"])
     from posterity import model as models
-    from posterity import preflight
+    from posterity import prediction, preflight
 
-    found = []
+    where = f"config/studies/{name}.yaml"
+    found, known = [], set(data.data_vars)
     for id, spec in study["models"].items():
         print(f"  model {id}: {spec['function']} of {spec['file']}")
         try:
@@ -45,7 +46,17 @@ def check(name: str) -> list[str]:
             print(f"    ({argument} has to stay a concrete number: other values of it are another program)")
         if bound.improper:
             print(f"    (the prior of {', '.join(bound.improper)} is improper: there is no prior predictive)")
-        found += preflight.faults(bound, data, source)
+        known |= {*bound.names("observed")}
+        if faults := preflight.faults(bound, data, source):
+            found += faults
+        elif "at" in study["predict"]:
+            try:
+                prediction.place(id, spec, study["predict"]["at"], data, study["seed"], f"{where}: predict: at")
+            except UserError as error:
+                found.append(str(error))
+    for variable in study["checks"].get("prior_predictive", {}):
+        if variable not in known:
+            found.append(f"{where}: checks: prior_predictive: there is no observed variable '{variable}': {hint(variable, known)}")
     return found
 
 

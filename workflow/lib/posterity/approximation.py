@@ -43,7 +43,10 @@ def of_loss(optimisation: xr.Dataset, limit: float | dict) -> Check:
         "loss", fall if not abs(fall) < 3 * error else 0.0, limit, message + ("; run more steps" if fall > 3 * error else "")
     )
     if found.status == "pass" and 3 * error > 1:
-        return Check(**vars(found) | {"status": "warn", "message": f"{message}: too noisy to say; take more particles"})
+        return Check(
+            **vars(found)
+            | {"status": "warn", "message": f"{message}: too noisy to say; take a smaller step_size, or more particles"}
+        )
     return found
 
 

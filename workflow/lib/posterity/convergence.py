@@ -11,12 +11,13 @@ def of_summary(summary: xr.Dataset, chains: int, limits: dict, latent: set[str] 
     """
     Check R-hat, effective sample sizes and Monte Carlo errors of a summary (see `statistics.summarise`).
 
-    A scalar that never changes is left out, unless it belongs to a site in `latent`: then the chains are stuck, and it fails, as
-    does one with draws that are not finite. Independent draws (`chains` is 0) have no R-hat.
+    A scalar that never changes is left out (a Cholesky factor has some), unless a whole site in `latent` never changes: then the
+    chains are stuck, and it fails, as does one with draws that are not finite. Independent draws (`chains` is 0) have no R-hat.
     """
     sites = np.array([str(label).partition("[")[0] for label in summary["parameter"].values])
     still = summary["sd"].values == 0
-    moving = summary.isel(parameter=np.flatnonzero(~still | np.isin(sites, list(latent))))
+    stuck = np.isin(sites, [site for site in latent if still[sites == site].all()])
+    moving = summary.isel(parameter=np.flatnonzero(~still | stuck))
     names = ("rhat", "ess_bulk", "ess_tail", "mcse")
     if not moving.sizes["parameter"]:
         return [not_applicable(name, "no parameter has draws that differ") for name in names]
@@ -29,7 +30,7 @@ def of_summary(summary: xr.Dataset, chains: int, limits: dict, latent: set[str] 
         ("rhat", "largest R-hat", True),
         ("ess_bulk", "smallest bulk ESS", False),
         ("ess_tail", "smallest tail ESS", False),
-        ("mcse", "largest Monte Carlo error of a mean, in posterior sd", True),
+        ("mcse", "largest Monte Carlo error of a mean (in units of its sd)", True),
     ):
         values = np.where(np.isnan(columns[name].values), np.inf if largest else -np.inf, columns[name].values)
         at = int(values.argmax() if largest else values.argmin())

@@ -24,6 +24,14 @@ def study(name: str) -> dict:
     return load_study(name, settings["defaults"])
 
 
+def arguments(name: str, model: str, fit: str) -> dict:
+    """Give what the stages fit and predict share: `stage("fit")(data, output, settings=..., **arguments(study, model, fit))`."""
+    settings = study(name)
+    spec = settings["models"][model]
+    made = {"seed": settings["seed"], "precision": settings["precision"], "files": [spec["file"]]}
+    return {"study": name, "id": model, "name": fit, "spec": spec} | made
+
+
 def script(stage: str) -> ModuleType:
     """Import the script of a stage. Raises UserError for a stage that is not there."""
     file = SCRIPTS / f"{stage}.py"
@@ -41,13 +49,13 @@ def load(name: str, results: str | Path = "results") -> xr.DataTree:
     """
     Load all artefacts of a study as one tree: `tree["outliers/nuts/posterior"]`, `tree["data"]`, `tree["comparison/models"]`.
 
-    Groups of data.nc stand at the top, those of a model's prior.nc below the model, those of a fit's artefacts below model and fit;
-    of groups that several artefacts repeat for ArviZ the first is kept (posterior.nc before predictive.nc). Groups of the study's
-    own artefacts stand below `comparison` and `verdict`. Attributes of each node say which file it came from. Raises UserError if
-    nothing is there, or a file cannot be read.
+    Groups of data.nc stand at the top, those of a model's prior.nc below the model, those of a fit's artefacts below model and fit,
+    and those of predictive.nc, which holds fewer draws, below `predictive` there (so that ArviZ finds what belongs together).
+    Groups of the study's own artefacts stand below `comparison` and `verdict`. Attributes of each node say which file it came
+    from. Raises UserError if nothing is there, or a file cannot be read.
     """
     folder, nodes = Path(results) / name, {}
-    files = {"": ["data"], "*/": ["prior"], "*/*/": ["posterior", "predictive", "sensitivity", "diagnosis", "calibration"]}
+    files = {"": ["data"], "*/": ["prior"], "*/*/": ["posterior", "predictive", "sensitivity", "diagnosis"]}
     paths = [path for place, stems in files.items() for stem in stems for path in sorted(folder.glob(f"{place}{stem}.nc"))]
     paths += [path for stem in ("comparison", "verdict") if (path := folder / f"{stem}.nc").is_file()]
     if not paths:
@@ -55,8 +63,7 @@ def load(name: str, results: str | Path = "results") -> xr.DataTree:
     for path in paths:
         tree = artefact.read(path, study=name)
         parts = path.parent.relative_to(folder).parts or ((path.stem,) if path.stem in ("comparison", "verdict") else ())
+        parts = (*parts, "predictive") if path.stem == "predictive" else parts
         for group, values in tree.children.items():
-            place = "/".join([*parts, str(group)])
-            if place not in nodes:
-                nodes[place] = values.to_dataset().assign_attrs(values.attrs | {"file": str(path)})
+            nodes["/".join([*parts, str(group)])] = values.to_dataset().assign_attrs(values.attrs | {"file": str(path)})
     return xr.DataTree.from_dict(nodes, name=name)

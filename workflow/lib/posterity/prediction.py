@@ -1,5 +1,7 @@
 """Run a model for many draws at once: prior draws, posterior predictions, log-likelihoods, log priors, test statistics."""
 
+from dataclasses import dataclass
+
 import jax
 import numpy as np
 import xarray as xr
@@ -49,18 +51,22 @@ def posterior(model: Model, latent: dict[str, np.ndarray], seed: int, *names: st
     return _over_draws(run, (_keys(draws, seed, *names), latent), model.traced)
 
 
-def elsewhere(
-    id: str, spec: dict, at: dict, data: xr.Dataset, latent: dict[str, np.ndarray], seed: int, where: str, *names: str
-) -> tuple[Model, xr.Dataset, dict[str, np.ndarray], list[str]]:
+@dataclass(frozen=True)
+class Place:
+    """New covariates, the model bound to them, and the latent sites that belong to the rows and have to be drawn anew."""
+
+    model: Model
+    covariates: xr.Dataset
+    drawn: list[str]
+
+
+def place(id: str, spec: dict, at: dict, data: xr.Dataset, seed: int, where: str) -> Place:
     """
-    Predict at new covariates.
+    Bind a model to new covariates.
 
-    `at` gives a covariate by variable (see `design.covariates`); what does not go along the rows is taken from the data. `latent`
-    are draws, each of shape (draws, ...). A latent site whose shape follows the number of rows belongs to the rows that were
-    fitted; it is drawn anew, from its distribution given the others.
-
-    Returns the model bound to the new covariates, these covariates, observed and deterministic sites by name, each of shape
-    (draws, ...), and the latent sites that were drawn anew. Raises UserError for a covariate that is missing or unknown.
+    `at` gives a covariate by variable (see `design.covariates`); what does not go along the rows is taken from the data. A latent
+    site whose shape follows the number of rows belongs to the rows that were fitted. Raises UserError for a covariate that is
+    missing or unknown, and for a model that cannot be bound to them.
     """
     fitted = bind(id, spec, data)
     known = [spec["arguments"].get(argument, argument) for argument in fitted.arguments]
@@ -70,9 +76,8 @@ def elsewhere(
             raise UserError(f"{where}: {name} is no covariate of {fitted.name}: {hint(name, free)}")
     dims = {dim for name in at for dim in data[name].dims}
     if len(dims) != 1:
-        raise UserError(
-            f"{where}: the covariates {', '.join(at)} lie along {', '.join(map(str, dims)) or 'no dimension'}; give those of one"
-        )
+        lie = ", ".join(map(str, dims)) or "no dimension"
+        raise UserError(f"{where}: the covariates {', '.join(at)} lie along {lie}; give those of one")
     rows = str(dims.pop())
     new = covariates(at, rows, seed, where)
     if rows not in new.sizes:
@@ -80,10 +85,8 @@ def elsewhere(
     missing = [name for name in free if rows in data[name].dims and name not in at]
     if missing:
         raise UserError(f"{where}: {missing[0]} is a covariate of {fitted.name} too; give it as well, as a number or a list")
-    new = xr.Dataset(
-        {name: values if values.dims else values.expand_dims({rows: new.sizes[rows]}) for name, values in new.data_vars.items()},
-        new.coords,
-    )
+    along = {name: one if one.dims else one.expand_dims({rows: new.sizes[rows]}) for name, one in new.data_vars.items()}
+    new = xr.Dataset(along, new.coords)
     for name in new.data_vars:
         new[name].attrs = dict(data[name].attrs)
     new = new.merge(data[[name for name in free if rows not in data[name].dims]])
@@ -98,17 +101,26 @@ def elsewhere(
     for name in drawn:
         if name in bound.improper:
             raise UserError(f"{where}: the site '{name}' has an improper prior, so that no new values of it can be drawn")
-    kept = {name: values for name, values in latent.items() if name not in drawn}
-    wanted = [*bound.names("observed"), *bound.names("deterministic")]
+    return Place(bound, new.drop_vars(list(fitted.observing)), drawn)
+
+
+def elsewhere(there: Place, latent: dict[str, np.ndarray], seed: int, *names: str) -> dict[str, np.ndarray]:
+    """
+    Predict at new covariates for draws of the latent sites, each of shape (draws, ...).
+
+    Latent sites that belong to the rows are drawn anew, from their distribution given the others. Returns observed and
+    deterministic sites by name, each of shape (draws, ...).
+    """
+    kept = {name: values for name, values in latent.items() if name not in there.drawn}
+    wanted = [*there.model.names("observed"), *there.model.names("deterministic")]
 
     def run(inputs, traced):
         key, values = inputs
-        messages = predictive(bound, key, values, traced)
+        messages = predictive(there.model, key, values, traced)
         return {name: messages[name]["value"] for name in wanted}
 
     draws = len(next(iter(latent.values())))
-    values = _over_draws(run, (_keys(draws, seed, *names), kept), bound.traced)
-    return bound, new.drop_vars(list(fitted.observing)), values, drawn
+    return _over_draws(run, (_keys(draws, seed, *names), kept), there.model.traced)
 
 
 def _keys(draws: int, seed: int, *names: str) -> np.ndarray:

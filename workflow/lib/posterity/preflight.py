@@ -6,7 +6,7 @@ import xarray as xr
 from numpyro.distributions import constraints
 
 from posterity.errors import UserError
-from posterity.model import Model, conditioned, predictive
+from posterity.model import Model, base, conditioned, predictive
 from posterity.randomness import key
 
 DRAWS = 3  # a fault of the data is there whatever the latent values are; one of the latent values is not
@@ -59,12 +59,11 @@ def misfits(model: Model) -> list[str]:
     found, shapes = [], _shapes(model)
     for name in model.names("observed"):
         values, distribution, _, unfit = shapes[name]
-        if unfit:
+        if unfit:  # by the rank of their shape
             found.append(
-                f"{model.file}: site '{name}': observations of shape {model.sites[name].shape} are no values of "
+                f"{model.file}: site '{name}': observations of shape {values} are no values of "
                 f"{model.sites[name].distribution} ({unfit}); give them the shape of one draw"
             )
-            fitting = False
             continue
         try:
             together = np.broadcast_shapes(values, distribution)
@@ -80,7 +79,7 @@ def misfits(model: Model) -> list[str]:
 
 
 def _shapes(model: Model) -> dict[str, tuple]:
-    """By sampled site: the batch shape of its values, that of its distribution, whether it is discrete, and why values do not fit."""
+    """By sampled site: the batch shape of its values, that of its distribution, whether it is discrete, why values do not fit."""
     found = {}
 
     def run(traced):
@@ -89,7 +88,7 @@ def _shapes(model: Model) -> dict[str, tuple]:
                 event = site["fn"].event_dim
                 shape, unfit = np.shape(site["value"]), ""
                 try:
-                    site["fn"].support(site["value"])
+                    base(site["fn"]).support(site["value"])
                 except ValueError as error:
                     unfit = str(error)
                 found[name] = (shape[: len(shape) - event], site["fn"].batch_shape, site["fn"].support.is_discrete, unfit)

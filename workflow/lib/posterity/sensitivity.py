@@ -46,7 +46,9 @@ def _in_words(prior: float, likelihood: float) -> str:
 
 def check(found: xr.Dataset, limit: float | dict) -> Check:
     """Check the largest sensitivity to the prior."""
-    if not found.sizes.get("parameter", 0):
+    if not found.data_vars:
+        return not_applicable("sensitivity", "there are no data, so that prior and posterior are one")
+    if not found.sizes["parameter"]:
         return not_applicable("sensitivity", "no parameter has draws enough that differ")
     if np.isnan(found["prior"]).all():
         return not_applicable("sensitivity", "the prior is flat: there is nothing to scale")

@@ -86,13 +86,15 @@ def khat(log_weights: np.ndarray) -> float:
     """
     Compute the Pareto k-hat of importance weights, shape (draw,) (Vehtari et al. 2024, JMLR 25, 72, section 3.2).
 
-    Weights that do not differ have 0; weights that are not finite have infinity.
+    Weights that do not differ have 0; weights that are not finite, or too few for a tail (a fifth of them, five at least), have
+    infinity.
     """
-    if not np.isfinite(log_weights).all():
+    if log_weights.size < 25 or not np.isfinite(log_weights).all():
         return np.inf
     if np.ptp(log_weights) < 1e-9:
         return 0.0
-    return float(array_stats.psislw(-log_weights)[1])  # ArviZ takes the logarithms of the densities that are divided by
+    value = float(array_stats.psislw(-log_weights)[1])  # ArviZ takes the logarithms of the densities that are divided by
+    return np.inf if np.isnan(value) else value
 
 
 def power_scaling(draws: np.ndarray, log_density: np.ndarray) -> np.ndarray:
@@ -103,7 +105,7 @@ def power_scaling(draws: np.ndarray, log_density: np.ndarray) -> np.ndarray:
     cumulative Jensen-Shannon distance for each scalar (Kallioinen et al. 2024, Statistics and Computing 34, 57, section 3). A
     density that is the same everywhere moves nothing: zeros.
     """
-    if np.ptp(log_density) < 1e-9 * max(1.0, float(np.abs(log_density).max())):
+    if not len(draws) or np.ptp(log_density) < 1e-9 * max(1.0, float(np.abs(log_density).max())):
         return np.zeros(len(draws))
     alphas = (0.99, 1.01)
     weights = []

@@ -94,8 +94,8 @@ def _sentence(error: jsonschema.ValidationError) -> str:
     match error.validator:
         case "additionalProperties":
             known = error.schema.get("properties", {})
-            unknown = next(key for key in error.instance if key not in known)
-            return f"{place}unknown key '{unknown}': {hint(unknown, known)}"
+            unknown = [key for key in error.instance if key not in known]
+            return place + "; ".join(f"unknown key '{key}': {hint(key, known)}" for key in unknown)
         case "required":
             missing = next(key for key in error.validator_value if key not in error.instance)
             return f"{place}the key '{missing}' is missing; add it ({error.schema.get('title', 'see config/README.md')})"

@@ -10,6 +10,7 @@ from posterity.plots import style
 from posterity.plots.data import ordered_interval
 from posterity.plots.variables import variables
 
+FEW = 10  # rows; fewer are drawn one by one
 MOST = 4  # panels
 
 
@@ -37,7 +38,7 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     for site, axes in zip(shown, panels[:, 0], strict=True):
         bounds, median = ordered_interval(predicted[site], options)
         label = f"{style.interval_text(options)} predicted"
-        if len(horizontal) > 1:
+        if len(horizontal) >= FEW:
             axes.fill_between(horizontal[order], *bounds[order].T, color=style.MODEL, alpha=0.25, lw=0, label=label)
             axes.plot(horizontal[order], median[order], color=style.MODEL, lw=1.8, label="median predicted")
         else:
