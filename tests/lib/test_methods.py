@@ -74,6 +74,7 @@ def test_svi_finds_a_gaussian_posterior(bound):
     assert abs(result.optimisation["loss"].values[-200:].mean() + log_evidence) < 0.05
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("guide", "settings"), [("AutoNormal", {}), ("AutoLowRankMultivariateNormal", {})])
 def test_the_guides_hit_the_conjugate_coin(bound, guide, settings):
     result = svi.fit(bound(COIN, TOSSES), SVI | settings | {"guide": guide}, 1, ("coin", guide))
@@ -83,6 +84,7 @@ def test_the_guides_hit_the_conjugate_coin(bound, guide, settings):
     assert abs(draws.std() / exact[1] - 1) < 0.1
 
 
+@pytest.mark.long
 def test_a_flow_comes_closer_than_a_gaussian(bound):
     """A curved posterior: the mean of y is the product of two numbers."""
     source = """

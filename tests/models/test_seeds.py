@@ -216,6 +216,7 @@ def test_it_is_understood_and_can_be_run_forward(name, tmp_path):
         assert one.sites["parallax"].dims == ("cluster",)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["model_reparam(X, Y, E)", "model(u, y=None)", "model(data)"])
 def test_it_is_fitted(name, tmp_path):
     one, _, _ = bound(name, tmp_path)
