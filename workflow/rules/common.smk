@@ -155,7 +155,9 @@ def fit_of(wildcards):
     fits = catalogue.fits_of(study_of(wildcards), wildcards.model)
     if wildcards.fit not in fits:
         place = f"results/{wildcards.study}/{wildcards.model}/{wildcards.fit}"
-        stop(f"{place}: model {wildcards.model} of study {wildcards.study} has no fit '{wildcards.fit}': {hint(wildcards.fit, fits)}")
+        stop(
+            f"{place}: model {wildcards.model} of study {wildcards.study} has no fit '{wildcards.fit}': {hint(wildcards.fit, fits)}"
+        )
     return study_of(wildcards)["fits"][wildcards.fit]
 
 
