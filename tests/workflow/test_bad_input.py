@@ -113,6 +113,7 @@ def test_a_missing_value_is_named_by_its_row(study):
     assert_parts(refused(study, "datasets"), ["row 4", "'y' is missing"])
 
 
+@pytest.mark.long
 def test_faults_of_a_rerun_leave_earlier_results_untouched(study):
     """A zero error bar, a model that does not import, a model that fails: what was there before stays as it was."""
     assert snakemake(study, "--config", "studies=other", "--", "fits", "priors").returncode == 0

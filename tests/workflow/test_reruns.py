@@ -81,7 +81,7 @@ EDITS = {
     "a figure option": (OTHER, ("checks:", "figures: {lines: 10}\nchecks:"), figures(*ALL_FIGURES, fits=OTHER_FITS)),
     "the threshold of a check of draws": (SMALL, ("rhat: 1.1", "rhat: 1.2"), of("diagnose", "verdict", fits=SMALL_FITS)),
     "the threshold of a check of predictions": (SMALL, ("rhat: 1.1", "rhat: 1.1, ppc: 0.02"), of("diagnose", "verdict", fits=SMALL_FITS)),
-    "the threshold of the comparison": (SMALL, ("rhat: 1.1", "rhat: 1.1, loo: 0.6"), of("diagnose", "verdict", fits=SMALL_FITS)),
+    "the threshold of the comparison": (SMALL, ("loo: {warn: 2}", "loo: {warn: 3}"), of("diagnose", "verdict", fits=SMALL_FITS)),
     "an expectation": (OTHER, ("ppc: fail", "ppc: fail, rhat: warn"), of("verdict", fits=OTHER_FITS)),
     "the draws of one fit": (
         SMALL, ("draws: 500", "draws: 600"),

@@ -1,14 +1,21 @@
 """Summaries and convergence diagnostics of draws. This is the module that talks to ArviZ; the statistics are ArviZ's."""
 
 import warnings
+from functools import cache
 
 import numpy as np
 import xarray as xr
-from arviz_stats.base import array_stats
 
 from posterity.standins import drop
 
-drop()
+
+@cache
+def arviz():
+    """Import ArviZ's statistics of arrays, which takes half a second, where they are needed."""
+    from arviz_stats.base import array_stats
+
+    drop()
+    return array_stats
 
 
 def scalars(posterior: xr.Dataset, limit: int | None = None) -> tuple[list[str], np.ndarray]:
@@ -38,7 +45,7 @@ def interval(draws: np.ndarray, kind: str, probability: float) -> np.ndarray:
     if kind == "eti":
         tail = (1 - probability) / 2
         return np.moveaxis(np.quantile(draws, [tail, 1 - tail], axis=-1), 0, -1)
-    return np.asarray(array_stats.hdi(draws, probability, axis=-1))
+    return np.asarray(arviz().hdi(draws, probability, axis=-1))
 
 
 def summarise(posterior: xr.Dataset, kind: str, probability: float, limit: int | None = None) -> xr.Dataset:
@@ -59,10 +66,10 @@ def summarise(posterior: xr.Dataset, kind: str, probability: float, limit: int |
             "mean": pooled.mean(1),
             "sd": pooled.std(1, ddof=1),
             "median": np.median(pooled, 1),
-            "mcse": array_stats.mcse(draws, method="mean"),
-            "ess_bulk": array_stats.ess(draws, method="bulk"),
-            "ess_tail": array_stats.ess(draws, method="tail", prob=(0.05, 0.95)),
-            "r_hat": array_stats.rhat(chains) if chains.shape[2] >= 4 else np.full(len(labels), np.nan),
+            "mcse": arviz().mcse(draws, method="mean"),
+            "ess_bulk": arviz().ess(draws, method="bulk"),
+            "ess_tail": arviz().ess(draws, method="tail", prob=(0.05, 0.95)),
+            "r_hat": arviz().rhat(chains) if chains.shape[2] >= 4 else np.full(len(labels), np.nan),
         }
     bounds = interval(pooled, kind, probability)
     summary = xr.Dataset({name: ("parameter", np.asarray(values)) for name, values in columns.items()}, {"parameter": labels})
@@ -72,12 +79,12 @@ def summarise(posterior: xr.Dataset, kind: str, probability: float, limit: int |
 
 def bfmi(energy: np.ndarray) -> np.ndarray:
     """Compute the energy fraction of missing information of each chain (Betancourt 2016, arXiv:1604.00695), shape (chain,)."""
-    return np.asarray(array_stats.bfmi(energy))
+    return np.asarray(arviz().bfmi(energy))
 
 
 def thinned(draws: np.ndarray) -> np.ndarray:
     """Thin draws of one scalar, shape (chain, draw), so far that those left are nearly independent, by their bulk ESS."""
-    ess = float(array_stats.ess(draws[None], method="bulk")[0])
+    ess = float(arviz().ess(draws[None], method="bulk")[0])
     step = max(1, round(draws.size / ess)) if np.isfinite(ess) and ess > 0 else 1
     return draws[:, ::step]
 
@@ -93,7 +100,7 @@ def khat(log_weights: np.ndarray) -> float:
         return np.inf
     if np.ptp(log_weights) < 1e-9:
         return 0.0
-    value = float(array_stats.psislw(-log_weights)[1])  # ArviZ takes the logarithms of the densities that are divided by
+    value = float(arviz().psislw(-log_weights)[1])  # ArviZ takes the logarithms of the densities that are divided by
     return np.inf if np.isnan(value) else value
 
 
@@ -110,7 +117,7 @@ def power_scaling(draws: np.ndarray, log_density: np.ndarray) -> np.ndarray:
     alphas = (0.99, 1.01)
     weights = []
     for alpha in alphas:
-        raw = np.exp(array_stats.power_scale_lw(log_density, alpha=alpha, axis=(-2, -1)))
+        raw = np.exp(arviz().power_scale_lw(log_density, alpha=alpha, axis=(-2, -1)))
         weights.append(raw / raw.sum())
-    moved = [array_stats.power_scale_sense(one, *weights, *alphas) for one in draws]
+    moved = [arviz().power_scale_sense(one, *weights, *alphas) for one in draws]
     return np.array(moved, dtype=float)

@@ -1,14 +1,14 @@
 """The posterior, in pairs of parameters."""
 
-import corner
 import numpy as np
 from matplotlib.figure import Figure
 
 from posterity.artefact import group
 from posterity.plots import style
-from posterity.standins import drop
+from posterity.standins import absent
 
-drop()  # corner imports ArviZ
+with absent("arviz"):
+    import corner
 
 LEVELS = 1 - np.exp(-0.5 * np.array([1.0, 2.0]) ** 2)  # what lies within 1 and 2 sigma of a Gaussian in two dimensions
 
