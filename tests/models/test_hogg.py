@@ -1,6 +1,7 @@
 """The models of straight lines with outliers: known results of the paper, and simulation-based calibration."""
 
 import importlib.util
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -35,14 +36,17 @@ def points(select=slice(None)):
     return xr.Dataset({name: ("point", values.to_numpy(float)) for name, values in columns.items()})
 
 
-def fitted(function, data):
+@cache
+def fitted(function, first=0):
+    """The posterior from point `first` on."""
+    data = points(slice(first, None))
     bound = bind(function, {**SPEC, "function": function}, data)
     return bound.dataset(nuts.fit(bound, SETTINGS, 1, ("hogg", function)).posterior, ("chain", "draw"), data)
 
 
 def test_line_without_the_first_four_points_is_that_of_the_paper():
     """Exercise 1 of the paper: b = 34 +- 18, m = 2.24 +- 0.11, from points 5 to 20."""
-    summary = summarise(fitted("line", points(slice(4, None))), "eti", 0.68)
+    summary = summarise(fitted("line", 4), "eti", 0.68)
     assert abs(summary["mean"].sel(parameter="m") - 2.24) < 0.02
     assert abs(summary["mean"].sel(parameter="b") - 34) < 2
     assert abs(summary["sd"].sel(parameter="m") - 0.11) < 0.01
@@ -50,7 +54,7 @@ def test_line_without_the_first_four_points_is_that_of_the_paper():
 
 
 def test_the_mixture_finds_the_outliers():
-    posterior = fitted("outliers", points())
+    posterior = fitted("outliers")
     probability = posterior["p_outlier"].mean(("chain", "draw")).values
     assert set(np.flatnonzero(probability > 0.5) + 1) == {2, 3, 4}
     assert probability[[1, 2, 3]].min() > 0.95
@@ -62,7 +66,7 @@ def test_the_mixture_wins():
     """It predicts every one of the points that the line cannot, left out one by one; the line gets no weight."""
     trees, data = {}, points()
     for function in ("line", "outliers"):
-        posterior = fitted(function, data)
+        posterior = fitted(function)
         bound = bind(function, {**SPEC, "function": function}, data)
         latent = {name: posterior[name].values.reshape(-1, *bound.sites[name].shape) for name in bound.names("latent")}
         values = prediction.posterior(bound, latent, 1)

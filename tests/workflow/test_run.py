@@ -226,7 +226,17 @@ def test_a_stage_and_a_file_can_be_named(finished):
     planned = snakemake(finished, "-n", "-R", "fit", "--", "results/small/line/b/posterior.nc").stdout
     assert "fit of small, line, b" in planned
     assert "line_angle" not in planned
-    targets = ("datasets", "priors", "predictions", "sensitivities", "diagnoses", "comparisons", "all_figures", "all_tables", "verdicts")
+    targets = (
+        "datasets",
+        "priors",
+        "predictions",
+        "sensitivities",
+        "diagnoses",
+        "comparisons",
+        "all_figures",
+        "all_tables",
+        "verdicts",
+    )
     assert "Nothing to be done" in snakemake(finished, "-n", *targets).stdout
 
 
