@@ -4,6 +4,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from posterity import catalogue
 from posterity.errors import UserError
 from posterity.reference import reference
 from posterity.study import configuration, load, names, normalise, read_yaml
@@ -224,3 +225,12 @@ def test_comparisons_name_what_is_there(place):
         loaded(place, compare={"reference": "lime"})
     with pytest.raises(UserError, match="compare: fit: there is no fit 'nut'"):
         loaded(place, compare={"fit": "nut"})
+
+
+def test_the_kinds_of_figures_are_those_that_there_are(place):
+    kinds = yaml.safe_load((ROOT / "workflow/schemas/study.schema.yaml").read_text())["properties"]["figures"]["properties"][
+        "kinds"
+    ]
+    assert set(kinds["items"]["enum"]) == set(catalogue.KINDS)
+    drawn = catalogue.figures("mine", loaded(place, figures={"kinds": ["data", "graph"]}))
+    assert set(drawn) == {"line_nuts_data", "line_graph"}

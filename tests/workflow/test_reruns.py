@@ -14,6 +14,7 @@ FITS = {
 POINT, INDEPENDENT = {("other", "line", "c")}, {("other", "line", "d")}
 KINDS = ("data", "corner", "trace", "loss", "ppc", "predictions", "sensitivity")
 OF_MODEL = ("prior", "forest", "fits", "graph")
+OTHER_KINDS = ("data", "loss", "predictions", "sensitivity", "fits")  # what `other` asks for
 TABLES = {"small": ("parameters", "sensitivity", "models", "fits"), "other": ("parameters", "sensitivity", "fits")}
 
 
@@ -45,6 +46,8 @@ def of(*stages, fits=FITS):
 def shown(kind, fit):
     """Whether a fit has a figure of a kind."""
     study = fit[0]
+    if study == "other" and kind not in OTHER_KINDS:
+        return False
     if fit in POINT:
         return kind == "data"
     return kind in KINDS and not (
@@ -57,7 +60,12 @@ def shown(kind, fit):
 def figures(*kinds, fits=FITS):
     """The messages of figures of some kinds for some fits."""
     found = {f"figure {fit[1]}_{fit[2]}_{kind} of {fit[0]}" for fit in fits for kind in kinds if shown(kind, fit)}
-    found |= {f"figure {model}_{kind} of {study}" for study, model, _ in fits for kind in kinds if kind in OF_MODEL}
+    found |= {
+        f"figure {model}_{kind} of {study}"
+        for study, model, _ in fits
+        for kind in kinds
+        if kind in OF_MODEL and (study == "small" or kind in OTHER_KINDS)
+    }
     found -= {"figure line_angle_fits of small"}  # it has one fit
     return found | (
         {"figure comparison_models of small"} if "models" in kinds and any(study == "small" for study, _, _ in fits) else set()
@@ -78,7 +86,8 @@ EDITS = {
         SMALL, ("figures: {", "figures: {labels: {m: gradient}, "),
         figures(*ALL_FIGURES, fits=SMALL_FITS) | of("tables", fits=SMALL_FITS),
     ),
-    "a figure option": (OTHER, ("checks:", "figures: {lines: 10}\nchecks:"), figures(*ALL_FIGURES, fits=OTHER_FITS)),
+    "a figure option": (OTHER, ("figures: {", "figures: {lines: 10, "), figures(*ALL_FIGURES, fits=OTHER_FITS)),
+    "one more kind of figure": (OTHER, ("kinds: [data", "kinds: [graph, data"), {"figure line_graph of other", "verdicts on all studies"}),
     "the threshold of a check of draws": (SMALL, ("rhat: 1.1", "rhat: 1.2"), of("diagnose", "verdict", fits=SMALL_FITS)),
     "the threshold of a check of predictions": (SMALL, ("rhat: 1.1", "rhat: 1.1, ppc: 0.02"), of("diagnose", "verdict", fits=SMALL_FITS)),
     "the threshold of the comparison": (SMALL, ("loo: {warn: 2}", "loo: {warn: 3}"), of("diagnose", "verdict", fits=SMALL_FITS)),

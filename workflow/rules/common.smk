@@ -290,7 +290,8 @@ def figure_inputs(wildcards):
 def figure_settings(wildcards):
     figure, study = figure_of(wildcards), study_of(wildcards)
     bounds = study["checks"].get("prior_predictive", {}) if figure["kind"] == "prior" else {}
-    return {"options": study["figures"], "figure": figure, "title": study["title"], "bounds": bounds}
+    options = {key: value for key, value in study["figures"].items() if key != "kinds"}
+    return {"options": options, "figure": figure, "title": study["title"], "bounds": bounds}
 
 
 # For tables

@@ -70,6 +70,8 @@ def has_comparison(study: dict) -> bool:
 def _shown(kind: str, study: dict, model: str, fit: str, curve: bool) -> tuple[str, ...] | None:
     """Say which artefacts a figure needs; None where it makes no sense."""
     _, gives, needs, _ = KINDS[kind]
+    if kind not in study["figures"].get("kinds", KINDS):
+        return None
     if (study["data"] == "none" and kind in OF_DATA) or (fit and sampling(study, fit) not in gives):
         return None
     match kind:
