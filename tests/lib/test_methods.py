@@ -116,6 +116,11 @@ def test_svi_that_has_not_converged_is_caught(bound):
     assert "fail" in {approximation.of_guide(statistics, 0.7).status, approximation.of_loss(result.optimisation, 0.1).status}
 
 
+def test_svi_that_runs_away_is_told(bound):
+    with pytest.raises(UserError, match="the loss is not finite from step"):
+        svi.fit(bound(CONJUGATE, LINE), SVI | {"step_size": 1e5, "schedule": "constant", "steps": 500}, 1, ("away",))
+
+
 def test_the_check_of_the_loss_sees_a_fall_and_forgives_noise():
     rng = np.random.default_rng(3)
     size = xr.DataArray(np.full(5000, 0.1), dims="step")
@@ -124,6 +129,10 @@ def test_the_check_of_the_loss_sees_a_fall_and_forgives_noise():
     assert set(statuses) == {"pass"}
     falling = still[0] - np.linspace(0, 5, 5000)
     assert approximation.of_loss(xr.Dataset({"loss": ("step", falling), "step_size": size}), 0.1).status == "fail"
+    rising = still[0] + np.linspace(0, 5, 5000)
+    found = approximation.of_loss(xr.Dataset({"loss": ("step", rising), "step_size": size}), 0.1)
+    assert found.status == "fail"
+    assert "smaller step_size" in found.message
     broken = np.where(np.arange(5000) > 3000, np.nan, still[0])
     assert approximation.of_loss(xr.Dataset({"loss": ("step", broken), "step_size": size}), 0.1).status == "fail"
 
@@ -137,6 +146,24 @@ def test_map_is_the_maximum_of_the_density_of_the_parameters(bound):
     mean, _ = exact_line()
     result = maximum.fit(bound(CONJUGATE, LINE), MAP, 1, ("line",))
     np.testing.assert_allclose(result.point["b"], mean, rtol=1e-6)
+    assert approximation.of_optimum(result.optimisation, {"warn": 2}).status == "pass"
+
+
+def test_map_comes_to_rest_whatever_the_size_of_the_density(bound):
+    """Error bars that are much too small make a density of -1e7, beside which a weak parameter must not be forgotten."""
+    source = """
+def model(x, z, y):
+    b = numpyro.sample("b", dist.Normal(0, 10))
+    m = numpyro.sample("m", dist.Normal(0, 1))
+    numpyro.sample("z", dist.Normal(m, 1), obs=z)
+    with numpyro.plate("row", len(x)):
+        numpyro.sample("y", dist.Normal(b * x, 0.003), obs=y)
+"""
+    x = np.linspace(1, 2, 1000)
+    data = xr.Dataset({"x": ("row", x), "y": ("row", 2 * x + np.random.default_rng(1).normal(0, 0.5, 1000)), "z": 2.0})
+    result = maximum.fit(bound(source, data), MAP, 1, ("weak",))
+    assert result.optimisation["log_density"].values.max() < -1e7
+    assert result.point["m"] == pytest.approx(1.0, abs=1e-3)
     assert approximation.of_optimum(result.optimisation, {"warn": 2}).status == "pass"
 
 
@@ -157,10 +184,15 @@ def model(y):
 
 def test_an_optimum_that_is_none_fails():
     optimisation = xr.Dataset(
-        {"log_density": ("start", [-5.0, -3.0]), "gradient": ("start", [0.0, 2.0]), "steps": ("start", [3, 9])}
+        {
+            "log_density": ("start", [-5.0, -3.0]),
+            "rise": ("start", [0.0, 2.0]),
+            "gradient": ("start", [0.0, 0.0]),
+            "steps": ("start", [3, 9]),
+        }
     )
     assert approximation.of_optimum(optimisation, {"warn": 2}).status == "fail"
-    optimisation["gradient"][1] = 1e-6
+    optimisation["rise"][1] = 1e-9
     assert approximation.of_optimum(optimisation, {"warn": 2}).status == "warn"
     optimisation["log_density"][0] = -3.001
     assert approximation.of_optimum(optimisation, {"warn": 2}).status == "pass"
@@ -229,3 +261,9 @@ def test_sensitivity_is_arvizs_and_sees_a_strong_prior(bound):
             assert float(found[name]["likelihood"][0]) == pytest.approx(table.loc["mu", "likelihood"], rel=1e-6)
     status = {name: sensitivity.check(values, {"warn": 0.05}).status for name, values in found.items()}
     assert status == {"strong": "warn", "wide": "pass", "flat": "n/a"}
+
+
+def test_a_model_of_large_sites_alone_has_no_sensitivity():
+    found = sensitivity.measure(xr.Dataset(), xr.Dataset(), xr.Dataset(), 100)
+    assert found.sizes["parameter"] == 0
+    assert sensitivity.check(found, 0.05).status == "n/a"

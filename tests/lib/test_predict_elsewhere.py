@@ -97,6 +97,32 @@ def model(cluster, x, parallax, y=None):
     assert there["cluster"].dtype.kind == "i"
 
 
+def test_whole_numbers_stand_for_floats_where_the_data_have_floats(predict):
+    source = LINE.replace("m * x + c", "jnp.zeros_like(x).at[:].add(m * x * 0.5)")
+    _, _, values, _ = predict(source, {"x": [1, 2], "e": 1})
+    np.testing.assert_allclose(values["mu"], DRAWS["m"][:, None] * np.array([0.5, 1.0]))
+
+
+def test_groups_that_were_not_fitted_are_refused(predict):
+    source = """
+def model(school, y=None):
+    with numpyro.plate("schools", int(school.max()) + 1):
+        theta = numpyro.sample("theta", dist.Normal(0, 10))
+    numpyro.sample("y", dist.Normal(theta[school], 1), obs=y)
+"""
+    data = xr.Dataset({"school": ("row", [0, 1, 2]), "y": ("row", [1.0, 2.0, 3.0])})
+    with pytest.raises(UserError, match=r"'theta' was fitted with shape \(3,\).*groups that were not fitted"):
+        predict(source, {"school": [7, 1]}, data, {"theta": np.ones((N, 3))})
+
+
+def test_covariates_of_other_models_of_the_study_are_passed_over(predict):
+    data = DATA.assign(z=("point", [1.0, 1.0, 1.0]))
+    _, there, _, _ = predict(LINE, {"x": [1.0], "e": 0.1, "z": 5}, data)
+    assert "z" not in there
+    with pytest.raises(UserError, match="none of these is a covariate"):
+        predict(LINE, {"z": 5}, data)
+
+
 def test_the_loop_over_points(predict):
     source = """
 def model(x, e, y):

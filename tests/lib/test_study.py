@@ -201,6 +201,16 @@ def test_data_of_another_kind_replace_those_of_the_study_that_is_extended(place)
     assert set(load("made", DEFAULTS)["data"]) == {"simulate", "dim"}
 
 
+def test_a_model_in_another_file_and_another_table_replace_whole(place):
+    (place / "mine.py").write_text("def model(x, e, y=None): pass\n")
+    (place / "other.csv").write_text("t,e,y\n1,2,3\n")
+    child = {"extends": "mine", "data": {"file": "other.csv", "columns": {"t": "x", "e": "e", "y": "y"}}}
+    written(place, mine=BASE | {"models": {"line": {"model": "line"}}}, child=child | {"models": {"line": {"file": "mine.py"}}})
+    study = load("child", DEFAULTS)
+    assert study["models"]["line"]["file"] == "mine.py"
+    assert study["data"]["columns"] == {"t": "x", "e": "e", "y": "y"}
+
+
 @pytest.mark.parametrize(
     ("studies", "parts"),
     [
@@ -225,6 +235,16 @@ def test_comparisons_name_what_is_there(place):
         loaded(place, compare={"reference": "lime"})
     with pytest.raises(UserError, match="compare: fit: there is no fit 'nut'"):
         loaded(place, compare={"fit": "nut"})
+
+
+def test_a_comparison_that_cannot_be_is_told(place):
+    models, fits = {"line": {}, "b": {"model": "line"}}, {"nuts": {"method": "nuts", "models": ["line"]}, "svi": {"method": "svi"}}
+    study = loaded(place, models=models, fits=fits)
+    assert catalogue.compared(study) == ("svi", ["b", "line"])
+    with pytest.raises(UserError, match="compare: fit: 'nuts': a comparison needs two models"):
+        catalogue.compared(study | {"compare": {"fit": "nuts"}})
+    both = loaded(place, models=models, fits={"nuts": {"method": "nuts"}, "svi": {"method": "svi"}})
+    assert catalogue.compared(both)[0] == "nuts"
 
 
 def test_the_kinds_of_figures_are_those_that_there_are(place):

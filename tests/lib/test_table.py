@@ -592,3 +592,11 @@ def test_right_headers_at_the_start(tmp_path):
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"x,y\n" * 1000)[:15])
     with pytest.raises(UserError, match="no table"):
         _header(str(tmp_path / "t.csv.gz"), tmp_path)
+
+
+def test_a_derived_variable_may_use_another_whatever_their_order(tmp_path):
+    data = table(tmp_path, derive={"a": "z + 1", "z": "2 * x", "x": "x / 10"}, select="a > 1.4")
+    np.testing.assert_allclose(data["x"], [0.25, 0.35])
+    np.testing.assert_allclose(data["a"], [1.5, 1.7])
+    with pytest.raises(UserError, match="'b', which is no column"):
+        table(tmp_path, derive={"a": "b", "b": "a"})

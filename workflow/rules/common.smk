@@ -136,8 +136,7 @@ def code(script, *modules):
 def files_of(file):
     """A file of the user's (model.py, simulate.py, figures.py), and what it imports from beside it and from the library."""
     try:
-        beside = map(str, sources.closure(Path(file), Path(file).parent))
-        return sorted({*beside, *relative(path for path in sources.closure(Path(file), LIBRARY) if LIBRARY in path.parents)})
+        return sources.of_user(file, LIBRARY)
     except SyntaxError as error:
         stop(f"{error.filename or file}, line {error.lineno}: {error.msg}; mend the file")
 

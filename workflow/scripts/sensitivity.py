@@ -13,7 +13,9 @@ from posterity.sensitivity import measure
 
 def sensitivity(predictive: str, output: str, study: str, id: str, name: str, scalars: int) -> None:
     """
-    Write the sensitivities of the fit `name` of the model `id` to `output`; of a site at most `scalars` scalars are looked at.
+    Write the sensitivities of the fit `name` of the model `id` to `output`.
+
+    The sites are those that predictive.nc repeats (of at most 100 scalars), and of a site at most `scalars` are looked at.
 
     Raises UserError for artefacts that cannot be read or belong to another fit.
     """

@@ -10,6 +10,10 @@ BLOCKS = 20  # of a window of losses, for its Monte Carlo error
 CLOSE = 0.01  # nats: starts that reach the best log density within this have found the same maximum
 
 
+RISE = 1e-3  # nats that the log density of a maximum may still be expected to rise
+STEEP = 0.01  # largest component of the gradient of a maximum, in unconstrained space
+
+
 def of_guide(statistics: xr.Dataset, limit: float | dict) -> Check:
     """
     Check the Pareto k-hat of importance weights from the approximation to the posterior.
@@ -26,11 +30,11 @@ def of_guide(statistics: xr.Dataset, limit: float | dict) -> Check:
 
 def of_loss(optimisation: xr.Dataset, limit: float | dict) -> Check:
     """
-    Check that the loss of an optimisation has stopped falling.
+    Check that the loss of an optimisation has come to rest.
 
     Only steps of the whole size are looked at: when the size decays, the loss comes down by the noise of the steps, and small steps
-    look like rest. The value is by how much the mean loss of their last fifth lies below that of the fifth before, in nats. A fall
-    that is within three Monte Carlo errors (of block means) does not count, and where these errors are above a nat the check warns.
+    look like rest. The value is by how much the mean loss of their last fifth differs from that of the fifth before, in nats. What
+    is within three Monte Carlo errors (of block means) does not count, and where these errors are above a nat the check warns.
     """
     if "loss" not in optimisation:
         return not_applicable("loss", "the method has no loss")
@@ -39,14 +43,16 @@ def of_loss(optimisation: xr.Dataset, limit: float | dict) -> Check:
     fall, error = before - after, np.hypot(error_before, error_after)
     message = f"mean loss of steps {second} to {end}: {after:.3f}, {abs(fall):.3f} +- {error:.3f} nats"
     message += f" {'below' if fall > 0 else 'above'} that of steps {first} to {second}"
-    found = judge(
-        "loss", fall if not abs(fall) < 3 * error else 0.0, limit, message + ("; run more steps" if fall > 3 * error else "")
-    )
+    moved = 0.0 if abs(fall) < 3 * error else abs(fall)
+    remedy = "" if moved == 0 else "; run more steps" if fall > 0 else "; take a smaller step_size"
+    found = judge("loss", moved, limit, message + remedy)
     if found.status == "pass" and 3 * error > 1:
-        return Check(
-            **vars(found)
-            | {"status": "warn", "message": f"{message}: too noisy to say; take a smaller step_size, or more particles"}
+        few = (
+            "; too few steps to say: run more"
+            if np.isinf(error)
+            else ": too noisy to say; take a smaller step_size, or more particles"
         )
+        return Check(**vars(found) | {"status": "warn", "message": message + few})
     return found
 
 
@@ -67,11 +73,13 @@ def of_optimum(optimisation: xr.Dataset, limit: float | dict) -> Check:
         return not_applicable("optimum", "the method seeks no maximum")
     reached = optimisation["log_density"].values
     best = int(np.nanargmax(np.where(np.isfinite(reached), reached, -np.inf)))
-    slope = float(optimisation["gradient"].values[best]) / max(1.0, abs(reached[best]))
+    rise, slope = (float(optimisation[name].values[best]) for name in ("rise", "gradient"))
     same = int((reached >= reached[best] - CLOSE).sum())
     message = f"{same} of {len(reached)} starts reached the best log density, {reached[best]:.3f}"
-    if not slope < 1e-3:
-        return Check("optimum", 0.0, np.nan, "fail", f"{message}, but there the gradient is not zero ({slope:.1g}); run more steps")
+    if not (rise < RISE and slope < STEEP):
+        why = f"it may still rise (by about {max(rise, 0):.1g} nats; gradient {slope:.1g}); run more steps"
+        why = why if np.isfinite(slope) else "its gradient is not finite; try other starts"
+        return Check("optimum", 0.0, np.nan, "fail", f"{message}, but {why}")
     return judge("optimum", same, limit, message + ("; try more starts" if same < 2 else ""), above=False)
 
 

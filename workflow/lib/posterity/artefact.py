@@ -113,7 +113,7 @@ def hash_dataset(data: xr.Dataset) -> str:
     digest = hashlib.sha256()
     for name in sorted(map(str, data.variables)):
         values = np.ascontiguousarray(data[name].values)
-        content = values.tobytes() if values.dtype.kind in "iufbM" else json.dumps(values.tolist()).encode()
+        content = values.tobytes() if values.dtype.kind in "iufbMm" else json.dumps(values.tolist()).encode()
         digest.update(f"{name} {data[name].dims} {values.shape} {values.dtype.kind}".encode() + content)
     return digest.hexdigest()[:16]
 

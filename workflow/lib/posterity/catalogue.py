@@ -50,16 +50,26 @@ def compared(study: dict) -> tuple[str, list[str]]:
     """
     Choose the fit by which models are compared, and list those models; fewer than two are no comparison.
 
-    It is the one that `compare: fit:` names, else a fit by chains, else by independent draws, that most models have.
+    It is the one that `compare: fit:` names, else, of those that two models have, one by chains rather than by independent draws,
+    and of these the one that most models have. Raises UserError for a `fit` or `reference` by which nothing can be compared.
     """
     if study["data"] == "none":
         return "", []
     given = study["compare"].get("fit")
     having = {fit: settings["models"] for fit, settings in study["fits"].items()}
     able = [fit for fit in having if sampling(study, fit) in DRAWS and given in (None, fit)]
-    best = max(able, key=lambda fit: (len(having[fit]), sampling(study, fit) == "chains", fit == "nuts"), default="")
+    best = max(
+        able, key=lambda fit: (len(having[fit]) > 1, sampling(study, fit) == "chains", len(having[fit]), fit == "nuts"), default=""
+    )
     models = having.get(best, [])
-    return (best, models) if len(models) > 1 else ("", [])
+    models = models if len(models) > 1 else []
+    for key, known in (("fit", [best] * bool(models)), ("reference", models)):
+        if study["compare"].get(key) not in (None, *known):
+            what = (
+                "two models with draws by it" if key == "fit" else f"that model among those of the fit {best or '(there is none)'}"
+            )
+            raise UserError(f"the study's compare: {key}: '{study['compare'][key]}': a comparison needs {what}")
+    return (best, models) if models else ("", [])
 
 
 def has_comparison(study: dict) -> bool:

@@ -320,13 +320,14 @@ def base(distribution):
 
 
 class Proper(Messenger):
-    """Give a site with an improper prior, which cannot be drawn, a value in its support where none is given."""
+    """Give a site with an improper prior, which cannot be drawn, a value in its support where none is given: any, but no draw."""
 
     def process_message(self, msg: dict) -> None:
-        """Set the value that is zero in unconstrained space."""
+        """Set a value that is uniform in (-2, 2) in unconstrained space, as samplers start."""
         if msg["type"] == "sample" and msg["value"] is None and isinstance(base(msg["fn"]), ImproperUniform):
             transform = biject_to(msg["fn"].support)
-            msg["value"] = transform(jnp.zeros(transform.inverse_shape(msg["fn"].shape())))
+            shape = transform.inverse_shape(msg["fn"].shape())
+            msg["value"] = transform(jax.random.uniform(msg["kwargs"]["rng_key"], shape, minval=-2, maxval=2))
 
 
 class Replicate(uncondition):

@@ -12,10 +12,12 @@ import xarray as xr
 
 from posterity import artefact, imports
 from posterity.errors import UserError, hint
+from posterity.sources import of_user
 from posterity.study import configuration, read_yaml
 from posterity.study import load as load_study
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+LIBRARY = Path(__file__).resolve().parents[1]
+SCRIPTS = LIBRARY.parent / "scripts"
 
 
 def study(name: str) -> dict:
@@ -28,7 +30,7 @@ def arguments(name: str, model: str, fit: str) -> dict:
     """Give what the stages fit and predict share: `stage("fit")(data, output, settings=..., **arguments(study, model, fit))`."""
     settings = study(name)
     spec = settings["models"][model]
-    made = {"seed": settings["seed"], "precision": settings["precision"], "files": [spec["file"]]}
+    made = {"seed": settings["seed"], "precision": settings["precision"], "files": of_user(spec["file"], LIBRARY)}
     return {"study": name, "id": model, "name": fit, "spec": spec} | made
 
 

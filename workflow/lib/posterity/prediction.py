@@ -64,13 +64,17 @@ def place(id: str, spec: dict, at: dict, data: xr.Dataset, seed: int, where: str
     """
     Bind a model to new covariates.
 
-    `at` gives a covariate by variable (see `design.covariates`); what does not go along the rows is taken from the data. A latent
-    site whose shape follows the number of rows belongs to the rows that were fitted. Raises UserError for a covariate that is
-    missing or unknown, and for a model that cannot be bound to them.
+    `at` gives a covariate by variable (see `design.covariates`); variables of the data that this model does not take are passed
+    over, and what does not go along the rows is taken from the data. A latent site whose shape follows the number of rows belongs
+    to the rows that were fitted. Raises UserError for a covariate that is missing or unknown, and for a model that cannot be bound
+    to them.
     """
     fitted = bind(id, spec, data)
     known = [spec["arguments"].get(argument, argument) for argument in fitted.arguments]
     free = [name for name in known if name not in fitted.observing]
+    at = {name: value for name, value in at.items() if name in free or name not in data or name in fitted.observing}
+    if not at:
+        raise UserError(f"{where}: none of these is a covariate of {fitted.name}: {hint('', free)}")
     for name in at:
         if name not in free:
             raise UserError(f"{where}: {name} is no covariate of {fitted.name}: {hint(name, free)}")
@@ -88,7 +92,8 @@ def place(id: str, spec: dict, at: dict, data: xr.Dataset, seed: int, where: str
     along = {name: one if one.dims else one.expand_dims({rows: new.sizes[rows]}) for name, one in new.data_vars.items()}
     new = xr.Dataset(along, new.coords)
     for name in new.data_vars:
-        new[name].attrs = dict(data[name].attrs)
+        kind = data[name].dtype if data[name].dtype.kind == "f" else new[name].dtype  # 1 stands for 1.0, but an index stays one
+        new[name] = new[name].astype(kind).assign_attrs(data[name].attrs)
     new = new.merge(data[[name for name in free if rows not in data[name].dims]])
     for name in fitted.observing:  # drawn anew; only their shapes matter
         shape = [new.sizes.get(dim, data.sizes[dim]) for dim in data[name].dims]
@@ -98,6 +103,10 @@ def place(id: str, spec: dict, at: dict, data: xr.Dataset, seed: int, where: str
         raise UserError(f"{where}: with these covariates {unfit[0]}; a model that counts its groups needs rows of each of them")
     longer = bind(id, spec, new.isel({rows: [*range(new.sizes[rows]), 0]}))
     drawn = [name for name in bound.names("latent") if longer.sites[name].shape != bound.sites[name].shape]
+    for name in set(bound.names("latent")) - set(drawn):
+        if bound.sites[name].shape != fitted.sites[name].shape:
+            shapes = f"{fitted.sites[name].shape}, and {bound.sites[name].shape} with these covariates"
+            raise UserError(f"{where}: the site '{name}' was fitted with shape {shapes}: they name groups that were not fitted")
     for name in drawn:
         if name in bound.improper:
             raise UserError(f"{where}: the site '{name}' has an improper prior, so that no new values of it can be drawn")

@@ -65,7 +65,7 @@ def reference(defaults: dict) -> str:
     lines = [INTRODUCTION, "## config/config.yaml", "", *rows(schema("config")["properties"], {}, ["studies"]), ""]
     lines += ["## A study", "", study["description"], "", *rows(study["properties"], defaults, study["required"]), ""]
     lines += ["Names of studies, models and fits have letters, digits and `_`. A study may not be called logs, benchmarks or"]
-    lines += ["checkpoints, a model not figures or tables.", ""]
+    lines += ["checkpoints, a model not figures, tables, data, truth, comparison or verdict.", ""]
     for name, heading in (("file", "`data:` from a file"), ("simulation", "`data:` simulated")):
         lines += [f"### {heading}", "", *rows(definitions[name]["properties"], {}, definitions[name].get("required", [])), ""]
     simulate = definitions["simulation"]["properties"]["simulate"]

@@ -18,10 +18,9 @@ def measure(posterior: xr.Dataset, log_prior: xr.Dataset, log_likelihood: xr.Dat
     Returns, over `parameter`, `prior` and `likelihood` (sensitivities; a prior is NaN where it is flat) and `diagnosis`, in words.
     """
     labels, draws = scalars(posterior, limit)
-    moving = np.flatnonzero(np.ptp(draws.reshape(len(labels), -1), axis=1) > 0)
-    if draws[0].size < FEWEST:
-        moving = moving[:0]
-    labels, draws = [labels[i] for i in moving], draws[moving]
+    size = draws.shape[1] * draws.shape[2]
+    moving = np.flatnonzero(np.ptp(draws.reshape(len(labels), size), axis=1) > 0) if size >= FEWEST else []
+    labels, draws = [labels[i] for i in moving], draws[np.asarray(moving, int)]
     sensitivities = {}
     for name, densities in (("prior", log_prior), ("likelihood", log_likelihood)):
         total = np.zeros(draws.shape[1:])

@@ -1,6 +1,7 @@
 """Which files a piece of code consists of: a file and, transitively, the local files that it imports."""
 
 import ast
+import os
 from functools import cache
 from pathlib import Path
 
@@ -47,3 +48,14 @@ def closure(file: Path, root: Path) -> list[Path]:
             seen.add(path)
             todo += _imported(path, Path(root))
     return sorted(seen)
+
+
+def of_user(file: str | Path, library: Path) -> list[str]:
+    """
+    List a file of the user's (model.py, simulate.py, figures.py) and what it imports from beside it and from the library.
+
+    Raises SyntaxError and OSError as reading the files does.
+    """
+    file, library = Path(file), Path(library)
+    beside = {str(path) for path in closure(file, file.parent)}
+    return sorted(beside | {os.path.relpath(path) for path in closure(file, library) if library in path.parents})

@@ -17,8 +17,13 @@ SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 RESERVED_STUDIES = ("logs", "benchmarks", "checkpoints")
 NEEDED = [("seed",), ("precision",), ("prior", "draws"), ("predict", "draws"), ("figures", "lines")]
 NEEDED += [("figures", "interval", "kind"), ("figures", "interval", "probability")]
-RESERVED_MODELS = ("figures", "tables")
-ALTERNATIVES = ({"file", "simulate"}, {"linspace", "uniform"}, {"warn", "fail"})  # keys of which one replaces the others
+RESERVED_MODELS = ("figures", "tables", "data", "truth", "comparison", "verdict")
+ALTERNATIVES = (
+    {"file", "simulate"},
+    {"file", "model"},
+    {"linspace", "uniform"},
+    {"warn", "fail"},
+)  # keys of which one replaces the others
 
 
 class _Loader(yaml.CSafeLoader):
@@ -175,7 +180,16 @@ def _read(name: str, chain: tuple[str, ...] = ()) -> dict:
         return content
     if not isinstance(parent, str):
         raise UserError(f"{path}: extends: {parent!r} should be the name of one study")
-    return _dropped(merge(_read(parent, (*chain, name)), content))
+    merged = _read(parent, (*chain, name))
+    mine, theirs = content.get("data"), merged.get("data")
+    if (
+        isinstance(mine, dict)
+        and isinstance(theirs, dict)
+        and {"file", "columns"} <= {*mine}
+        and mine["file"] != theirs.get("file")
+    ):
+        merged["data"] = {key: value for key, value in theirs.items() if key != "columns"}  # another table has other columns
+    return _dropped(merge(merged, content))
 
 
 def _with_schema_defaults(content: dict, definition: str) -> dict:

@@ -138,9 +138,12 @@ class _Source:
         return f"'{name}'" + (f" (column '{column}')" if column else "")
 
     def derive(self, texts: dict[str, str], columns: dict[str, Column]) -> dict[str, Column]:
-        """Add the derived columns."""
-        for name, text in texts.items():
-            columns = columns | {name: self.evaluate(text, columns, f"{self.study_file}: data: derive: {name}")}
+        """Add the derived columns; one that uses another comes after it, whatever their order."""
+        left = dict(texts)
+        while left:
+            ready = [name for name in left if not set(columns_used(left[name], left)) - {name}]
+            name = next(iter(ready or left))
+            columns = columns | {name: self.evaluate(left.pop(name), columns, f"{self.study_file}: data: derive: {name}")}
         return columns
 
     def select(self, text: str, columns: dict[str, Column]) -> tuple[str, np.ndarray]:

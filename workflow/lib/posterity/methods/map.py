@@ -11,7 +11,9 @@ from posterity.methods import STARTS, Result, no_start, timed
 from posterity.model import Model
 from posterity.randomness import key
 
-TOLERANCE = 1e-6  # of the largest component of the gradient, relative to the log density
+CLOSE = 1e-10  # nats that the log density may still rise, by the quadratic model of the optimiser
+FLAT = 1e-4  # largest component of the gradient in unconstrained space; the quadratic model may not know of a weak parameter yet
+ROUNDING = 100 * np.finfo(float).eps  # of the log density, below which a rise cannot be seen
 
 
 def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...]) -> Result:
@@ -21,10 +23,12 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...]) -> Resu
     It is the density of the model's own parameters (no Jacobian of a transformation to unconstrained space), so that the point
     does not depend on how the optimiser walks; it does depend on how the model is parametrised, as every maximum of a density.
 
-    `settings` are those of `map` in the schema. The `optimisation` has, by `start`, the log density that was reached, the largest
-    component of its gradient (in unconstrained space), and the number of steps. Raises UserError if no start has a finite density.
+    `settings` are those of `map` in the schema. The `optimisation` has, by `start`, the log density that was reached, the `rise`
+    that the optimiser still expects (half the Newton decrement, in nats), the largest component of the `gradient` (in unconstrained
+    space), and the number of steps. Raises UserError if no start has a finite density.
     """
-    solver = optax.lbfgs()
+    quasi_newton = optax.scale_by_lbfgs()
+    line_search = optax.scale_by_zoom_linesearch(max_linesearch_steps=20, initial_guess_strategy="one")
 
     def program(keys, traced):
         def search(key):
@@ -40,25 +44,32 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...]) -> Resu
 
             value_and_gradient = optax.value_and_grad_from_state(loss)
 
-            def size(gradient):
-                return jnp.max(jnp.stack([jnp.max(jnp.abs(part)) for part in jax.tree.leaves(gradient)]))
-
             def step(carry):
-                position, state, count, evaluations, _, _ = carry
-                value, gradient = value_and_gradient(position, state=state)
-                moves, state = solver.update(gradient, state, position, value=value, grad=gradient, value_fn=loss)
-                searched = state[-1].info.num_linesearch_steps
-                value, gradient = value_and_gradient(moved := optax.apply_updates(position, moves), state=state)
-                return moved, state, count + 1, evaluations + searched + 1, value, size(gradient)
+                position, (memory, searched), count, evaluations, *_ = carry
+                value, gradient = value_and_gradient(position, state=searched)
+                ahead, memory = quasi_newton.update(gradient, memory, position)
+                direction = jax.tree.map(jnp.negative, ahead)
+                rise = 0.5 * optax.tree.vdot(gradient, ahead)
+                moves, searched = line_search.update(direction, searched, position, value=value, grad=gradient, value_fn=loss)
+                evaluations = evaluations + searched.info.num_linesearch_steps
+                slope = optax.tree.norm(gradient, ord=jnp.inf)
+                moved = optax.tree.norm(moves, ord=jnp.inf) > 0
+                state = (memory, searched), count + 1, evaluations
+                return optax.apply_updates(position, moves), *state, value, rise, slope, moved
 
             def unfinished(carry):
-                *_, count, _, value, slope = carry
-                return (count < settings["steps"]) & (slope > TOLERANCE * jnp.maximum(1.0, jnp.abs(value)))
+                *_, count, _, value, rise, slope, moved = carry
+                rests = (rise <= jnp.maximum(CLOSE, ROUNDING * jnp.abs(value))) & (slope <= FLAT)
+                return (count < settings["steps"]) & moved & ~rests
 
-            value, gradient = jax.value_and_grad(loss)(info.param_info.z)
-            first = (info.param_info.z, solver.init(info.param_info.z), 0, 1, value, size(gradient))
-            position, _, count, evaluations, value, slope = jax.lax.while_loop(unfinished, step, first)
-            return constrain(position), {"log_density": -value, "gradient": slope, "steps": count}, evaluations
+            start = info.param_info.z
+            first = (start, (quasi_newton.init(start), line_search.init(start)), 0, 1, loss(start), jnp.inf, jnp.inf, True)
+            position, _, count, evaluations, _, rise, slope, _ = jax.lax.while_loop(unfinished, step, first)
+            return (
+                constrain(position),
+                {"log_density": -loss(position), "rise": rise, "gradient": slope, "steps": count},
+                evaluations,
+            )
 
         return jax.lax.map(search, keys)
 

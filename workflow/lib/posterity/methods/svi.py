@@ -63,6 +63,11 @@ def fit(model: Model, settings: dict, seed_: int, names: tuple[str, ...]) -> Res
     (losses, sites, statistics), compiled, ran = timed(program, key(seed_, *names, "svi"), model.traced)
     if not np.isfinite(losses[0]):
         raise no_start(model)
+    if not np.isfinite(losses).all():
+        step = int(np.argmin(np.isfinite(losses))) + 1
+        raise UserError(
+            f"{model.name}: svi: the loss is not finite from step {step} on; take a smaller step_size, or another guide"
+        )
     return Result(
         sampling="independent",
         gradient_evaluations=steps * settings["particles"],

@@ -1,5 +1,6 @@
 """The posterior, in pairs of parameters."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -18,6 +19,10 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     shown = style.parameters(group(artefacts["posterior"], "posterior"), settings["options"])
     truth = group(artefacts["data"], "truth")
     moving = [(name, label, draws.ravel()) for name, label, draws in shown if np.ptp(draws) > 0]
+    if not moving:
+        figure, axes = plt.subplots(figsize=(6, 2))
+        style.say(axes, "No parameter has draws that differ.")
+        return figure
     truths = [style.true_value(truth, name) for name, _, _ in moving]
     ranges = []
     for (_, _, draws), true in zip(moving, truths, strict=True):
