@@ -174,6 +174,12 @@ def test_comparisons(finished):
         assert {row["diagnosis"] for row in csv.DictReader(file)} == {"the data decide"}
 
 
+def test_the_first_page_of_the_report_has_a_dash_where_there_is_no_number(finished):
+    lines = results(finished, "verdicts.rst").read_text().splitlines()
+    assert "     - \\-" in lines
+    assert "     - -" not in lines  # would begin a list
+
+
 def test_the_table_for_a_terminal(finished):
     command = [sys.executable, "workflow/scripts/verdicts.py", "results/verdicts.csv"]
     lines = subprocess.run(command, cwd=finished, capture_output=True, text=True, check=True).stdout.splitlines()

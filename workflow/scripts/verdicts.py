@@ -74,8 +74,8 @@ def link(title: str, path: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Escape what reStructuredText would take for markup."""
-    return "".join(f"\\{c}" if c in "\\*`_|<>" else c for c in str(text))
+    """Escape what reStructuredText would take for markup; a dash alone would begin a list."""
+    return "\\-" if text == "-" else "".join(f"\\{c}" if c in "\\*`_|<>" else c for c in str(text))
 
 
 def show(csv_file: str) -> str:
