@@ -31,14 +31,14 @@ def verdict(
     for path in diagnoses:
         tree = artefact.read(path, study=study)
         source, mine = tree.attrs, checks.from_dataset(artefact.group(tree, "checks"))
+        meant = expect.get(source["model"], {}).get(source["fit"], {})
         stages = ["diagnose"] * len(mine)
         if (place := (source["model"], source["fit"])) in compared:
             mine.append(compared[place])
             stages.append("compare")
-        elif "loo" in expect.get(source["model"], {}).get(source["fit"], {}):
+        elif "loo" in meant:
             mine.append(checks.not_applicable("loo", "the models are not compared by this fit"))
             stages.append("compare")
-        meant = expect.get(source["model"], {}).get(source["fit"], {})
         outcomes = [checks.expected(check, meant.get(check.name)) for check in mine]
         seconds[f"{source['model']}/{source['fit']}"] = source["fit_seconds"]
         values = {check.name: check.value for check in mine}
