@@ -3,15 +3,17 @@
 # make env     set up only: .venv from the hash-pinned lock in envs/
 # One study alone: make run STUDIES=mine        (several: STUDIES="line hogg")
 # Its models and data looked at, in seconds, before anything is computed: make check STUDY=mine
+# What a run would ask a cluster for, by stage: make plan PROFILE=slurm   (STUDIES as above)
 
 STUDIES ?=
 STUDY ?= $(STUDIES)
+PROFILE ?=
 config = $(if $(strip $(STUDIES)),--config studies="$(STUDIES)")
 unexport PYTHONDONTWRITEBYTECODE
 SHELL := /bin/sh
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run check test lint env lock
+.PHONY: run plan check test lint env lock
 
 run: .venv/ready
 	@snakemake --cores all --quiet host reason $(config)
@@ -21,6 +23,9 @@ run: .venv/ready
 
 test: .venv/ready
 	@python -m pytest $(PYTEST)
+
+plan: .venv/ready
+	@PYTHONPATH=workflow/lib python -m posterity.plan $(if $(PROFILE),--workflow-profile workflow/profiles/$(PROFILE)) $(config)
 
 check: .venv/ready
 	@PYTHONPATH=workflow/lib python -m posterity $(STUDY)

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import jax
@@ -61,3 +62,28 @@ def finished(tmp_path_factory) -> Path:
 def project(tmp_path) -> Path:
     """A fresh copy of the project, nothing run."""
     return copy_project(tmp_path / "project")
+
+
+def run_or_skip(missing: list[str], remedy: str) -> None:
+    """Skip a test for which programs are missing, and say how to get them; with CI=true they have to be there."""
+    if missing:
+        sentence = f"{', '.join(missing)} not found: {remedy}"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(sentence)
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """A real SLURM with one node of 4 processors and 2 pretended GPUs, for this test process alone. Gives the environment for it."""
+    path = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
+    missing = [tool for tool in ("munged", "slurmctld", "slurmd", "sbatch") if not shutil.which(tool, path=path)]
+    run_or_skip(missing, "apt-get install slurm-wlm munge")
+    place = Path(tempfile.mkdtemp(prefix="ms", dir="/tmp"))  # short, as a socket lies in it
+    script = ROOT / "tests/slurm/minislurm.sh"
+    settings = {"MINISLURM_CPUS": "4", "MINISLURM_GPUS": "2"}
+    subprocess.run([script, "start", place / "s"], env=os.environ | settings, check=True)
+    unwanted = ("XLA_FLAGS", "PYTHONPATH", "PYTEST_CURRENT_TEST")
+    environment = {key: value for key, value in os.environ.items() if key not in unwanted}
+    path = os.pathsep.join([str(place / "s/bin"), str(Path(sys.executable).parent), environment["PATH"]])
+    yield environment | {"SLURM_CONF": str(place / "s/slurm.conf"), "PATH": path}
+    subprocess.run([script, "stop", place / "s"], check=True)
+    shutil.rmtree(place)

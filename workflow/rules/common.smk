@@ -3,6 +3,7 @@ import os
 import re
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 LIBRARY = Path(workflow.basedir, "workflow/lib")
@@ -12,7 +13,7 @@ os.environ.update(
     PYTHONPATH=os.pathsep.join([str(LIBRARY.resolve()), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]).rstrip(os.pathsep)
 )
 
-from posterity import catalogue, sources
+from posterity import catalogue, sources, work
 from posterity.errors import UserError, hint
 from posterity.study import configuration, load, simulation_model
 
@@ -42,6 +43,11 @@ try:
     TABLES = {name: catalogue.tables(study) for name, study in STUDIES.items()}
 except UserError as error:
     stop(error)
+
+
+# Where artefacts are written before they are moved to their places: read in each job, as nodes differ
+if CONFIG["scratch"]:
+    os.environ["POSTERITY_SCRATCH"] = CONFIG["scratch"]
 
 
 def check_writable(place, remedy):
@@ -178,6 +184,35 @@ def of_study(*keys):
         return value
 
     return part
+
+
+# What a job asks for, from the size of its work
+
+
+@cache
+def sizes():
+    """The sizes of all models: counted before anything is submitted to a cluster; locally, where nothing is asked for, as known."""
+    return work.sizes(STUDIES, count=work.COUNTING or (workflow.is_main_process and workflow.non_local_exec))
+
+
+@cache
+def numbers(study, model, fit):
+    return work.numbers(STUDIES[study], {of: size for (name, of), size in sizes().items() if name == study}, model, fit)
+
+
+def asked(stage, resource):
+    """What a job of a stage asks for, `mem_mb` or `runtime` in minutes, as posterity.work says; more at each further attempt."""
+
+    def ask(wildcards, attempt):
+        place = dict(wildcards)
+        if "study" not in place:  # the verdicts on all studies
+            return work.ask(stage, {}, attempt)[resource]
+        figure = figure_of(wildcards) if "figure" in place else {}
+        study_of(wildcards)
+        place |= {key: figure[key] for key in ("model", "fit") if key in figure}
+        return work.ask(stage, numbers(place["study"], place.get("model"), place.get("fit")), attempt, figure.get("needs"))[resource]
+
+    return ask
 
 
 # For data

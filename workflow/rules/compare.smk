@@ -11,12 +11,14 @@ rule compare:
         "results/logs/compare/{study}.log",
     benchmark:
         "results/benchmarks/compare/{study}.tsv"
+    group:
+        "conclude_{study}"
     conda:
         "../../envs/posterity.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=asked("compare", "mem_mb"),
+        runtime=asked("compare", "runtime"),
     params:
         study="{study}",
         reference=lambda wildcards: study_of(wildcards)["compare"].get("reference"),

@@ -11,12 +11,14 @@ rule data:
         "results/logs/data/{study}.log",
     benchmark:
         "results/benchmarks/data/{study}.tsv"
+    group:
+        "prepare_{study}"
     conda:
         "../../envs/posterity.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=asked("data", "mem_mb"),
+        runtime=asked("data", "runtime"),
     params:
         spec=of_study("data"),
         model=simulated_model,

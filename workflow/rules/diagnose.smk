@@ -14,12 +14,14 @@ rule diagnose:
         "results/logs/diagnose/{study}/{model}/{fit}.log",
     benchmark:
         "results/benchmarks/diagnose/{study}/{model}/{fit}.tsv"
+    group:
+        "judge"
     conda:
         "../../envs/posterity.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=asked("diagnose", "mem_mb"),
+        runtime=asked("diagnose", "runtime"),
     params:
         study="{study}",
         id="{model}",

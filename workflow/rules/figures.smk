@@ -17,12 +17,14 @@ rule figures:
         "results/logs/figures/{study}/{figure}.log",
     benchmark:
         "results/benchmarks/figures/{study}/{figure}.tsv"
+    group:
+        "draw_{study}"
     conda:
         "../../envs/posterity.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=asked("figures", "mem_mb"),
+        runtime=asked("figures", "runtime"),
     params:
         settings=figure_settings,
     message:

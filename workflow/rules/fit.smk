@@ -16,8 +16,9 @@ rule fit:
         "../../envs/posterity.yaml"
     threads: fit_threads
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=asked("fit", "mem_mb"),
+        runtime=asked("fit", "runtime"),
+        gpu=0,
     params:
         study="{study}",
         id="{model}",

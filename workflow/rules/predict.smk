@@ -13,12 +13,14 @@ rule predict:
         "results/logs/predict/{study}/{model}/{fit}.log",
     benchmark:
         "results/benchmarks/predict/{study}/{model}/{fit}.tsv"
+    group:
+        "judge"
     conda:
         "../../envs/posterity.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=asked("predict", "mem_mb"),
+        runtime=asked("predict", "runtime"),
     params:
         study="{study}",
         id="{model}",

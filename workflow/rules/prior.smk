@@ -12,12 +12,14 @@ rule prior:
         "results/logs/prior/{study}/{model}.log",
     benchmark:
         "results/benchmarks/prior/{study}/{model}.tsv"
+    group:
+        "prepare_{study}"
     conda:
         "../../envs/posterity.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=asked("prior", "mem_mb"),
+        runtime=asked("prior", "runtime"),
     params:
         study="{study}",
         id="{model}",

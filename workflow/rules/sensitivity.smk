@@ -11,12 +11,14 @@ rule sensitivity:
         "results/logs/sensitivity/{study}/{model}/{fit}.log",
     benchmark:
         "results/benchmarks/sensitivity/{study}/{model}/{fit}.tsv"
+    group:
+        "judge"
     conda:
         "../../envs/posterity.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=asked("sensitivity", "mem_mb"),
+        runtime=asked("sensitivity", "runtime"),
     params:
         study="{study}",
         id="{model}",

@@ -19,12 +19,14 @@ rule tables:
         "results/logs/tables/{study}/{table}.log",
     benchmark:
         "results/benchmarks/tables/{study}/{table}.tsv"
+    group:
+        "conclude_{study}"
     conda:
         "../../envs/posterity.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=asked("tables", "mem_mb"),
+        runtime=asked("tables", "runtime"),
     params:
         study="{study}",
         kind="{table}",

@@ -22,12 +22,14 @@ rule verdict:
     benchmark:
         "results/benchmarks/verdict/{study}.tsv"
     priority: 10
+    group:
+        "conclude_{study}"
     conda:
         "../../envs/posterity.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=asked("verdict", "mem_mb"),
+        runtime=asked("verdict", "runtime"),
     params:
         study="{study}",
         title=of_study("title"),
@@ -50,12 +52,13 @@ rule gate:
     benchmark:
         "results/benchmarks/gate/{study}.tsv"
     priority: 20
+    localrule: True
     conda:
         "../../envs/posterity.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=asked("gate", "mem_mb"),
+        runtime=asked("gate", "runtime"),
     message:
         "gate of {wildcards.study}"
     script:
@@ -73,12 +76,13 @@ rule verdicts:
         "results/logs/verdicts/all.log",
     benchmark:
         "results/benchmarks/verdicts/all.tsv"
+    localrule: True
     conda:
         "../../envs/posterity.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=asked("verdicts", "mem_mb"),
+        runtime=asked("verdicts", "runtime"),
     params:
         studies={name: {key: study[key] for key in ("title", "description")} for name, study in STUDIES.items()},
         pages={

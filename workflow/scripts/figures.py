@@ -11,6 +11,7 @@ import importlib
 from posterity import artefact, imports
 from posterity.errors import UserError
 from posterity.job import job
+from posterity.writing import replaced
 
 
 def figures(inputs: dict[str, str | list[str]], svg: str, png: str, study: str, settings: dict) -> None:
@@ -28,7 +29,7 @@ def figures(inputs: dict[str, str | list[str]], svg: str, png: str, study: str, 
         else artefact.read(path, study=study, **of.get(name, {}))
         for name, path in inputs.items()
     }
-    with artefact.replaced(svg) as svg_beside, artefact.replaced(png) as png_beside:
+    with replaced(svg) as svg_beside, replaced(png) as png_beside:
         if figure["kind"] == "graph":
             from posterity.plots.graph import write
 

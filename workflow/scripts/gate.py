@@ -10,6 +10,7 @@ from pathlib import Path
 from posterity import artefact
 from posterity.errors import UserError
 from posterity.job import job
+from posterity.writing import replaced
 
 
 def gate(verdict: str, output: str, study: str) -> None:
@@ -26,7 +27,7 @@ def gate(verdict: str, output: str, study: str) -> None:
             f"the verdict of study {study} is fail, and the run is strict: {' | '.join(failed)} "
             f"(the evidence is in {verdict} and beside it; set `strict: false` to go on)"
         )
-    with artefact.replaced(output) as beside:
+    with replaced(output) as beside:
         Path(beside).write_text(f"{study}: {tree.attrs['verdict']}\n", encoding="utf-8")
 
 

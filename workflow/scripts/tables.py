@@ -18,6 +18,7 @@ from posterity import artefact
 from posterity.html import page
 from posterity.job import job
 from posterity.statistics import scalars, summarise
+from posterity.writing import replaced
 
 SUMMARY = ("mean", "sd", "median", "lower", "upper", "mcse", "ess_bulk", "ess_tail", "r_hat")
 
@@ -44,13 +45,13 @@ def tables(
     make = {"parameters": parameters, "sensitivity": sensitivity, "models": models, "fits": fits}[kind]
     rows, headings, cells = make(trees, interval, labels, scalars)
     columns = list(rows[0]) if rows else list(headings)
-    with artefact.replaced(csv_file) as beside, open(beside, "w", newline="", encoding="utf-8") as file:
+    with replaced(csv_file) as beside, open(beside, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
-    with artefact.replaced(tex_file) as beside:
+    with replaced(tex_file) as beside:
         Path(beside).write_text(latex(headings, cells), encoding="utf-8")
-    with artefact.replaced(html_file) as beside:
+    with replaced(html_file) as beside:
         lines = [tuple(number(row[name]) for name in columns) for row in rows]
         Path(beside).write_text(page(f"{title}: {kind}", tuple(columns), lines), encoding="utf-8")
 

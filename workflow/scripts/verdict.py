@@ -15,6 +15,7 @@ import xarray as xr
 from posterity import artefact, checks
 from posterity.html import page
 from posterity.job import job
+from posterity.writing import replaced
 
 
 def verdict(
@@ -66,7 +67,7 @@ def verdict(
     )
     overall = checks.worst([row["verdict"] for row in fits])
     attributes = artefact.provenance("verdict", study, {"expect": expect}, 0, ("xarray",), verdict=overall, fit_seconds=seconds)
-    with artefact.replaced(html) as beside:
+    with replaced(html) as beside:
         rows = [
             (*where, check.name, f"{check.value:.4g}", f"{check.threshold:g}", check.status, status, text)
             for *where, check, status, text in zip(at["model"], at["fit"], found, counted, said, strict=True)

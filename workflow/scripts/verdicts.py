@@ -23,6 +23,7 @@ def verdicts(paths: list[str], csv_file: str, rst_file: str, studies: dict, page
     `studies` has title and description by study; `pages` lists, by study, the files of the report as {title: path}.
     """
     from posterity import artefact
+    from posterity.writing import replaced
 
     rows = []
     for path in paths:
@@ -32,11 +33,11 @@ def verdicts(paths: list[str], csv_file: str, rst_file: str, studies: dict, page
             values = {name: table[name].values[row] for name in table.data_vars}
             seconds = json.loads(tree.attrs["fit_seconds"])[f"{values['model']}/{values['fit']}"]
             rows.append({"study": tree.attrs["study"], **values, "seconds": seconds})
-    with artefact.replaced(csv_file) as beside, open(beside, "w", newline="", encoding="utf-8") as file:
+    with replaced(csv_file) as beside, open(beside, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
-    with artefact.replaced(rst_file) as beside:
+    with replaced(rst_file) as beside:
         Path(beside).write_text("\n".join(first_page(rows, studies, pages)), encoding="utf-8")
 
 

@@ -8,34 +8,29 @@ and every fault that is found, a sentence each; the exit code is 1 if there is o
 import sys
 from pathlib import Path
 
-from posterity import device, notebook
+from posterity import notebook, survey
 from posterity.errors import UserError, hint
-from posterity.study import simulation_model
 
 
 def check(name: str) -> list[str]:
     """Look at one study; print what its models see. Returns the faults."""
     try:
         study = notebook.study(name)
-        spec = study["data"]
-        model = simulation_model(spec["simulate"]["model"], study) if "simulate" in spec else None
-        data, _, source = notebook.script("data").read_or_simulate(name, spec, model, study["precision"])
+        data, source = survey.data_of(name, study)
     except UserError as error:
         return error.sentences
     sizes = ", ".join(f"{size} along {dim}" for dim, size in data.sizes.items())
     print(f"study {name}: {', '.join(map(str, data.data_vars)) or 'no data'}{f' ({sizes})' if sizes else ''}")
-    device.prepare(1, study["precision"])
-    from posterity import model as models
+    models = survey.bound(study, data)
     from posterity import prediction, preflight
 
     where = f"config/studies/{name}.yaml"
     found, known = [], set(data.data_vars)
     for id, spec in study["models"].items():
         print(f"  model {id}: {spec['function']} of {spec['file']}")
-        try:
-            bound = models.bind(id, spec, data)
-        except UserError as error:
-            found += error.sentences
+        bound = models[id]
+        if isinstance(bound, UserError):
+            found += bound.sentences
             continue
         for site, about in bound.sites.items():
             shape = " x ".join(f"{dim} {size}" for dim, size in zip(about.dims, about.shape, strict=True)) or "one number"

@@ -6,16 +6,18 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+# Readers need no locks, as a file that stands in its place is never written to; some shared file systems have none.
+os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 
 import numpy as np
 import xarray as xr
 
 from posterity.errors import UserError
+from posterity.writing import replaced
 
 # Attributes that may differ between two runs on equal machines.
 VOLATILE = ("created_at", "wall_time", "compile_seconds", "run_seconds", "fit_seconds", "host")
@@ -147,19 +149,3 @@ def _commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return done.stdout.strip()
-
-
-@contextmanager
-def replaced(path: str | Path) -> Iterator[Path]:
-    """Give a path beside the place of a file; what is written there is renamed into the place, whole, or dropped at a fault."""
-    path = Path(path)
-    beside = path.with_name(f".{platform.node()}.{os.getpid()}.{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield beside
-        os.replace(beside, path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror or error}); look at the folder and the disk") from error
-    finally:
-        with suppress(OSError):
-            beside.unlink()

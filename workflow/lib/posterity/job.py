@@ -2,6 +2,7 @@
 
 import logging
 import os
+import platform
 import resource
 import sys
 import warnings
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from posterity.errors import UserError
+from posterity.writing import claim, release
 
 log = logging.getLogger("posterity")
 
@@ -19,9 +21,12 @@ def job(snakemake) -> Iterator[None]:
     Run a stage's function as a job of Snakemake.
 
     Everything that is printed or logged goes to the job's log file, tracebacks too. A fault is told on the terminal in one
-    sentence, and the process ends with exit code 1. At the end the log says what the job took.
+    sentence, and the process ends with exit code 1. At the end the log says what the job took. The job claims its outputs, so that
+    an earlier job that still runs cannot write them any more.
     """
     terminal = os.dup(2)
+    with suppress(FileNotFoundError):
+        os.unlink(snakemake.log[0])  # an earlier job that still runs has it open
     with open(snakemake.log[0], "w", encoding="utf-8") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
@@ -31,7 +36,12 @@ def job(snakemake) -> Iterator[None]:
     what = " ".join([snakemake.rule, "/".join(snakemake.wildcards)])
     imported = _age()
     log.info("%s with %s", what, dict(snakemake.params))
+    where = {"SLURM job": "SLURM_JOB_ID", "CUDA_VISIBLE_DEVICES": "CUDA_VISIBLE_DEVICES"}
+    found = [f"{name} {os.environ[variable]}" for name, variable in where.items() if variable in os.environ]
+    asked = ", ".join(f"{name} {value}" for name, value in snakemake.resources.items() if name in ("mem_mb", "runtime", "gpu"))
+    log.info("%s", ", ".join([f"on {platform.node()}", f"threads {snakemake.threads}", asked, *found]))
     try:
+        claim(snakemake.output)
         yield
     except UserError as error:
         log.error("%s", error, exc_info=True)
@@ -42,8 +52,10 @@ def job(snakemake) -> Iterator[None]:
         sentence = f"{type(error).__name__}: {reason} (the traceback is in {snakemake.log[0]})"
     else:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        release(snakemake.output)
         log.info("%s took %.2f s, of these %.2f s for imports, and %.0f MB", what, _age(), imported, peak)
         return
+    release(snakemake.output)
     line = f"posterity: {what}: {sentence}\n"
     os.write(terminal, f"\n{line}\n".encode())
     with suppress(OSError):  # on a full disk

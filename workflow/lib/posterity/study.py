@@ -204,7 +204,7 @@ def names(studies: str | list[str]) -> list[str]:
 
 
 def configuration(config: dict) -> dict:
-    """Check the configuration. Returns `studies` as a list, `strict` and `defaults`. Raises UserError."""
+    """Check the configuration. Returns `studies` as a list, `strict`, `scratch` and `defaults`. Raises UserError."""
     where = "config/config.yaml (or --config)"
     validate(config, schema("config"), where)
     if not names(config["studies"] or ""):
@@ -212,7 +212,8 @@ def configuration(config: dict) -> dict:
     defaults = config.get("defaults", {})
     rules = schema("study")
     validate(defaults, {key: value for key, value in rules.items() if key != "required"}, f"{where}: defaults")
-    return {"studies": names(config["studies"]), "strict": str(config.get("strict", False)).lower() == "true", "defaults": defaults}
+    strict = str(config.get("strict", False)).lower() == "true"
+    return {"studies": names(config["studies"]), "strict": strict, "scratch": config.get("scratch", ""), "defaults": defaults}
 
 
 def load(name: str, defaults: dict) -> dict:

@@ -1,0 +1,209 @@
+"""Jobs that are cancelled, killed or outlived, on a real scheduler and through both profiles: nothing is lost, nothing is mixed."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, copy_project
+
+from posterity import artefact
+
+PROFILES = ("slurm-generic", "slurm")
+POSTERIOR = "results/held/held/a/posterior.nc"
+
+# Holds a fit on the cluster until its job is released, or everything is; eats memory if there is a file that says so.
+MODEL = """
+import os, sys, time
+from pathlib import Path
+
+if "SLURM_JOB_ID" in os.environ and sys.argv[0].endswith("fit.py"):
+    if Path("fat").exists():
+        eaten = bytes(900_000_000).replace(b"\\0", b"1")
+        time.sleep(6)
+    while Path("hold").exists() and os.environ["SLURM_JOB_ID"] not in Path("hold").read_text().split():
+        time.sleep(0.1)
+"""
+
+
+@pytest.fixture
+def held(tmp_path):
+    """A project with a study whose fits wait while there is a file `hold`, except in jobs that it names."""
+    project = copy_project(tmp_path / "project")
+    folder = project / "workflow/models/held"
+    folder.mkdir()
+    (folder / "model.py").write_text((ROOT / "workflow/models/line/model.py").read_text() + MODEL)
+    study = {
+        "title": "held",
+        "data": {"simulate": {"model": "line", "truth": {"m": 2.0, "c": 3.5}, "design": {"n": 10, "error": 1.5, "scatter": 10}}},
+        "models": {"held": {}},
+        "fits": {name: {"method": "nuts", "chains": 1, "warmup": 100, "draws": 100} for name in "ab"},
+    }
+    (project / "config/studies/held.yaml").write_text(yaml.safe_dump(study))
+    config = project / "config/config.yaml"
+    config.write_text(re.sub(r"^studies: .*$", "studies: [held]", config.read_text(), flags=re.M))
+    return project
+
+
+@contextmanager
+def running(project, environment, *arguments):
+    """Run Snakemake beside the test; its output goes to the file `told` in the project. It is ended with the test."""
+    with open(project / "told", "w") as told:
+        process = subprocess.Popen(
+            ["snakemake", *arguments], cwd=project, env=environment, stdout=told, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def through(profile):
+    return ("--workflow-profile", f"workflow/profiles/{profile}")
+
+
+def until(what, project, seconds=120, process=None):
+    """Wait until a condition holds; show what Snakemake said if it never does, or if it ended before."""
+    for _ in range(seconds * 5):
+        if found := what():
+            return found
+        if process is not None and process.poll() is not None:
+            break
+        time.sleep(0.2)
+    pytest.fail(f"waited in vain\n{(project / 'told').read_text()[-4000:]}")
+
+
+def jobs(environment, name=""):
+    """The running SLURM jobs whose comment or name has a word, by id."""
+    told = subprocess.run(
+        ["squeue", "--noheader", "--states=R", "--format=%A %j %k"], env=environment, capture_output=True, text=True, check=True
+    )
+    return [line.split()[0] for line in told.stdout.splitlines() if name in line]
+
+
+def log_of(project, fit="a"):
+    log = project / f"results/logs/fit/held/held/{fit}.log"
+    return log.read_text() if log.exists() else ""
+
+
+def held_job(process, project, environment, fit="a", other_than=()):
+    """Wait for a fit that waits in its job. Returns the job's id."""
+
+    def found():
+        ids = set(re.findall(r"SLURM job (\d+)", log_of(project, fit))) - set(other_than)
+        return ids & set(jobs(environment))
+
+    return until(found, project, process=process).pop()
+
+
+def state(environment, job):
+    told = subprocess.run(
+        ["scontrol", "--oneliner", "show", "job", job], env=environment, capture_output=True, text=True, check=True
+    )
+    return re.search(r"JobState=(\w+)", told.stdout)[1]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_job_is_cancelled(cluster, held, profile):
+    (held / "hold").touch()
+    with running(held, cluster, *through(profile), "--retries", "0", "--", POSTERIOR) as process:
+        job = held_job(process, held, cluster)
+        data = artefact.read(held / "results/held/data.nc").attrs["created_at"]
+        subprocess.run(["scancel", job], env=cluster, check=True)
+        assert process.wait(120) == 1
+    assert not (held / POSTERIOR).exists()
+    (held / "hold").unlink()
+    with running(held, cluster, *through(profile), "--", POSTERIOR) as process:
+        assert process.wait(120) == 0, (held / "told").read_text()
+    assert artefact.read(held / POSTERIOR).attrs["fit"] == "a"
+    assert artefact.read(held / "results/held/data.nc").attrs["created_at"] == data
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_job_that_needs_more_memory_gets_it(cluster, held, profile):
+    (held / "fat").touch()
+    with running(held, cluster, *through(profile), "--", POSTERIOR) as process:
+        first = held_job(process, held, cluster)
+        asked = int(re.search(r"mem_mb (\d+)", log_of(held))[1])
+        assert process.wait(200) == 0, (held / "told").read_text()
+    assert state(cluster, first) in ("OUT_OF_MEMORY", "FAILED", "CANCELLED")
+    assert int(re.search(r"mem_mb (\d+)", log_of(held))[1]) == 2 * asked
+    assert artefact.read(held / POSTERIOR).attrs["fit"] == "a"
+
+
+@pytest.mark.long
+@pytest.mark.skipif(os.environ.get("CI") != "true", reason="takes two minutes: run with CI=true")
+def test_a_job_that_needs_more_time_gets_it(cluster, held):
+    """The limits of SLURM are whole minutes, so the profile is told to ask for one, and for two at the second attempt."""
+    (held / "hold").touch()
+    with running(held, cluster, *through("slurm-generic"), "--set-resources", "fit:runtime=attempt", "--", POSTERIOR) as process:
+        first = held_job(process, held, cluster)
+        until(lambda: state(cluster, first) == "TIMEOUT", held, seconds=180)
+        (held / "hold").unlink()
+        assert process.wait(120) == 0, (held / "told").read_text()
+    assert "runtime 2," in log_of(held)
+    assert artefact.read(held / POSTERIOR).attrs["fit"] == "a"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("profile", PROFILES)
+def test_two_fits_get_a_gpu_each(cluster, held, profile):
+    (held / "hold").touch()
+    both = [f"results/held/held/{fit}/posterior.nc" for fit in "ab"]
+    with running(held, cluster, "--profile", "workflow/profiles/gpu", *through(profile), "--", *both) as process:
+        for fit in "ab":
+            held_job(process, held, cluster, fit)
+        (held / "hold").unlink()
+        assert process.wait(120) == 0, (held / "told").read_text()
+    found = [re.search(r"gpu 1, SLURM job \d+, CUDA_VISIBLE_DEVICES (\d)\n", log_of(held, fit))[1] for fit in "ab"]
+    assert sorted(found) == ["0", "1"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("profile", "first"), [("slurm-generic", "old"), ("slurm", "new")])
+def test_snakemake_is_killed_and_its_job_lives_on(cluster, held, profile, first):
+    """The old job and the one that takes its place end in either order; the study was edited in between."""
+    (held / "hold").touch()
+    with running(held, cluster, *through(profile), "--", POSTERIOR) as process:
+        old = held_job(process, held, cluster)
+        process.kill()
+    data = artefact.read(held / "results/held/data.nc").attrs["created_at"]
+    file = held / "config/studies/held.yaml"
+    file.write_text(file.read_text().replace("draws: 100", "draws: 150"))
+
+    with running(held, cluster, *through(profile), "--", POSTERIOR) as process:
+        assert process.wait(60) == 1
+    assert "--unlock" in (held / "told").read_text()
+    subprocess.run(["snakemake", "--unlock"], cwd=held, env=cluster, capture_output=True, check=True)
+
+    with running(held, cluster, *through(profile), "--", POSTERIOR) as process:
+        new = held_job(process, held, cluster, other_than=[old])
+        assert old in jobs(cluster)
+        order = (old, new) if first == "old" else (new, old)
+        (held / "hold").write_text(order[0])
+        until(lambda: order[0] not in jobs(cluster), held)
+        if first == "old":
+            assert not (held / POSTERIOR).exists()
+        (held / "hold").unlink()
+        assert process.wait(120) == 0, (held / "told").read_text()
+    until(lambda: old not in jobs(cluster), held)
+    assert state(cluster, old) == "FAILED"
+    assert state(cluster, new) == "COMPLETED"
+    posterior = artefact.read(held / POSTERIOR)
+    assert posterior["posterior"].sizes["draw"] == 150
+    assert artefact.read(held / "results/held/data.nc").attrs["created_at"] == data
+    logs = "".join(path.read_text() for path in (held / "results/logs/slurm").rglob(f"{old}.log"))
+    assert "another job has taken it over" in logs
+    assert not [path for path in Path(held / "results").rglob(".*") if path.name != ".gitkeep"]
+    with running(held, cluster, *through(profile), "--", POSTERIOR) as process:
+        assert process.wait(60) == 0
+    assert "Nothing to be done" in (held / "told").read_text()

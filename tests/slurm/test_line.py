@@ -1,0 +1,95 @@
+"""The study `line` through both SLURM profiles, on a real scheduler: the same files as from a local run."""
+
+import csv
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import xarray as xr
+from conftest import copy_project, snakemake
+
+from posterity import artefact
+
+TIMES = {"seconds"}  # columns of tables that tell of the run
+
+
+def on_cluster(project, environment, profile, *arguments):
+    """Run Snakemake through a profile, as a user types it."""
+    command = ["snakemake", "--workflow-profile", f"workflow/profiles/{profile}", *arguments]
+    return subprocess.run(
+        command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900, check=False
+    )
+
+
+def only(project, study):
+    """Let the project run one study."""
+    config = project / "config/config.yaml"
+    config.write_text(re.sub(r"^studies: .*$", f"studies: [{study}]", config.read_text(), flags=re.M))
+    return project
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    """The study, run on this machine."""
+    project = only(copy_project(tmp_path_factory.mktemp("local") / "project"), "line")
+    run = snakemake(project)
+    assert run.returncode == 0, run.stdout[-4000:]
+    return project
+
+
+def results(project):
+    kinds = (".nc", ".csv", ".tex", ".svg", ".png", ".html", ".rst")
+    return {str(path.relative_to(project)) for path in (project / "results").rglob("*") if path.suffix in kinds}
+
+
+def assert_equal(old: Path, new: Path):
+    """Compare two files of results by what they say, leaving out times and the host."""
+    match old.suffix:
+        case ".nc":
+            first, second = artefact.read(old), artefact.read(new)
+            for name in {*first.attrs, *second.attrs} - {*artefact.VOLATILE, "git_commit"}:
+                assert first.attrs[name] == second.attrs[name], (old, name)
+            assert set(first.children) == set(second.children)
+            for group in first.children:
+                xr.testing.assert_identical(first[group].to_dataset(), second[group].to_dataset())
+        case ".csv":
+            rows = [list(csv.DictReader(path.open())) for path in (old, new)]
+            assert [{k: v for k, v in row.items() if k not in TIMES} for row in rows[0]] == [
+                {k: v for k, v in row.items() if k not in TIMES} for row in rows[1]
+            ]
+        case ".svg" | ".png":
+            assert old.read_bytes() == new.read_bytes(), old
+        case _:
+            assert new.read_bytes()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("profile", ["slurm-generic", "slurm"])
+def test_the_whole_study(cluster, local, tmp_path, profile):
+    project = only(copy_project(tmp_path / "project"), "line")
+    run = on_cluster(project, cluster, profile)
+    assert run.returncode == 0, run.stdout[-4000:]
+    assert results(project) == results(local)
+    for name in sorted(results(local)):
+        assert_equal(local / name, project / name)
+    assert not list((project / "results").rglob("*.claim"))
+
+    # no more submissions than the plan says, and nothing left to do
+    submitted = set(re.findall(r"(?:external jobid '|SLURM jobid )(\d+)", run.stdout))
+    planned = subprocess.run(
+        ["python", "-m", "posterity.plan", "--workflow-profile", f"workflow/profiles/{profile}", "--forceall"],
+        cwd=project, env=cluster | {"PYTHONPATH": "workflow/lib"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert f" {len(submitted)} submissions" in planned.stdout, planned.stdout
+    assert len(submitted) < len(results(local)) / 4
+    again = on_cluster(project, cluster, profile)
+    assert "Nothing to be done" in again.stdout
+
+    # a single stage again, and what follows from it
+    posterior = project / "results/line/line/nuts/posterior.nc"
+    before = artefact.read(posterior).attrs["created_at"]
+    run = on_cluster(project, cluster, profile, "-R", "fit", "--", str(posterior.relative_to(project)))
+    assert run.returncode == 0, run.stdout
+    assert artefact.read(posterior).attrs["created_at"] > before
+    assert_equal(local / "results/line/line/nuts/posterior.nc", posterior)

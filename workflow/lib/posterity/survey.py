@@ -1,0 +1,62 @@
+"""
+Look at studies as a run would, before anything is computed: read their data, bind their models.
+
+`python -m posterity.survey <study> ...` prints how many numbers each model has (see posterity.work), as JSON.
+"""
+
+import json
+import math
+import sys
+from dataclasses import asdict
+
+import xarray as xr
+
+from posterity import device, notebook
+from posterity.errors import UserError
+from posterity.study import simulation_model
+from posterity.work import Size
+
+
+def data_of(name: str, study: dict) -> tuple[xr.Dataset, str]:
+    """Read or simulate the data of a study, without writing them. Returns them, and what they are called. Raises UserError."""
+    spec = study["data"]
+    model = simulation_model(spec["simulate"]["model"], study) if "simulate" in spec else None
+    data, _, source = notebook.script("data").read_or_simulate(name, spec, model, study["precision"])
+    return data, source
+
+
+def bound(study: dict, data: xr.Dataset) -> dict:
+    """Bind the models of a study to its data. Returns, by id, the `model.Model`, or the UserError that says why it does not."""
+    device.prepare(1, study["precision"])
+    from posterity import model
+
+    found = {}
+    for id, spec in study["models"].items():
+        try:
+            found[id] = model.bind(id, spec, data)
+        except UserError as error:
+            found[id] = error
+    return found
+
+
+def sizes(name: str) -> dict[str, Size]:
+    """Count the numbers of a study's models, by id; those that do not bind are left out. Raises UserError."""
+    study = notebook.study(name)
+    data, _ = data_of(name, study)
+    found = {}
+    for id, model in bound(study, data).items():
+        if not isinstance(model, UserError):
+            count = {role: sum(math.prod(model.sites[site].shape) for site in model.names(role)) for role in ("latent", "observed")}
+            kept = sum(math.prod(site.shape) for site in model.sites.values() if site.role != "observed")
+            found[id] = Size(sum(variable.size for variable in data.values()), count["observed"], count["latent"], kept)
+    return found
+
+
+if __name__ == "__main__":
+    counted = {}
+    for study in sys.argv[1:]:
+        try:
+            counted[study] = {id: asdict(size) for id, size in sizes(study).items()}
+        except Exception as error:
+            print(f"{study}: {error}", file=sys.stderr)
+    print(json.dumps(counted))

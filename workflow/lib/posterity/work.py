@@ -1,0 +1,155 @@
+"""How much work a job is, and what it therefore asks a scheduler for: memory and time."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from posterity.catalogue import CHAINS, DRAWS, sampling
+from posterity.sources import of_user
+
+SIZES = Path(".snakemake/posterity-sizes.json")
+LIBRARY = Path(__file__).resolve().parents[1]
+COUNTING = False  # whether a dry run counts sizes: a plan does
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many numbers a model has with its data: in the table, at observed and at latent sites, and kept of each draw."""
+
+    data: int = 0
+    observed: int = 0
+    latent: int = 0
+    kept: int = 0
+
+
+# What a process needs before it has done anything, and 8-byte copies of each number that it holds at its peak, by stage. Measured
+# with benchmarks/resources.py, whose table says how near they come.
+BASE = {
+    "data": 150, "prior": 450, "fit": 650, "predict": 450, "sensitivity": 250, "diagnose": 250, "compare": 270, "figures": 260,
+    "tables": 250, "verdict": 170, "gate": 150, "verdicts": 150,
+}  # fmt: skip
+COPIES = {
+    "data": {"data": 4},
+    "prior": {"data": 4, "prior": 3},
+    "fit": {"data": 30, "kept": 4},
+    "predict": {"data": 8, "kept": 3, "predicted": 6},
+    "sensitivity": {"predicted": 3, "kept": 1},
+    "diagnose": {"data": 2, "kept": 4, "prior": 1.5, "predicted": 2},
+    "compare": {"kept": 2, "predicted": 4},
+    "figures": {"data": 4, "kept": 3, "prior": 4, "predicted": 5},
+    "tables": {"kept": 2},
+}
+OF_ARTEFACTS = {"prior": ("prior",), "posterior": ("kept",), "posteriors": ("kept",), "predictive": ("predicted",)}
+SNAKEMAKE = 330  # MB: a job on a cluster is one or two processes of Snakemake around that of the stage
+LEAST = 600  # MB: never less
+
+MINUTES = {"fit": 30}  # the shortest limit; 10 for other stages
+PER_NUMBER = 2e-7  # s for a number that is held once
+PER_LEAPFROG = (1e-6, 2e-8)  # s: of itself, and for each number of model and data
+LEAPFROGS = 50  # of a draw, as a guess
+MARGIN = 10  # limit over estimate: leapfrogs are not known before
+
+
+def ask(stage: str, numbers: dict[str, int], attempt: int = 1, needs: Iterable[str] | None = None) -> dict[str, int]:
+    """
+    What a job asks for: `mem_mb` and `runtime` (minutes).
+
+    Memory is that of the process without work (`BASE`), 8 bytes for each copy of the numbers that it holds (`COPIES`), and that of
+    Snakemake on the node; time is a generous multiple of an estimate, with a floor. Both double with each further attempt, since a
+    job that was killed for one of them is started again.
+
+    `numbers` are those of `numbers()`. A figure reads only the artefacts that it `needs`.
+    """
+    read = COPIES.get(stage, {})
+    if needs is not None:
+        wanted = {"data", *(kind for need in needs for kind in OF_ARTEFACTS.get(need, ()))}
+        read = {kind: copies for kind, copies in read.items() if kind in wanted}
+    held = {kind: copies * numbers.get(kind, 0) for kind, copies in read.items()}
+    memory = max(LEAST, SNAKEMAKE + BASE[stage] + 8e-6 * sum(held.values()))
+    seconds = PER_NUMBER * sum(held.values()) + numbers.get("leapfrogs", 0) * (stage == "fit") * (
+        PER_LEAPFROG[0] + PER_LEAPFROG[1] * numbers.get("gradient", 0)
+    )
+    minutes = max(MINUTES.get(stage, 10), MARGIN * seconds / 60)
+    grown = 2 ** (attempt - 1)
+    return {"mem_mb": _rounded(memory * grown, 50), "runtime": _rounded(minutes * grown, 5)}
+
+
+def numbers(study: dict, sizes: dict[str, Size], model: str | None = None, fit: str | None = None) -> dict[str, int]:
+    """
+    Count the numbers that jobs of a study hold, or those for one model and one fit of it.
+
+    `data`: of the table; `prior`: draws of the prior; `kept`: draws of posteriors; `predicted`: predictions of the observed
+    sites; `gradient`: what one gradient goes through; `leapfrogs`: a guess of how many there are. `sizes` are by model.
+    """
+    found = dict.fromkeys(("data", "prior", "kept", "predicted", "gradient", "leapfrogs"), 0)
+    for id in study["models"] if model is None else [model]:
+        size = sizes.get(id, Size())
+        found["data"] = max(found["data"], size.data)
+        found["prior"] += study["prior"]["draws"] * (size.kept + size.observed)
+        found["gradient"] = max(found["gradient"], size.latent + size.observed + size.data)
+        for name, settings in study["fits"].items():
+            if id in settings["models"] and fit in (None, name):
+                draws = settings.get("draws", 1) * settings.get("chains", 1)
+                chains = sampling(study, name) in CHAINS
+                iterations = settings.get("chains", 1) * (settings.get("warmup", 0) + settings.get("draws", 0)) if chains else 0
+                found["kept"] += draws * size.kept
+                found["leapfrogs"] += LEAPFROGS * iterations or settings.get("steps", 1000) * settings.get("particles", 1)
+                if sampling(study, name) in DRAWS:
+                    found["predicted"] += min(draws, study["predict"]["draws"]) * size.observed
+    return found
+
+
+def sizes(studies: dict[str, dict], count: bool) -> dict[tuple[str, str], Size]:
+    """
+    Give the sizes of the models of studies, by study and model, as far as they are known.
+
+    They are counted by binding each model to its data, in a process of its own, where `count` allows it and they are not known
+    since the files of model and data were last touched. What does not bind has no size: its job will say why.
+    """
+    keys = {(name, model): _key(study, spec) for name, study in studies.items() for model, spec in study["models"].items()}
+    known = _remembered()
+    missing = sorted({name for (name, _), key in keys.items() if key not in known})
+    if missing and count:
+        done = subprocess.run(
+            [sys.executable, "-m", "posterity.survey", *missing], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False
+        )
+        counted = json.loads(done.stdout or "{}")
+        known |= {keys[name, model]: size for name, models in counted.items() for model, size in models.items()}
+        _remember({key: known.get(key, asdict(Size())) for key in keys.values()})
+    return {place: Size(**known[key]) for place, key in keys.items() if key in known}
+
+
+def _key(study: dict, spec: dict) -> str:
+    """Name what the sizes of a model follow from: the settings of data and model, and the state of their files."""
+    data = study["data"]
+    files = [data["file"]] if "file" in data else of_user(spec["file"], LIBRARY)
+    if "simulate" in data:
+        files += [str(path) for path in Path("workflow/models").glob(f"{data['simulate']['model']}/simulate.py")]
+    stats = [(os.path.abspath(file), os.stat(file).st_mtime_ns, os.stat(file).st_size) for file in [*files, spec["file"]]]
+    bound = {key: value for key, value in spec.items() if key != "figures"}
+    return hashlib.sha256(json.dumps([data, bound, stats], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _remembered() -> dict[str, dict]:
+    try:
+        return json.loads(SIZES.read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def _remember(known: dict[str, dict]) -> None:
+    beside = SIZES.with_name(f".{SIZES.name}.{os.getpid()}")
+    try:
+        beside.write_text(json.dumps(_remembered() | known))
+        os.replace(beside, SIZES)
+    except OSError:  # they are counted again
+        beside.unlink(missing_ok=True)
+
+
+def _rounded(value: float, step: int) -> int:
+    return int(-(-value // step) * step)

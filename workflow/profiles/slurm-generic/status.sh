@@ -1,0 +1,27 @@
+#!/bin/sh
+# Print running, success or failed for a SLURM job. Snakemake asks often and for each job, so the queue is asked for as a whole,
+# at most every two seconds, and kept in a file; only a job that is not in it any more is asked for by itself.
+job=$1
+queue=.snakemake/slurm-queue
+if [ -z "$(find "$queue" -newermt '2 seconds ago' 2>/dev/null)" ]; then
+    squeue --noheader --me --format=%A > "$queue.$$" 2>/dev/null && mv "$queue.$$" "$queue" || rm -f "$queue.$$"
+fi
+if grep -qx "$job" "$queue" 2>/dev/null; then
+    echo running
+    exit
+fi
+
+answer=$(scontrol --oneliner show job "$job" 2>&1)
+case $answer in
+    *JobState=*) state=${answer#*JobState=} state=${state%% *} ;;
+    *"Invalid job id"*) # the controller has forgotten it; the data base has not, where there is one
+        state=$(sacct --noheader --allocations --parsable2 --format=State --jobs="$job" 2>/dev/null | head -n 1)
+        state=${state%% *}
+        [ -n "$state" ] || state=FORGOTTEN ;;
+    *) state=UNKNOWN ;; # the controller does not answer just now
+esac
+case $state in
+    COMPLETED) echo success ;;
+    BOOT_FAIL | CANCELLED | DEADLINE | FAILED | FORGOTTEN | NODE_FAIL | OUT_OF_MEMORY | PREEMPTED | REVOKED | TIMEOUT) echo failed ;;
+    *) echo running ;;
+esac
