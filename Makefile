@@ -3,11 +3,11 @@
 # make env     set up only: .venv from the hash-pinned lock in envs/
 # One study alone: make run STUDIES=mine        (several: STUDIES="line hogg")
 # Its models and data looked at, in seconds, before anything is computed: make check STUDY=mine
-# What a run would ask a cluster for, by stage: make plan PROFILE=slurm   (STUDIES as above)
+# What a run would ask a cluster for, by stage: make plan          (PROFILE=slurm for the other profile; STUDIES as above)
 
 STUDIES ?=
 STUDY ?= $(STUDIES)
-PROFILE ?=
+PROFILE ?= slurm-generic
 config = $(if $(strip $(STUDIES)),--config studies="$(STUDIES)")
 unexport PYTHONDONTWRITEBYTECODE
 SHELL := /bin/sh
@@ -25,7 +25,7 @@ test: .venv/ready
 	@python -m pytest $(PYTEST)
 
 plan: .venv/ready
-	@PYTHONPATH=workflow/lib python -m posterity.plan $(if $(PROFILE),--workflow-profile workflow/profiles/$(PROFILE)) $(config)
+	@PYTHONPATH=workflow/lib python -m posterity.plan --workflow-profile workflow/profiles/$(PROFILE) $(config)
 
 check: .venv/ready
 	@PYTHONPATH=workflow/lib python -m posterity $(STUDY)

@@ -6,7 +6,7 @@ project's environment, from its folder: python benchmarks/resources.py [folder] 
 """
 
 import csv
-import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,8 +17,12 @@ import xarray as xr
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "workflow/lib")]
 from conftest import copy_project  # noqa: E402
+
+from posterity import catalogue, notebook, work  # noqa: E402
+
+SNAKEMAKE = 163  # MB: one process of Snakemake, as it stands around that of the stage (two with the profile slurm)
 
 # name: points, latent values, chains, draws of a chain
 SIZES = {
@@ -57,23 +61,35 @@ def studies(project: Path) -> None:
         (project / f"config/studies/{name}.yaml").write_text(yaml.safe_dump(study))
 
 
-def measured(project: Path) -> list[dict]:
-    """List stage, study, fit, and what the job asked for (from Snakemake's log) and used (from its benchmark file)."""
+def measured(project: Path) -> list[tuple]:
+    """List stage, study, fit, peak memory and seconds of each job (from Snakemake's benchmark files), and what it asks for."""
+    os.chdir(project)
+    loaded = {name: notebook.study(name) for name in SIZES}
+    sizes = work.sizes(loaded, count=True)
     found = []
-    for file in sorted(project.glob("results/benchmarks/*/**/*.tsv")):
-        stage, study, *rest = file.relative_to(project / "results/benchmarks").with_suffix("").parts
+    for file in sorted(Path("results/benchmarks").glob("*/*/**/*.tsv")):
+        stage, study, *rest = file.relative_to("results/benchmarks").with_suffix("").parts
+        figure = catalogue.figures(study, loaded[study])[rest[0]] if stage == "figures" else {}
+        of = {key: figure.get(key) or None for key in ("model", "fit")}
+        if stage in ("prior", "fit", "predict", "sensitivity", "diagnose"):
+            of = dict(zip(("model", "fit"), rest, strict=False))
+        of_study = {model: size for (name, model), size in sizes.items() if name == study}
+        kind = f"{stage} {figure['kind'] if figure else rest[0]}" if stage in ("figures", "tables") else stage
+        asked = work.ask(kind, work.numbers(loaded[study], of_study, **of))
         row = list(csv.DictReader(file.open(), delimiter="\t"))[-1]
-        found.append({"stage": stage, "study": study, "of": "/".join(rest), "MB": float(row["max_rss"]), "s": float(row["s"])})
+        what = figure["kind"] if figure else rest[-1] if rest else ""
+        found.append((stage, study, what, float(row["max_rss"]), float(row["s"]), asked["mem_mb"], asked["runtime"]))
     return found
 
 
 if __name__ == "__main__":
     place = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp())
-    project = place if (place / "Snakefile").exists() else copy_project(place)
+    project = (place if (place / "Snakefile").exists() else copy_project(place)).resolve()
     studies(project)
     command = ["snakemake", "--cores", "2", "--keep-going", "--quiet", "all", "--rerun-incomplete"]
     command += ["--config", f"studies={','.join(SIZES)}", "--", *sys.argv[2:]]
     subprocess.run(command, cwd=project, check=False)
-    (project / "measured.json").write_text(json.dumps(measured(project)))
-    for row in measured(project):
-        print(row)
+    print("| stage | size | of | peak MB | asked MB | asked / used | s | limit, min |\n|---|---|---|---|---|---|---|---|")
+    for stage, study, what, peak, seconds, memory, minutes in measured(project):
+        used = peak + SNAKEMAKE
+        print(f"| {stage} | {study} | {what} | {peak:.0f} | {memory} | {memory / used:.2f} | {seconds:.0f} | {minutes} |")

@@ -131,6 +131,7 @@ def relative(paths):
     return [os.path.relpath(path) for path in paths]
 
 
+@cache
 def code(script, *modules):
     """The script of a stage, the library modules that it imports, and modules that it imports by name later."""
     files = sources.closure(Path(workflow.basedir, f"workflow/scripts/{script}.py"), LIBRARY)
@@ -139,6 +140,7 @@ def code(script, *modules):
     return sorted({*relative(files)})
 
 
+@cache
 def files_of(file):
     """A file of the user's (model.py, simulate.py, figures.py), and what it imports from beside it and from the library."""
     try:
@@ -201,16 +203,17 @@ def numbers(study, model, fit):
 
 
 def asked(stage, resource):
-    """What a job of a stage asks for, `mem_mb` or `runtime` in minutes, as posterity.work says; more at each further attempt."""
+    """What a job of a stage asks for, `mem_mb`, `runtime` in minutes or `gpu`, as posterity.work says; more at each further attempt."""
 
     def ask(wildcards, attempt):
         place = dict(wildcards)
         if "study" not in place:  # the verdicts on all studies
             return work.ask(stage, {}, attempt)[resource]
-        figure = figure_of(wildcards) if "figure" in place else {}
         study_of(wildcards)
-        place |= {key: figure[key] for key in ("model", "fit") if key in figure}
-        return work.ask(stage, numbers(place["study"], place.get("model"), place.get("fit")), attempt, figure.get("needs"))[resource]
+        figure = figure_of(wildcards) if "figure" in place else {}
+        of = {key: figure.get(key, place.get(key)) or None for key in ("model", "fit")}
+        kind = figure["kind"] if figure else place.get("table")
+        return work.ask(f"{stage} {kind}" if kind else stage, numbers(place["study"], **of), attempt)[resource]
 
     return ask
 

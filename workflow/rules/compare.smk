@@ -11,8 +11,6 @@ rule compare:
         "results/logs/compare/{study}.log",
     benchmark:
         "results/benchmarks/compare/{study}.tsv"
-    group:
-        "conclude_{study}"
     conda:
         "../../envs/posterity.yaml"
     threads: 1

@@ -11,8 +11,6 @@ rule data:
         "results/logs/data/{study}.log",
     benchmark:
         "results/benchmarks/data/{study}.tsv"
-    group:
-        "prepare_{study}"
     conda:
         "../../envs/posterity.yaml"
     threads: 1

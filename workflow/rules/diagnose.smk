@@ -14,8 +14,6 @@ rule diagnose:
         "results/logs/diagnose/{study}/{model}/{fit}.log",
     benchmark:
         "results/benchmarks/diagnose/{study}/{model}/{fit}.tsv"
-    group:
-        "judge"
     conda:
         "../../envs/posterity.yaml"
     threads: 1

@@ -17,8 +17,6 @@ rule figures:
         "results/logs/figures/{study}/{figure}.log",
     benchmark:
         "results/benchmarks/figures/{study}/{figure}.tsv"
-    group:
-        "draw_{study}"
     conda:
         "../../envs/posterity.yaml"
     threads: 1

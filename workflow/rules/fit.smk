@@ -18,7 +18,7 @@ rule fit:
     resources:
         mem_mb=asked("fit", "mem_mb"),
         runtime=asked("fit", "runtime"),
-        gpu=0,
+        gpu=asked("fit", "gpu"),
     params:
         study="{study}",
         id="{model}",

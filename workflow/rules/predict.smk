@@ -13,8 +13,6 @@ rule predict:
         "results/logs/predict/{study}/{model}/{fit}.log",
     benchmark:
         "results/benchmarks/predict/{study}/{model}/{fit}.tsv"
-    group:
-        "judge"
     conda:
         "../../envs/posterity.yaml"
     threads: 1

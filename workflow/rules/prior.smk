@@ -12,8 +12,6 @@ rule prior:
         "results/logs/prior/{study}/{model}.log",
     benchmark:
         "results/benchmarks/prior/{study}/{model}.tsv"
-    group:
-        "prepare_{study}"
     conda:
         "../../envs/posterity.yaml"
     threads: 1

@@ -11,8 +11,6 @@ rule sensitivity:
         "results/logs/sensitivity/{study}/{model}/{fit}.log",
     benchmark:
         "results/benchmarks/sensitivity/{study}/{model}/{fit}.tsv"
-    group:
-        "judge"
     conda:
         "../../envs/posterity.yaml"
     threads: 1

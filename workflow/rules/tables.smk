@@ -19,8 +19,6 @@ rule tables:
         "results/logs/tables/{study}/{table}.log",
     benchmark:
         "results/benchmarks/tables/{study}/{table}.tsv"
-    group:
-        "conclude_{study}"
     conda:
         "../../envs/posterity.yaml"
     threads: 1

@@ -22,8 +22,6 @@ rule verdict:
     benchmark:
         "results/benchmarks/verdict/{study}.tsv"
     priority: 10
-    group:
-        "conclude_{study}"
     conda:
         "../../envs/posterity.yaml"
     threads: 1

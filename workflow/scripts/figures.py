@@ -26,7 +26,7 @@ def figures(inputs: dict[str, str | list[str]], svg: str, png: str, study: str, 
     artefacts = {
         name: [artefact.read(one, study=study) for one in path]
         if isinstance(path, list)
-        else artefact.read(path, study=study, **of.get(name, {}))
+        else artefact.read(path, figure["kind"] == "graph", study=study, **of.get(name, {}))
         for name, path in inputs.items()
     }
     with replaced(svg) as svg_beside, replaced(png) as png_beside:

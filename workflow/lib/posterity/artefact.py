@@ -48,16 +48,16 @@ def write(path: str | Path, groups: dict[str, xr.Dataset], attributes: dict) -> 
             raise OSError(f"{error}, with {free:.1f} MB free on its disk") from error
 
 
-def read(path: str | Path, **expected: str) -> xr.DataTree:
+def read(path: str | Path, attributes_only: bool = False, **expected: str) -> xr.DataTree:
     """
-    Read an artefact into memory.
+    Read an artefact into memory, or only its attributes.
 
     `expected` are attributes that it must have (study="line", data_hash=...). Raises UserError, naming the file, if it cannot
     be read, is damaged, or belongs to other inputs.
     """
     try:
         with xr.open_datatree(path, engine="netcdf4") as tree:
-            tree.load()
+            tree = xr.DataTree(xr.Dataset(attrs=tree.attrs)) if attributes_only else tree.load()
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file; run the stage that writes it") from None
     except (OSError, RuntimeError, ValueError, KeyError) as error:

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -30,53 +29,57 @@ class Size:
 # What a process needs before it has done anything, and 8-byte copies of each number that it holds at its peak, by stage. Measured
 # with benchmarks/resources.py, whose table says how near they come.
 BASE = {
-    "data": 150, "prior": 450, "fit": 650, "predict": 450, "sensitivity": 250, "diagnose": 250, "compare": 270, "figures": 260,
+    "data": 150, "prior": 450, "fit": 700, "predict": 450, "sensitivity": 250, "diagnose": 250, "compare": 270, "figures": 260,
     "tables": 250, "verdict": 170, "gate": 150, "verdicts": 150,
 }  # fmt: skip
 COPIES = {
     "data": {"data": 4},
     "prior": {"data": 4, "prior": 3},
     "fit": {"data": 30, "kept": 4},
-    "predict": {"data": 8, "kept": 3, "predicted": 6},
-    "sensitivity": {"predicted": 3, "kept": 1},
+    "predict": {"data": 8, "kept": 3, "predicted": 7},
+    "sensitivity": {"predicted": 2.2, "kept": 1},
     "diagnose": {"data": 2, "kept": 4, "prior": 1.5, "predicted": 2},
     "compare": {"kept": 2, "predicted": 4},
-    "figures": {"data": 4, "kept": 3, "prior": 4, "predicted": 5},
-    "tables": {"kept": 2},
+    "figures": {"data": 4, "kept": 1.5},
+    "figures fits": {},
+    "figures models": {},
+    "figures sensitivity": {},
+    "figures predictions": {"data": 4, "kept": 1.5, "predicted": 3},
+    "figures data": {"data": 400, "kept": 3, "predicted": 3},
+    "figures ppc": {"data": 500, "predicted": 3},
+    "figures prior": {"prior": 4},
+    "figures graph": {},
+    "tables parameters": {"data": 4, "kept": 2},
 }
-OF_ARTEFACTS = {"prior": ("prior",), "posterior": ("kept",), "posteriors": ("kept",), "predictive": ("predicted",)}
-SNAKEMAKE = 330  # MB: a job on a cluster is one or two processes of Snakemake around that of the stage
+SNAKEMAKE = 340  # MB: a job on a cluster is one or two processes of Snakemake around that of the stage
 LEAST = 600  # MB: never less
 
 MINUTES = {"fit": 30}  # the shortest limit; 10 for other stages
 PER_NUMBER = 2e-7  # s for a number that is held once
-PER_LEAPFROG = (1e-6, 2e-8)  # s: of itself, and for each number of model and data
+PER_LEAPFROG = (1e-6, 5e-9)  # s: of itself, and for each number of model and data
 LEAPFROGS = 50  # of a draw, as a guess
 MARGIN = 10  # limit over estimate: leapfrogs are not known before
 
 
-def ask(stage: str, numbers: dict[str, int], attempt: int = 1, needs: Iterable[str] | None = None) -> dict[str, int]:
+def ask(stage: str, numbers: dict[str, int], attempt: int = 1) -> dict[str, int | None]:
     """
-    What a job asks for: `mem_mb` and `runtime` (minutes).
+    What a job asks for: `mem_mb`, `runtime` (minutes), and `gpu` (none, unless a profile gives it one).
 
     Memory is that of the process without work (`BASE`), 8 bytes for each copy of the numbers that it holds (`COPIES`), and that of
     Snakemake on the node; time is a generous multiple of an estimate, with a floor. Both double with each further attempt, since a
     job that was killed for one of them is started again.
 
-    `numbers` are those of `numbers()`. A figure reads only the artefacts that it `needs`.
+    `stage` may name the kind of a figure or table, too ("figures prior"). `numbers` are those of `numbers()`.
     """
-    read = COPIES.get(stage, {})
-    if needs is not None:
-        wanted = {"data", *(kind for need in needs for kind in OF_ARTEFACTS.get(need, ()))}
-        read = {kind: copies for kind, copies in read.items() if kind in wanted}
-    held = {kind: copies * numbers.get(kind, 0) for kind, copies in read.items()}
+    kind, stage = stage, stage.partition(" ")[0]
+    held = {what: copies * numbers.get(what, 0) for what, copies in COPIES.get(kind, COPIES.get(stage, {})).items()}
     memory = max(LEAST, SNAKEMAKE + BASE[stage] + 8e-6 * sum(held.values()))
     seconds = PER_NUMBER * sum(held.values()) + numbers.get("leapfrogs", 0) * (stage == "fit") * (
         PER_LEAPFROG[0] + PER_LEAPFROG[1] * numbers.get("gradient", 0)
     )
     minutes = max(MINUTES.get(stage, 10), MARGIN * seconds / 60)
     grown = 2 ** (attempt - 1)
-    return {"mem_mb": _rounded(memory * grown, 50), "runtime": _rounded(minutes * grown, 5)}
+    return {"mem_mb": _rounded(memory * grown, 50), "runtime": _rounded(minutes * grown, 5), "gpu": None}
 
 
 def numbers(study: dict, sizes: dict[str, Size], model: str | None = None, fit: str | None = None) -> dict[str, int]:
