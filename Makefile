@@ -1,6 +1,6 @@
 # make run     set up, run the default studies on all cores, write results/report.html, print the verdicts
 # make test    set up, run the tests            make lint    lint and format
-# make env     set up only: .venv from the hash-pinned lock in envs/
+# make env     set up only: .venv from the hash-pinned lock in envs/      (make env GPU=cuda12 adds JAX for GPUs)
 # One study alone: make run STUDIES=mine        (several: STUDIES="line hogg")
 # Its models and data looked at, in seconds, before anything is computed: make check STUDY=mine
 # What a run would ask a cluster for, by stage: make plan          (PROFILE=slurm for the other profile; STUDIES as above)
@@ -34,6 +34,7 @@ lint: .venv/ready
 	@ruff check . && ruff format --check . && snakefmt --check Snakefile workflow && snakemake --lint
 
 env: .venv/ready
+	@$(if $(GPU),envs/setup.sh $(GPU))
 .venv/ready: envs/posterity.lock envs/build.lock envs/uv.lock envs/setup.sh
 	@envs/setup.sh
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Resolve the *.in files again: uv.lock, build.lock, posterity.lock (hashes, no registry's address), and posterity.yaml.
+# Resolve the *.in files again: uv, build, posterity and cuda12.lock (hashes, no registry's address), and posterity.yaml.
 # usage: envs/lock.sh [--upgrade]
 set -eu
 cd "$(dirname "$0")"
@@ -8,6 +8,8 @@ for name in uv build posterity; do
     ../.venv/bin/uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-annotate \
         --no-header --constraint uv.lock "$@" "$name.in" --output-file "$name.lock"
 done
+../.venv/bin/uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-annotate \
+    --no-header --constraint posterity.lock cuda12.in --output-file cuda12.lock
 ../.venv/bin/python - <<'PYTHON'
 """Write posterity.yaml: the same pins as posterity.lock, as a conda environment with a pip list."""
 import re

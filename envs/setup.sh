@@ -1,6 +1,6 @@
 #!/bin/sh
 # Make .venv from the lock: find a Python, bootstrap uv into .venv, install exactly what the lock names.
-# usage: envs/setup.sh [find]     `find` prints the Python that would be used, and stops.
+# usage: envs/setup.sh [find | cuda12]     `find` prints the Python that would be used, and stops; `cuda12` adds JAX for GPUs.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -22,17 +22,25 @@ find_python() {
     return 1
 }
 
+# No Python is downloaded, every version and hash comes from the lock, and bytecode is compiled now rather than at each start.
+sync() {
+    export UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV="$PWD/.venv"
+    unset PYTHONDONTWRITEBYTECODE
+    .venv/bin/uv pip sync --quiet --require-hashes --build-constraints envs/build.lock --compile-bytecode "$@"
+    # A notebook or a script started in this environment finds the library.
+    .venv/bin/python -c 'import sysconfig, pathlib; pathlib.Path(sysconfig.get_path("purelib"), "posterity.pth").write_text(str(pathlib.Path("workflow/lib").resolve()))'
+}
+
+if [ "${1:-}" = cuda12 ]; then
+    sync envs/posterity.lock envs/cuda12.lock
+    exit
+fi
 python=$(find_python)
 [ "${1:-}" = find ] && { echo "$python"; exit; }
 
 rm -rf .venv
 "$python" -m venv .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --requirement envs/uv.lock
-# No Python is downloaded, every version and hash comes from the lock, and bytecode is compiled now rather than at each start.
-export UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV="$PWD/.venv"
-unset PYTHONDONTWRITEBYTECODE
-.venv/bin/uv pip sync --quiet --require-hashes --build-constraints envs/build.lock --compile-bytecode envs/posterity.lock
-# A notebook or a script started in this environment finds the library.
-"$VIRTUAL_ENV/bin/python" -c 'import sysconfig, pathlib; pathlib.Path(sysconfig.get_path("purelib"), "posterity.pth").write_text(str(pathlib.Path("workflow/lib").resolve()))'
+sync envs/posterity.lock
 .venv/bin/python -m compileall -q workflow/lib workflow/scripts
 touch .venv/ready

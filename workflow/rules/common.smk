@@ -47,7 +47,7 @@ except UserError as error:
 
 # Where artefacts are written before they are moved to their places: read in each job, as nodes differ
 if CONFIG["scratch"]:
-    os.environ["POSTERITY_SCRATCH"] = CONFIG["scratch"]
+    os.environ.update(POSTERITY_SCRATCH=CONFIG["scratch"])
 
 
 def check_writable(place, remedy):

@@ -79,7 +79,7 @@ def ask(stage: str, numbers: dict[str, int], attempt: int = 1) -> dict[str, int 
     )
     minutes = max(MINUTES.get(stage, 10), MARGIN * seconds / 60)
     grown = 2 ** (attempt - 1)
-    return {"mem_mb": _rounded(memory * grown, 50), "runtime": _rounded(minutes * grown, 5), "gpu": None}
+    return {"mem_mb": _rounded(memory, 50) * grown, "runtime": _rounded(minutes, 5) * grown, "gpu": None}
 
 
 def numbers(study: dict, sizes: dict[str, Size], model: str | None = None, fit: str | None = None) -> dict[str, int]:
@@ -122,8 +122,9 @@ def sizes(studies: dict[str, dict], count: bool) -> dict[tuple[str, str], Size]:
             [sys.executable, "-m", "posterity.survey", *missing], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False
         )
         counted = json.loads(done.stdout or "{}")
-        known |= {keys[name, model]: size for name, models in counted.items() for model, size in models.items()}
-        _remember({key: known.get(key, asdict(Size())) for key in keys.values()})
+        new = {keys[name, id]: models.get(id, asdict(Size())) for name, models in counted.items() for id in studies[name]["models"]}
+        _remember(new)
+        known |= new
     return {place: Size(**known[key]) for place, key in keys.items() if key in known}
 
 

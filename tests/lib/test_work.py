@@ -1,0 +1,102 @@
+"""What jobs ask for: it grows with the work and with each attempt, and follows from the sizes of the models."""
+
+import os
+
+import pytest
+from conftest import copy_project
+
+from posterity import notebook, survey, work
+from posterity.work import Size, ask, numbers
+
+STUDY = {
+    "models": {"a": {}, "b": {}},
+    "fits": {
+        "nuts": {"method": "nuts", "models": ["a", "b"], "chains": 4, "warmup": 500, "draws": 1000},
+        "map": {"method": "map", "models": ["a"]},
+    },
+    "prior": {"draws": 100},
+    "predict": {"draws": 2000},
+}
+SIZES = {"a": Size(data=50, observed=20, latent=3, kept=5), "b": Size(data=50, observed=20, latent=10, kept=30)}
+
+
+def test_numbers_are_those_of_what_a_job_reads():
+    found = numbers(STUDY, SIZES, "a", "nuts")
+    assert found["data"] == 50
+    assert found["kept"] == 4 * 1000 * 5
+    assert found["predicted"] == 2000 * 20
+    assert found["prior"] == 100 * (5 + 20)
+    assert found["gradient"] == 3 + 20 + 50
+    assert found["leapfrogs"] == work.LEAPFROGS * 4 * 1500
+    assert numbers(STUDY, SIZES, "a", "map") | {"leapfrogs": 0} == found | {"kept": 5, "predicted": 0, "leapfrogs": 0}
+    both = numbers(STUDY, SIZES)
+    assert both["kept"] == 4000 * 5 + 5 + 4000 * 30
+    assert both["predicted"] == 2 * 2000 * 20
+    assert numbers(STUDY, {}, "a", "nuts")["kept"] == 0  # a model whose size is not known
+
+
+@pytest.mark.parametrize("stage", work.BASE)
+def test_small_work_asks_for_little_and_each_attempt_for_twice_as_much(stage):
+    small = ask(stage, numbers(STUDY, SIZES))
+    assert 600 <= small["mem_mb"] <= 1050
+    assert 10 <= small["runtime"] <= 30
+    assert ask(stage, numbers(STUDY, SIZES), attempt=3) == {
+        "mem_mb": 4 * small["mem_mb"],
+        "runtime": 4 * small["runtime"],
+        "gpu": None,
+    }
+
+
+def test_large_work_asks_for_more():
+    large = {"a": Size(data=100_000, observed=100_000, latent=10_000, kept=10_000)}
+    found = numbers(STUDY, large, "a", "nuts")
+    # 4,000 draws of 10,000 numbers are 320 MB, 2,000 predictions of 100,000 observations 1,600 MB
+    assert ask("fit", found)["mem_mb"] > 4 * 320 + 1000
+    assert ask("fit", found)["runtime"] > 30
+    assert ask("predict", found)["mem_mb"] > 6 * 1600
+    assert ask("figures corner", found)["mem_mb"] < 2 * 320 + 700
+    assert ask("figures graph", found)["mem_mb"] == ask("figures graph", {})["mem_mb"]
+
+
+@pytest.fixture
+def here(tmp_path):
+    project = copy_project(tmp_path / "project")
+    (project / ".snakemake").mkdir()
+    before = os.getcwd()
+    os.chdir(project)
+    yield project
+    os.chdir(before)
+
+
+def test_sizes_are_counted_by_binding():
+    assert survey.sizes("hogg") == {
+        "line": Size(data=80, observed=20, latent=2, kept=2), "outliers": Size(data=80, observed=20, latent=5, kept=25)
+    }  # fmt: skip
+
+
+def test_sizes_are_counted_once(here, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(work.LIBRARY))
+    studies = {"hogg": notebook.study("hogg")}
+    assert work.sizes(studies, count=False) == {}
+    first = work.sizes(studies, count=True)
+    assert first["hogg", "outliers"].kept == 25
+    monkeypatch.setattr(work.subprocess, "run", None)  # from now on nothing can be counted
+    assert work.sizes(studies, count=True) == first
+    data = here / studies["hogg"]["data"]["file"]
+    os.utime(data, (1, 1))
+    with pytest.raises(TypeError):
+        work.sizes(studies, count=True)
+
+
+def test_a_model_that_does_not_bind_has_no_size(here, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(work.LIBRARY))
+    model = here / "workflow/models/line/model.py"
+    model.write_text(model.read_text().replace("def model(", "def model(nothing, "))
+    studies = {"line": notebook.study("line")}
+    found = work.sizes(studies, count=True)
+    assert found["line", "line"] == Size()
+    assert found["line", "line_angle"].latent == 2
+    assert work.sizes(studies, count=False) == found
+    work.SIZES.write_text("{")  # a broken note is none
+    assert work.sizes(studies, count=False) == {}
+    assert work.sizes(studies, count=True) == found

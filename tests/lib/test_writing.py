@@ -1,0 +1,99 @@
+"""One writer of a file at a time, and no file that is half written."""
+
+import subprocess
+import sys
+import threading
+
+import pytest
+from conftest import ROOT
+
+from posterity import writing
+from posterity.errors import UserError
+
+OTHER = "import sys; from posterity.writing import claim; claim([sys.argv[1]])"
+
+
+@pytest.fixture
+def file(tmp_path):
+    yield tmp_path / "results/a.txt"
+    writing._claims.clear()
+
+
+def write(file, text):
+    with writing.replaced(file) as beside:
+        beside.write_text(text)
+
+
+def claimed_by_another(file):
+    subprocess.run([sys.executable, "-c", OTHER, str(file)], env={"PYTHONPATH": str(ROOT / "workflow/lib")}, check=True)
+
+
+def test_the_last_to_claim_a_file_writes_it(file):
+    writing.claim([str(file)])
+    write(file, "mine")
+    claimed_by_another(file)
+    with pytest.raises(UserError, match=r"a\.txt: another job has taken it over"):
+        write(file, "mine again")
+    assert file.read_text() == "mine"
+    writing.release([str(file)])  # not mine any more: the other's claim stays
+    assert [path.name for path in sorted(file.parent.iterdir())] == [".a.txt.claim", "a.txt"]
+
+
+def test_a_file_is_not_taken_back_when_the_later_job_is_done(file):
+    writing.claim([str(file)])
+    claimed_by_another(file)
+    (file.parent / ".a.txt.claim").unlink()  # as the other does at its end
+    with pytest.raises(UserError, match="taken it over"):
+        write(file, "mine")
+    assert not list(file.parent.iterdir())
+
+
+def test_a_claim_goes_with_its_job(file):
+    writing.claim([str(file)])
+    write(file, "mine")
+    writing.release([str(file)])
+    assert [path.name for path in file.parent.iterdir()] == ["a.txt"]
+    write(file, "without a claim, as in a notebook")
+    assert file.read_text().startswith("without")
+
+
+def test_a_fault_leaves_the_earlier_file(file):
+    write(file, "whole")
+    with pytest.raises(ZeroDivisionError), writing.replaced(file) as beside:
+        beside.write_text("ha")
+        1 / 0  # noqa: B018
+    assert [path.name for path in file.parent.iterdir()] == ["a.txt"]
+    assert file.read_text() == "whole"
+
+
+def test_a_reader_never_sees_half_a_file(file):
+    texts = ["a" * 1_000_000, "b" * 1_000_000]
+    write(file, texts[0])
+    done = threading.Event()
+
+    def rewrite():
+        for round in range(50):
+            write(file, texts[round % 2])
+        done.set()
+
+    writer = threading.Thread(target=rewrite)
+    writer.start()
+    seen = set()
+    while not done.is_set():
+        seen.add(file.read_text())
+    writer.join()
+    assert seen <= set(texts)
+
+
+def test_scratch(file, tmp_path, monkeypatch):
+    monkeypatch.setenv("NODE", str(tmp_path / "node"))
+    monkeypatch.setenv("POSTERITY_SCRATCH", "$NODE/disk")
+    with pytest.raises(UserError, match=r"scratch: \$NODE/disk is no folder on .*; name one"):
+        write(file, "text")
+    (tmp_path / "node/disk").mkdir(parents=True)
+    with writing.replaced(file) as beside:
+        assert beside.parent == tmp_path / "node/disk"
+        beside.write_text("text")
+    assert file.read_text() == "text"
+    assert not list((tmp_path / "node/disk").iterdir())
+    assert [path.name for path in file.parent.iterdir()] == ["a.txt"]
