@@ -71,19 +71,14 @@ def test_the_page(cluster, tmp_path):
     assert "Nothing to be done" in run(stage, project, cluster)
     assert "Nothing to be done" in run(file, project, cluster)
 
-    # a job that waits in the queue, watched and cancelled: it asks for a partition's node that is held by another
+    # Snakemake is killed, its job is watched and cancelled
     watch, log = steps["5. Watch"]
     assert "fit line/line/nuts took" in run(log, project, cluster)
     (cancel,) = steps["6. Cancel"]
     model = project / "workflow/models/line/model.py"
     model.write_text(model.read_text() + "\nimport os, time\nif 'SLURM_JOB_ID' in os.environ:\n    time.sleep(600)\n")
     process = subprocess.Popen(
-        ["bash", "-c", stage],
-        cwd=project,
-        env=cluster,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+        ["bash", "-c", stage], cwd=project, env=cluster, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     for _ in range(100):
         if jobs := re.findall(r"^ +(\d+) +main +rule_fit", run(watch, project, cluster), flags=re.M):
