@@ -14,7 +14,10 @@ from conftest import ROOT, snakemake
 from posterity import artefact, catalogue, notebook
 from posterity.study import schema
 
-OWN = ("README.md", "docs/first_study.md", "docs/verdicts.md", "docs/artefacts.md", "docs/notebook.md")
+OWN = (
+    "README.md",
+    *(f"docs/{page}.md" for page in ("first_study", "verdicts", "artefacts", "notebook", "cluster", "other_clusters")),
+)
 PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in OWN}
 FIRST, VERDICTS, ARTEFACTS = PAGES["docs/first_study.md"], PAGES["docs/verdicts.md"], PAGES["docs/artefacts.md"]
 MADE = re.compile(r"(workflow/models|config/studies)/(mine|boyle)\w*")  # by the reader of a page

@@ -17,11 +17,13 @@ from posterity import artefact
 PROFILES = ("slurm-generic", "slurm")
 POSTERIOR = "results/held/held/a/posterior.nc"
 
-# Holds a fit on the cluster until its job is released, or everything is; eats memory if there is a file that says so.
+# Holds a fit on the cluster until its job is released, or everything is; eats memory, or fails, if there is a file that says so.
 MODEL = """
 import os, sys, time
 from pathlib import Path
 
+if "SLURM_JOB_ID" in os.environ and sys.argv[0].endswith("predict.py") and Path("broken").exists():
+    raise ValueError("this is broken")
 if "SLURM_JOB_ID" in os.environ and sys.argv[0].endswith("fit.py"):
     if Path("fat").exists():
         eaten = bytes(900_000_000).replace(b"\\0", b"1")
@@ -119,12 +121,31 @@ def test_a_job_is_cancelled(cluster, held, profile):
         data = artefact.read(held / "results/held/data.nc").attrs["created_at"]
         subprocess.run(["scancel", job], env=cluster, check=True)
         assert process.wait(120) == 1
+    assert "held/a.log has no end: the job was killed" in (held / "told").read_text()
     assert not (held / POSTERIOR).exists()
     (held / "hold").unlink()
     with running(held, cluster, *through(profile), "--", POSTERIOR) as process:
         assert process.wait(120) == 0, (held / "told").read_text()
     assert artefact.read(held / POSTERIOR).attrs["fit"] == "a"
     assert artefact.read(held / "results/held/data.nc").attrs["created_at"] == data
+
+
+@pytest.mark.long
+def test_a_fault_in_a_group_is_told_in_a_sentence(cluster, held):
+    """The group is tried again as a whole; what it wrote before it failed does not count as done."""
+    (held / "broken").touch()
+    diagnosis = "results/held/held/a/diagnosis.nc"
+    with running(held, cluster, *through("slurm-generic"), "--retries", "0", "--", diagnosis) as process:
+        assert process.wait(120) == 1
+    told = (held / "told").read_text()
+    assert re.search(r"^posterity: predict held/held/a: \S+held/model.py, line \d+: .*this is broken", told, flags=re.M)
+    assert "Traceback" not in told
+    made = artefact.read(held / POSTERIOR).attrs["created_at"]
+    (held / "broken").unlink()
+    with running(held, cluster, *through("slurm-generic"), "--", diagnosis) as process:
+        assert process.wait(120) == 0, (held / "told").read_text()
+    assert (held / diagnosis).is_file()
+    assert artefact.read(held / POSTERIOR).attrs["created_at"] == made
 
 
 @pytest.mark.long

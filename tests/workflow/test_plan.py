@@ -82,6 +82,6 @@ def test_the_profiles_agree():
     assert set(profiles) == {"default", "slurm", "slurm-generic", "gpu"}
     for profile in profiles.values():
         assert profile.items() >= profiles["default"].items()
-    shared = ("groups", "group-components", "retries", "jobs", "cores", "rerun-incomplete", "keep-incomplete", "show-failed-logs")
+    shared = ("groups", "group-components", "retries", "jobs", "cores", "rerun-incomplete", "keep-incomplete")
     for key in shared:
         assert profiles["slurm"][key] == profiles["slurm-generic"][key], key
