@@ -81,7 +81,7 @@ def cluster():
     script = ROOT / "tests/slurm/minislurm.sh"
     settings = {"MINISLURM_CPUS": "4", "MINISLURM_GPUS": "2"}
     subprocess.run([script, "start", place / "s"], env=os.environ | settings, check=True)
-    unwanted = ("XLA_FLAGS", "PYTHONPATH", "PYTEST_CURRENT_TEST")
+    unwanted = ("XLA_FLAGS", "PYTHONPATH", "PYTEST_CURRENT_TEST", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
     environment = {key: value for key, value in os.environ.items() if key not in unwanted}
     path = os.pathsep.join([str(place / "s/bin"), str(Path(sys.executable).parent), environment["PATH"]])
     yield environment | {"SLURM_CONF": str(place / "s/slurm.conf"), "PATH": path}

@@ -75,28 +75,21 @@ def test_sizes_are_counted_by_binding():
 
 
 def test_sizes_are_counted_once(here, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(work.LIBRARY))
-    studies = {"hogg": notebook.study("hogg")}
-    assert work.sizes(studies, count=False) == {}
-    first = work.sizes(studies, count=True)
-    assert first["hogg", "outliers"].kept == 25
-    monkeypatch.setattr(work.subprocess, "run", None)  # from now on nothing can be counted
-    assert work.sizes(studies, count=True) == first
-    data = here / studies["hogg"]["data"]["file"]
-    os.utime(data, (1, 1))
-    with pytest.raises(TypeError):
-        work.sizes(studies, count=True)
-
-
-def test_a_model_that_does_not_bind_has_no_size(here, monkeypatch):
+    """And a model that does not bind has none, which is remembered too: its job will say why."""
     monkeypatch.setenv("PYTHONPATH", str(work.LIBRARY))
     model = here / "workflow/models/line/model.py"
     model.write_text(model.read_text().replace("def model(", "def model(nothing, "))
-    studies = {"line": notebook.study("line")}
+    studies = {name: notebook.study(name) for name in ("line", "hogg")}
+    assert work.sizes(studies, count=False) == {}
     found = work.sizes(studies, count=True)
-    assert found["line", "line"] == Size()
+    assert found["hogg", "outliers"].kept == 25
     assert found["line", "line_angle"].latent == 2
-    assert work.sizes(studies, count=False) == found
+    assert found["line", "line"] == Size()
+    with monkeypatch.context() as patch:
+        patch.setattr(work.subprocess, "run", None)  # from here on nothing can be counted
+        assert work.sizes(studies, count=True) == found
+        os.utime(here / studies["hogg"]["data"]["file"], (1, 1))
+        with pytest.raises(TypeError):
+            work.sizes(studies, count=True)
     work.SIZES.write_text("{")  # a broken note is none
     assert work.sizes(studies, count=False) == {}
-    assert work.sizes(studies, count=True) == found

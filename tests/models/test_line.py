@@ -97,6 +97,7 @@ def test_line_angle_agrees_with_quadrature():
         assert abs(row["sd"] / spread - 1) < 4 / np.sqrt(2 * float(row["ess_tail"])), name
 
 
+@pytest.mark.long
 def test_draws_do_not_depend_on_devices(tmp_path):
     """The same draws from one device and from two, bit for bit."""
     import subprocess

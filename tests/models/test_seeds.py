@@ -240,6 +240,7 @@ def test_larger_ones_are_fitted(name, tmp_path):
         assert np.isfinite(values).all(), site
 
 
+@pytest.mark.long
 def test_the_loop_gives_what_the_plate_gives(tmp_path):
     """The same density at the same place, the same draws within Monte Carlo error, and the same comparison."""
     fits, trees = {}, {}

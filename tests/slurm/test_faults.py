@@ -71,7 +71,7 @@ def through(profile):
     return ("--workflow-profile", f"workflow/profiles/{profile}")
 
 
-def until(what, project, seconds=120, process=None):
+def until(what, project, seconds=300, process=None):
     """Wait until a condition holds; show what Snakemake said if it never does, or if it ended before."""
     for _ in range(seconds * 5):
         if found := what():
@@ -120,12 +120,12 @@ def test_a_job_is_cancelled(cluster, held, profile):
         job = held_job(process, held, cluster)
         data = artefact.read(held / "results/held/data.nc").attrs["created_at"]
         subprocess.run(["scancel", job], env=cluster, check=True)
-        assert process.wait(120) == 1
-    assert "held/a.log has no end: the job was killed" in (held / "told").read_text()
+        assert process.wait(300) == 1
+    assert "held/a.log has no end: the job was cancelled, or killed" in (held / "told").read_text()
     assert not (held / POSTERIOR).exists()
     (held / "hold").unlink()
     with running(held, cluster, *through(profile), "--", POSTERIOR) as process:
-        assert process.wait(120) == 0, (held / "told").read_text()
+        assert process.wait(300) == 0, (held / "told").read_text()
     assert artefact.read(held / POSTERIOR).attrs["fit"] == "a"
     assert artefact.read(held / "results/held/data.nc").attrs["created_at"] == data
 
@@ -136,14 +136,14 @@ def test_a_fault_in_a_group_is_told_in_a_sentence(cluster, held):
     (held / "broken").touch()
     diagnosis = "results/held/held/a/diagnosis.nc"
     with running(held, cluster, *through("slurm-generic"), "--retries", "0", "--", diagnosis) as process:
-        assert process.wait(120) == 1
+        assert process.wait(300) == 1
     told = (held / "told").read_text()
     assert re.search(r"^posterity: predict held/held/a: \S+held/model.py, line \d+: .*this is broken", told, flags=re.M)
     assert "Traceback" not in told
     made = artefact.read(held / POSTERIOR).attrs["created_at"]
     (held / "broken").unlink()
     with running(held, cluster, *through("slurm-generic"), "--", diagnosis) as process:
-        assert process.wait(120) == 0, (held / "told").read_text()
+        assert process.wait(300) == 0, (held / "told").read_text()
     assert (held / diagnosis).is_file()
     assert artefact.read(held / POSTERIOR).attrs["created_at"] == made
 
@@ -155,7 +155,7 @@ def test_a_job_that_needs_more_memory_gets_it(cluster, held, profile):
     with running(held, cluster, *through(profile), "--", POSTERIOR) as process:
         first = held_job(process, held, cluster)
         asked = int(re.search(r"mem_mb (\d+)", log_of(held))[1])
-        assert process.wait(200) == 0, (held / "told").read_text()
+        assert process.wait(300) == 0, (held / "told").read_text()
     assert state(cluster, first) in ("OUT_OF_MEMORY", "FAILED", "CANCELLED")
     assert int(re.search(r"mem_mb (\d+)", log_of(held))[1]) == 2 * asked
     assert artefact.read(held / POSTERIOR).attrs["fit"] == "a"
@@ -170,7 +170,7 @@ def test_a_job_that_needs_more_time_gets_it(cluster, held):
         first = held_job(process, held, cluster)
         until(lambda: state(cluster, first) == "TIMEOUT", held, seconds=180)
         (held / "hold").unlink()
-        assert process.wait(120) == 0, (held / "told").read_text()
+        assert process.wait(300) == 0, (held / "told").read_text()
     assert "runtime 2," in log_of(held)
     assert artefact.read(held / POSTERIOR).attrs["fit"] == "a"
 
@@ -184,7 +184,7 @@ def test_two_fits_get_a_gpu_each(cluster, held, profile):
         for fit in "ab":
             held_job(process, held, cluster, fit)
         (held / "hold").unlink()
-        assert process.wait(120) == 0, (held / "told").read_text()
+        assert process.wait(300) == 0, (held / "told").read_text()
     found = [re.search(r"gpu 1, SLURM job \d+, CUDA_VISIBLE_DEVICES (\d)\n", log_of(held, fit))[1] for fit in "ab"]
     assert sorted(found) == ["0", "1"]
 
@@ -202,7 +202,7 @@ def test_snakemake_is_killed_and_its_job_lives_on(cluster, held, profile, first)
     file.write_text(file.read_text().replace("draws: 100", "draws: 150"))
 
     with running(held, cluster, *through(profile), "--", POSTERIOR) as process:
-        assert process.wait(60) == 1
+        assert process.wait(120) == 1
     assert "--unlock" in (held / "told").read_text()
     subprocess.run(["snakemake", "--unlock"], cwd=held, env=cluster, capture_output=True, check=True)
 
@@ -215,7 +215,7 @@ def test_snakemake_is_killed_and_its_job_lives_on(cluster, held, profile, first)
         if first == "old":
             assert not (held / POSTERIOR).exists()
         (held / "hold").unlink()
-        assert process.wait(120) == 0, (held / "told").read_text()
+        assert process.wait(300) == 0, (held / "told").read_text()
     until(lambda: old not in jobs(cluster), held)
     assert state(cluster, old) == "FAILED"
     assert state(cluster, new) == "COMPLETED"
@@ -226,5 +226,5 @@ def test_snakemake_is_killed_and_its_job_lives_on(cluster, held, profile, first)
     assert "another job has taken it over" in logs
     assert not [path for path in Path(held / "results").rglob(".*") if path.name != ".gitkeep"]
     with running(held, cluster, *through(profile), "--", POSTERIOR) as process:
-        assert process.wait(60) == 0
+        assert process.wait(120) == 0
     assert "Nothing to be done" in (held / "told").read_text()

@@ -18,7 +18,14 @@ def on_cluster(project, environment, profile, *arguments):
     """Run Snakemake through a profile, as a user types it."""
     command = ["snakemake", "--workflow-profile", f"workflow/profiles/{profile}", *arguments]
     return subprocess.run(
-        command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900, check=False
+        command,
+        cwd=project,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=1500,
+        check=False,
     )
 
 

@@ -360,15 +360,15 @@ def check_results():
 
 
 def failures(snakemake_logs):
-    """What the failed jobs of a run said, a sentence each, from their log files; a log without an end is that of a killed job."""
+    """What the failed jobs of a run said, a sentence each, from their log files. On a cluster, a log without an end is that of a killed job."""
     told = "".join(Path(path).read_text(encoding="utf-8") for path in snakemake_logs)
     sentences = []
-    for path in dict.fromkeys(re.findall(r"^ +log: (\S+)", told, flags=re.MULTILINE)):
+    for path in dict.fromkeys(re.findall(r"^ +log: ([^\s,]+)", told, flags=re.MULTILINE)):
         text = Path(path).read_text(encoding="utf-8") if Path(path).is_file() else ""
         said = [line for line in text.splitlines() if line.startswith("posterity: ")]
-        if text and not said and " took " not in text:
-            where = "; results/logs/slurm has what the cluster said" * Path("results/logs/slurm").is_dir()
-            said = [f"posterity: {path} has no end: the job was killed, for its memory or its time, as a rule{where}"]
+        if workflow.non_local_exec and text and not said and " took " not in text:
+            reason = "the job was cancelled, or killed for its memory or its time; results/logs/slurm says more"
+            said = [f"posterity: {path} has no end: {reason}"]
         sentences += said
     return "\n".join(sentences)
 
