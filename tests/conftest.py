@@ -72,7 +72,7 @@ def run_or_skip(missing: list[str], remedy: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster():
+def cluster(tmp_path_factory):
     """A real SLURM with one node of 4 processors and 2 pretended GPUs, for this test process alone. Gives the environment for it."""
     path = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
     missing = [tool for tool in ("munged", "slurmctld", "slurmd", "sbatch") if not shutil.which(tool, path=path)]
@@ -80,7 +80,11 @@ def cluster():
     place = Path(tempfile.mkdtemp(prefix="ms", dir="/tmp"))  # short, as a socket lies in it
     script = ROOT / "tests/slurm/minislurm.sh"
     settings = {"MINISLURM_CPUS": "4", "MINISLURM_GPUS": "2"}
-    subprocess.run([script, "start", place / "s"], env=os.environ | settings, check=True)
+    with open(
+        tmp_path_factory.getbasetemp().parent / "cluster", "w"
+    ) as lock:  # two that start together would look for one free port
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run([script, "start", place / "s"], env=os.environ | settings, check=True)
     unwanted = ("XLA_FLAGS", "PYTHONPATH", "PYTEST_CURRENT_TEST", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
     environment = {key: value for key, value in os.environ.items() if key not in unwanted}
     path = os.pathsep.join([str(place / "s/bin"), str(Path(sys.executable).parent), environment["PATH"]])

@@ -47,6 +47,15 @@ def test_small_work_asks_for_little_and_each_attempt_for_twice_as_much(stage):
     }
 
 
+def test_a_covariance_and_new_covariates_count():
+    fits = {"svi": {"method": "svi", "models": ["a"], "guide": "AutoMultivariateNormal", "draws": 100}}
+    study = STUDY | {"fits": fits, "predict": {"draws": 2000, "at": {"x": {"linspace": [0, 1, 500]}, "e": 1}}}
+    found = numbers(study, {"a": Size(data=50, observed=20, latent=10_000, kept=5)}, "a", "svi")
+    assert found["square"] == 10_000**2
+    assert found["predicted"] == 100 * (20 + 500)
+    assert ask("fit", found)["mem_mb"] > 800 * 10
+
+
 def test_large_work_asks_for_more():
     large = {"a": Size(data=100_000, observed=100_000, latent=10_000, kept=10_000)}
     found = numbers(STUDY, large, "a", "nuts")
@@ -78,7 +87,7 @@ def test_sizes_are_counted_once(here, monkeypatch):
     """And a model that does not bind has none, which is remembered too: its job will say why."""
     monkeypatch.setenv("PYTHONPATH", str(work.LIBRARY))
     model = here / "workflow/models/line/model.py"
-    model.write_text(model.read_text().replace("def model(", "def model(nothing, "))
+    model.write_text("print('a model may print')\n" + model.read_text().replace("def model(", "def model(nothing, "))
     studies = {name: notebook.study(name) for name in ("line", "hogg")}
     assert work.sizes(studies, count=False) == {}
     found = work.sizes(studies, count=True)

@@ -72,9 +72,11 @@ def test_a_reader_never_sees_half_a_file(file):
     done = threading.Event()
 
     def rewrite():
-        for round in range(50):
-            write(file, texts[round % 2])
-        done.set()
+        try:
+            for round in range(50):
+                write(file, texts[round % 2])
+        finally:
+            done.set()
 
     writer = threading.Thread(target=rewrite)
     writer.start()
@@ -97,3 +99,27 @@ def test_scratch(file, tmp_path, monkeypatch):
     assert file.read_text() == "text"
     assert not list((tmp_path / "node/disk").iterdir())
     assert [path.name for path in file.parent.iterdir()] == ["a.txt"]
+
+
+def test_a_job_that_was_submitted_earlier_and_starts_later_gives_way(file, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    writing.claim([str(file)])
+    monkeypatch.setenv("SLURM_JOB_ID", "9")
+    with pytest.raises(UserError, match="the later job 12 makes it; this one, 9,"):
+        writing.claim([str(file)])
+    monkeypatch.setenv("SLURM_JOB_ID", "13")
+    writing.claim([str(file)])
+    assert " 13 " in (file.parent / ".a.txt.claim").read_text()
+
+
+def test_the_earlier_version_is_not_put_back_over_the_later_one(tmp_path, monkeypatch):
+    """Snakemake, around a job that gives way, would copy its backup into the place."""
+    monkeypatch.chdir(tmp_path)
+    backup = tmp_path / ".snakemake/backups/results/a.txt"
+    backup.parent.mkdir(parents=True)
+    backup.write_text("earlier")
+    writing.claim(["results/a.txt"])
+    claimed_by_another(tmp_path / "results/a.txt")
+    with pytest.raises(UserError, match="taken it over"):
+        write("results/a.txt", "mine")
+    assert not backup.exists()

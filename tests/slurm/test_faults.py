@@ -121,7 +121,9 @@ def test_a_job_is_cancelled(cluster, held, profile):
         data = artefact.read(held / "results/held/data.nc").attrs["created_at"]
         subprocess.run(["scancel", job], env=cluster, check=True)
         assert process.wait(300) == 1
-    assert "held/a.log has no end: the job was cancelled, or killed" in (held / "told").read_text()
+    said = [line for line in (held / "told").read_text().splitlines() if line.startswith("posterity: ")]
+    assert len(said) == 1
+    assert "fit/held/held/a.log has no end: the job was cancelled, or killed" in said[0]
     assert not (held / POSTERIOR).exists()
     (held / "hold").unlink()
     with running(held, cluster, *through(profile), "--", POSTERIOR) as process:

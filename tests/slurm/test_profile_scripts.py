@@ -40,11 +40,17 @@ def awaited(job, environment, folder, state):
 
 def test_a_job_that_ends_well(cluster, tmp_path):
     extra = {"slurm_partition": "main", "slurm_extra": "--nice=5 --comment='two words'", "gpu": 1}
-    job = submit(tmp_path, cluster, "sleep 2; echo $SLURM_CPUS_PER_TASK $CUDA_VISIBLE_DEVICES", resources=RESOURCES | extra)
+    job = submit(
+        tmp_path,
+        cluster,
+        "until [ -e go ]; do sleep 0.1; done; echo $SLURM_CPUS_PER_TASK $CUDA_VISIBLE_DEVICES",
+        resources=RESOURCES | extra,
+    )
     told, _ = call("scontrol", "--oneliner", "show", "job", job, environment=cluster, folder=tmp_path)
     for part in ("JobName=rule_fit:line_line_nuts", "mem=700M", "TimeLimit=00:07:00", "NumCPUs=2", "Nice=5", "Comment=two words"):
         assert part in told, part
     awaited(job, cluster, tmp_path, "running")
+    (tmp_path / "go").touch()
     awaited(job, cluster, tmp_path, "success")
     log = tmp_path / f"results/logs/slurm/rule_fit/line_line_nuts/{job}.log"
     assert log.read_text().split() == ["2", "0"]

@@ -1,12 +1,15 @@
 """`make plan`: what a run would ask for, before anything is submitted."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 
 import pytest
 from conftest import ROOT
+
+from posterity.plan import LOCAL
 
 
 def plan(project, *arguments):
@@ -69,6 +72,12 @@ def test_a_plan_tells_faults_in_a_sentence(project):
     assert "there is no study 'lin'" in fault
     assert "did you mean 'line'?" in fault
     assert "Traceback" not in fault
+
+
+def test_local_rules_are_those_of_the_workflow():
+    text = "".join(file.read_text() for file in (ROOT / "workflow/rules").glob("*.smk"))
+    _, *parts = re.split(r"^rule (\w+):", text, flags=re.M)
+    assert tuple(name for name, body in zip(parts[::2], parts[1::2], strict=True) if "localrule: True" in body) == LOCAL
 
 
 def test_the_profiles_agree():

@@ -203,7 +203,7 @@ def numbers(study, model, fit):
 
 
 def asked(stage, resource):
-    """What a job of a stage asks for, `mem_mb`, `runtime` in minutes or `gpu`, as posterity.work says; more at each further attempt."""
+    """What a job of a stage asks for (`mem_mb`, `runtime` in minutes, `gpu`), as posterity.work says; more at each attempt."""
 
     def ask(wildcards, attempt):
         place = dict(wildcards)
@@ -360,11 +360,11 @@ def check_results():
 
 
 def failures(snakemake_logs):
-    """What the failed jobs of a run said, a sentence each, from their log files. On a cluster, a log without an end is that of a killed job."""
+    """What the failed jobs of a run said, a sentence each, from their logs. On a cluster, a log without an end is a killed job's."""
     told = "".join(Path(path).read_text(encoding="utf-8") for path in snakemake_logs)
     sentences = []
-    for path in dict.fromkeys(re.findall(r"^ +log: ([^\s,]+)", told, flags=re.MULTILINE)):
-        text = Path(path).read_text(encoding="utf-8") if Path(path).is_file() else ""
+    for path in dict.fromkeys(re.findall(r"^ +log: (results/[^\s,]+)", told, flags=re.MULTILINE)):
+        text = Path(path).read_text(encoding="utf-8", errors="replace") if Path(path).is_file() else ""
         said = [line for line in text.splitlines() if line.startswith("posterity: ")]
         if workflow.non_local_exec and text and not said and " took " not in text:
             reason = "the job was cancelled, or killed for its memory or its time; results/logs/slurm says more"

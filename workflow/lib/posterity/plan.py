@@ -16,13 +16,15 @@ from snakemake.resources import GroupResources
 
 from posterity import work
 
+LOCAL = ("gate", "verdicts")  # rules that run where Snakemake runs
+
 
 class Jobs(logging.Filter):
     """Collects the jobs that a dry run tells of, and the groups in which they would be submitted."""
 
     def __init__(self):
         super().__init__()
-        self.jobs, self.groups, self.local = [], {}, set()
+        self.jobs, self.groups = [], {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Take a job, or a group of jobs, from a message of Snakemake's; let only errors pass."""
@@ -32,7 +34,6 @@ class Jobs(logging.Filter):
         elif event == LogEvent.GROUP_INFO:
             for job in record.jobs:
                 self.groups[job.dag.jobid(job)] = job.dag.get_job_group(job)
-                self.local |= job.dag.workflow._localrules
         return record.levelno >= logging.ERROR
 
 
@@ -63,20 +64,22 @@ def table(found: Jobs) -> str:
         jobs = [job for job in found.jobs if job.rule_name == stage]
         of_jobs = [job.resources for job in jobs]
         groups = {found.groups[job.jobid] for job in jobs if job.jobid in found.groups}
-        alone = [] if stage in found.local else [job.jobid for job in jobs if job.jobid not in found.groups]
+        alone = [] if stage in LOCAL else [job.jobid for job in jobs if job.jobid not in found.groups]
         submissions |= groups | set(alone)
         core_hours = sum(job.threads * job.resources["runtime"] for job in jobs) / 60
-        hours += core_hours
+        hours += sum(job.threads * job.resources["runtime"] for job in jobs if job.jobid in alone) / 60
         largest = max([largest, *(ask["mem_mb"] for ask in [*of_jobs, *map(_of_group, groups)])])
         gpus = max(ask.get("gpu", 0) for ask in of_jobs)
         longest = max(ask["runtime"] for ask in of_jobs)
         together = sorted({job.rule.name for group in groups for job in group.jobs}, key=order.index)
         with_others = f" ({', '.join(together)})" if together[1:] else ""
-        how = "on this machine" if stage in found.local else "one by one"
+        how = "on this machine" if stage in LOCAL else "one by one"
         how = f"in {len(groups)} group{'s' * (len(groups) > 1)}{with_others}" if groups else how
         size = f"{max(ask['mem_mb'] for ask in of_jobs)} MB"
         limit = f"{longest // 60}:{longest % 60:02} h"
         rows.append((stage, len(jobs), max(job.threads for job in jobs), size, limit, f"{core_hours:.1f}", gpus or "-", how))
+    together = [_of_group(group) for group in submissions if not isinstance(group, int | str)]
+    hours += sum(ask["_cores"] * ask["runtime"] for ask in together) / 60
     widths = [max(len(str(row[column])) for row in rows) for column in range(len(rows[0]) - 1)]
     lines = [
         "  ".join([str(row[0]).ljust(widths[0]), *(str(v).rjust(w) for v, w in zip(row[1:-1], widths[1:], strict=True)), row[-1]])
@@ -84,7 +87,7 @@ def table(found: Jobs) -> str:
     ]
     lines.insert(1, "-" * max(map(len, lines)))
     cluster = f"{len(submissions)} submissions to a cluster, each of at most {largest} MB"
-    sums = f"{len(found.jobs)} jobs, {cluster}; at most {hours:.1f} core hours:"
+    sums = f"{len(found.jobs)} jobs, {cluster}; {hours:.1f} core hours, if nothing is tried twice:"
     note = "the limits are generous, since nobody knows a chain's steps before. A job that is killed asks for twice as much."
     return "\n".join([*lines, "", sums, note])
 

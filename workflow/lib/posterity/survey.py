@@ -1,13 +1,15 @@
 """
 Look at studies as a run would, before anything is computed: read their data, bind their models.
 
-`python -m posterity.survey <study> ...` prints how many numbers each model has (see posterity.work), as JSON.
+`python -m posterity.survey <study> ...` prints how many numbers each model has (see posterity.work), a line of JSON for each study.
 """
 
 import json
 import math
+import os
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
 import xarray as xr
 
@@ -32,10 +34,15 @@ def bound(study: dict, data: xr.Dataset) -> dict:
 
     found = {}
     for id, spec in study["models"].items():
+        before = set(sys.modules)
         try:
             found[id] = model.bind(id, spec, data)
         except UserError as error:
             found[id] = error
+        beside = Path(spec["file"]).resolve().parent
+        for name in set(sys.modules) - before:  # another model may have another file of the same name beside it
+            if Path(getattr(sys.modules[name], "__file__", None) or "/").resolve().parent == beside:
+                del sys.modules[name]
     return found
 
 
@@ -53,10 +60,12 @@ def sizes(name: str) -> dict[str, Size]:
 
 
 if __name__ == "__main__":
-    counted = {}
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # a model may print
     for study in sys.argv[1:]:
         try:
-            counted[study] = {id: asdict(size) for id, size in sizes(study).items()}
-        except Exception as error:
+            counted = {id: asdict(size) for id, size in sizes(study).items()}
+        except BaseException as error:
             print(f"{study}: {error}", file=sys.stderr)
-    print(json.dumps(counted))
+        else:
+            print(json.dumps({study: counted}), file=answers, flush=True)

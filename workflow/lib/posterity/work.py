@@ -35,7 +35,7 @@ BASE = {
 COPIES = {
     "data": {"data": 4},
     "prior": {"data": 4, "prior": 3},
-    "fit": {"data": 30, "kept": 4},
+    "fit": {"data": 30, "kept": 4, "square": 12},
     "predict": {"data": 8, "kept": 3, "predicted": 7},
     "sensitivity": {"predicted": 2.2, "kept": 1},
     "diagnose": {"data": 2, "kept": 4, "prior": 1.5, "predicted": 2},
@@ -51,6 +51,7 @@ COPIES = {
     "figures graph": {},
     "tables parameters": {"data": 4, "kept": 2},
 }
+FULL = ("AutoMultivariateNormal", "AutoLaplaceApproximation")  # guides with a covariance of all latent values
 SNAKEMAKE = 340  # MB: a job on a cluster is one or two processes of Snakemake around that of the stage
 LEAST = 600  # MB: never less
 
@@ -87,9 +88,11 @@ def numbers(study: dict, sizes: dict[str, Size], model: str | None = None, fit: 
     Count the numbers that jobs of a study hold, or those for one model and one fit of it.
 
     `data`: of the table; `prior`: draws of the prior; `kept`: draws of posteriors; `predicted`: predictions of the observed
-    sites; `gradient`: what one gradient goes through; `leapfrogs`: a guess of how many there are. `sizes` are by model.
+    sites, and at new covariates; `square`: of a covariance of all latent values, if there is one; `gradient`: what one gradient
+    goes through; `leapfrogs`: a guess of how many there are. `sizes` are by model.
     """
-    found = dict.fromkeys(("data", "prior", "kept", "predicted", "gradient", "leapfrogs"), 0)
+    found = dict.fromkeys(("data", "prior", "kept", "predicted", "square", "gradient", "leapfrogs"), 0)
+    elsewhere = max([_length(values) for values in study["predict"].get("at", {}).values()], default=0)
     for id in study["models"] if model is None else [model]:
         size = sizes.get(id, Size())
         found["data"] = max(found["data"], size.data)
@@ -103,7 +106,9 @@ def numbers(study: dict, sizes: dict[str, Size], model: str | None = None, fit: 
                 found["kept"] += draws * size.kept
                 found["leapfrogs"] += LEAPFROGS * iterations or settings.get("steps", 1000) * settings.get("particles", 1)
                 if sampling(study, name) in DRAWS:
-                    found["predicted"] += min(draws, study["predict"]["draws"]) * size.observed
+                    found["predicted"] += min(draws, study["predict"]["draws"]) * (size.observed + elsewhere)
+                if settings.get("guide") in FULL or settings.get("dense_mass"):
+                    found["square"] += size.latent**2
     return found
 
 
@@ -119,22 +124,40 @@ def sizes(studies: dict[str, dict], count: bool) -> dict[tuple[str, str], Size]:
     missing = sorted({name for (name, _), key in keys.items() if key not in known})
     if missing and count:
         done = subprocess.run(
-            [sys.executable, "-m", "posterity.survey", *missing], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False
+            [sys.executable, "-m", "posterity.survey", *missing],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            check=False,
         )
-        counted = json.loads(done.stdout or "{}")
+        counted = {}
+        for line in done.stdout.splitlines():
+            counted |= json.loads(line)
+        unknown = [name for name in missing if name not in counted]
+        if unknown:
+            remedy = "`make check` may say why; jobs ask for the least (--set-resources fit:mem_mb=... asks for more)"
+            print(f"posterity: the sizes of {', '.join(unknown)} could not be counted: {remedy}", file=sys.stderr)
         new = {keys[name, id]: models.get(id, asdict(Size())) for name, models in counted.items() for id in studies[name]["models"]}
         _remember(new)
         known |= new
     return {place: Size(**known[key]) for place, key in keys.items() if key in known}
 
 
+def _length(values) -> int:
+    """Tell how many numbers a covariate of `predict: at:` has: a list, {linspace: [from, to, number]}, or one number."""
+    if isinstance(values, dict):
+        values = next(iter(values.values()))
+        return int(values[2]) if isinstance(values, list) and len(values) == 3 else 1
+    return len(values) if isinstance(values, list) else 1
+
+
 def _key(study: dict, spec: dict) -> str:
     """Name what the sizes of a model follow from: the settings of data and model, and the state of their files."""
     data = study["data"]
-    files = [data["file"]] if "file" in data else of_user(spec["file"], LIBRARY)
+    files = of_user(spec["file"], LIBRARY) + ([data["file"]] if "file" in data else [])
     if "simulate" in data:
         files += [str(path) for path in Path("workflow/models").glob(f"{data['simulate']['model']}/simulate.py")]
-    stats = [(os.path.abspath(file), os.stat(file).st_mtime_ns, os.stat(file).st_size) for file in [*files, spec["file"]]]
+    stats = [(os.path.abspath(file), os.stat(file).st_mtime_ns, os.stat(file).st_size) for file in files]
     bound = {key: value for key, value in spec.items() if key != "figures"}
     return hashlib.sha256(json.dumps([data, bound, stats], sort_keys=True).encode()).hexdigest()[:16]
 

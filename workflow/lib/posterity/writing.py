@@ -20,12 +20,23 @@ _claims: dict[Path, str] = {}  # of this process
 
 
 def claim(paths: list[str]) -> None:
-    """Take files for this process: one that claimed them before may not write them any more. Raises UserError where it cannot."""
+    """
+    Take files for this process: one that claimed them before may not write them any more.
+
+    Raises UserError where that cannot be written, and where a job that was submitted later has claimed them already.
+    """
+    job = os.environ.get("SLURM_JOB_ID", "-")
     for path in map(Path, paths):
-        mine = f"{platform.node()} {os.getpid()} {os.environ.get('SLURM_JOB_ID', '-')} {time.time_ns()}"
+        with suppress(OSError, IndexError):
+            other = _place_of_claim(path).read_text().split()[2]
+            if other.isdigit() and job.isdigit() and int(other) > int(job):
+                raise UserError(f"{path}: the later job {other} makes it; this one, {job}, was submitted before and ends here")
+        mine = f"{platform.node()} {os.getpid()} {job} {time.time_ns()}"
         with _told(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            _place_of_claim(path).write_text(mine)
+            beside = path.with_name(f".{platform.node()}.{os.getpid()}.claim")
+            beside.write_text(mine)
+            os.replace(beside, _place_of_claim(path))
         _claims[path.resolve()] = mine
 
 
@@ -62,6 +73,9 @@ def replaced(path: str | Path) -> Iterator[Path]:
             if written != beside:
                 shutil.copyfile(written, beside)
             if not _is_mine(path):
+                if not path.is_absolute():  # Snakemake, around this job, would copy its backup over what the later job wrote
+                    with suppress(OSError):
+                        Path(".snakemake/backups", path).unlink()
                 raise UserError(f"{path}: another job has taken it over since this one started; this one's result is dropped")
             os.replace(beside, path)
     finally:

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Print running, success or failed for a SLURM job. Snakemake asks often and for each job, so the queue is asked for as a whole,
 # at most every two seconds, and kept in a file; only a job that is not in it any more is asked for by itself.
+trap '' INT # Ctrl-C is for Snakemake, which then cancels the jobs
 job=$1
 queue=.snakemake/slurm-queue
 if [ -z "$(find "$queue" -newermt '2 seconds ago' 2>/dev/null)" ]; then
@@ -22,6 +23,6 @@ case $answer in
 esac
 case $state in
     COMPLETED) echo success ;;
-    BOOT_FAIL | CANCELLED | DEADLINE | FAILED | FORGOTTEN | NODE_FAIL | OUT_OF_MEMORY | PREEMPTED | REVOKED | TIMEOUT) echo failed ;;
+    BOOT_FAIL | CANCELLED | DEADLINE | FAILED | FORGOTTEN | NODE_FAIL | OUT_OF_MEMORY | PREEMPTED | TIMEOUT) echo failed ;;
     *) echo running ;;
 esac
