@@ -67,14 +67,17 @@ def measured(project: Path) -> list[tuple]:
     loaded = {name: notebook.study(name) for name in SIZES}
     sizes = work.sizes(loaded, count=True)
     found = []
-    for file in sorted(Path("results/benchmarks").glob("*/*/**/*.tsv")):
+    for file in sorted(Path("results/benchmarks").rglob("*.tsv")):
         stage, study, *rest = file.relative_to("results/benchmarks").with_suffix("").parts
+        if study not in SIZES:
+            continue
         figure = catalogue.figures(study, loaded[study])[rest[0]] if stage == "figures" else {}
         of = {key: figure.get(key) or None for key in ("model", "fit")}
         if stage in ("prior", "fit", "predict", "sensitivity", "diagnose"):
             of = dict(zip(("model", "fit"), rest, strict=False))
         of_study = {model: size for (name, model), size in sizes.items() if name == study}
         kind = f"{stage} {figure['kind'] if figure else rest[0]}" if stage in ("figures", "tables") else stage
+        kind = "compare fits" if stage == "compare" else kind  # each study has one model
         asked = work.ask(kind, work.numbers(loaded[study], of_study, **of))
         row = list(csv.DictReader(file.open(), delimiter="\t"))[-1]
         what = figure["kind"] if figure else rest[-1] if rest else ""

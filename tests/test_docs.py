@@ -142,6 +142,7 @@ def test_every_figure_and_table_is_described():
 # docs/notebook.md
 
 
+@pytest.mark.long
 def test_notebook(finished):
     """The blocks of the page, in order, on a small study; no warning is shown."""
     program = "".join(content for *_, language, content in blocks(PAGES["docs/notebook.md"]) if language == "python")
@@ -217,6 +218,7 @@ class Reader:
         raise AssertionError(f"no test for: {shlex.join(words)}")
 
 
+@pytest.mark.long
 def test_first_study_before_anything_is_computed(project, monkeypatch):
     """Its files load at every step; what `make check` says, with and without the mistake, is what the page shows."""
     monkeypatch.chdir(project)

@@ -69,6 +69,7 @@ def test_verdicts_are_on_the_first_page(report):
     assert 0 <= top < 200, "the first page begins above the window"
 
 
+@pytest.mark.long
 def test_figures_are_reached_by_links_of_the_first_page(report):
     home(report)
     for title in (

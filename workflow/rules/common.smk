@@ -213,6 +213,8 @@ def asked(stage, resource):
         figure = figure_of(wildcards) if "figure" in place else {}
         of = {key: figure.get(key, place.get(key)) or None for key in ("model", "fit")}
         kind = figure["kind"] if figure else place.get("table")
+        if stage == "compare" and not catalogue.compared(STUDIES[place["study"]])[1]:
+            kind = "fits"
         return work.ask(f"{stage} {kind}" if kind else stage, numbers(place["study"], **of), attempt)[resource]
 
     return ask

@@ -40,6 +40,7 @@ COPIES = {
     "sensitivity": {"predicted": 2.2, "kept": 1},
     "diagnose": {"data": 2, "kept": 4, "prior": 1.5, "predicted": 2},
     "compare": {"kept": 2, "predicted": 4},
+    "compare fits": {"kept": 2},
     "figures": {"data": 4, "kept": 1.5},
     "figures fits": {},
     "figures models": {},
@@ -70,7 +71,8 @@ def ask(stage: str, numbers: dict[str, int], attempt: int = 1) -> dict[str, int 
     Snakemake on the node; time is a generous multiple of an estimate, with a floor. Both double with each further attempt, since a
     job that was killed for one of them is started again.
 
-    `stage` may name the kind of a figure or table, too ("figures prior"). `numbers` are those of `numbers()`.
+    `stage` may name a kind, too ("figures prior", "tables parameters", "compare fits": without models). `numbers` are those of
+    `numbers()`.
     """
     kind, stage = stage, stage.partition(" ")[0]
     held = {what: copies * numbers.get(what, 0) for what, copies in COPIES.get(kind, COPIES.get(stage, {})).items()}
