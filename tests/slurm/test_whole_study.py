@@ -63,7 +63,7 @@ def assert_equal(old: Path, new: Path):
             for group in first.children:
                 xr.testing.assert_allclose(first[group].to_dataset(), second[group].to_dataset(), rtol=1e-9)
         case ".csv":
-            rows = [list(csv.DictReader(path.open())) for path in (old, new)]
+            rows = [list(csv.DictReader(path.read_text().splitlines())) for path in (old, new)]
             assert [{k: v for k, v in row.items() if k not in TIMES} for row in rows[0]] == [
                 {k: v for k, v in row.items() if k not in TIMES} for row in rows[1]
             ]
