@@ -24,7 +24,7 @@ study = load("line", yaml.safe_load(open("config/config.yaml"))["defaults"])
 spec = {key: value for key, value in study["models"]["line"].items() if key != "figures"}
 settings = {key: value for key, value in study["fits"]["nuts"].items() if key != "models"}
 files, threads = [spec["file"]], int(sys.argv[2])
-fit("results/line/data.nc", sys.argv[1], "line", "line", spec, "nuts", settings, 1, "float64", files, threads)
+fit("results/line/data.nc", sys.argv[1], "line", "line", spec, "nuts", settings, 1, "float64", files, threads=threads)
 """
 
 

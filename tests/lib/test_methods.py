@@ -8,14 +8,12 @@ from posterity import approximation, model, prediction, sensitivity
 from posterity.errors import UserError
 from posterity.methods import map as maximum
 from posterity.methods import svi
+from posterity.study import settings
 
 SPEC = {"function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
 HEADER = "import jax.numpy as jnp, numpyro\nimport numpyro.distributions as dist\n\n"
-SVI = {
-    "guide": "AutoMultivariateNormal", "steps": 4000, "step_size": 0.05, "schedule": "decay", "particles": 10, "draws": 4000,
-    "init": "sample", "starts": 20,
-}  # fmt: skip
-MAP = {"starts": 8, "steps": 500, "init": "sample"}
+SVI = settings("svi", steps=4000, step_size=0.05, starts=20)
+MAP = settings("map", starts=8, steps=500)
 RNG = np.random.default_rng(7)
 X = np.linspace(0, 3, 25)
 LINE = xr.Dataset({"x": ("row", X), "y": ("row", 2 * X + 1 + 0.5 * RNG.normal(size=25))})

@@ -6,7 +6,7 @@ from conftest import ROOT
 
 from posterity import catalogue
 from posterity.errors import UserError
-from posterity.reference import reference
+from posterity.reference import reference, resolve
 from posterity.study import configuration, load, names, normalise, read_yaml
 
 BASE = {
@@ -40,7 +40,7 @@ def test_defaults_are_completed(place):
     study = loaded(place, checks={"rhat": {"warn": 1.01, "fail": 1.05}}, figures={"interval": {"probability": 0.5}})
     assert study["fits"]["nuts"] == {
         "method": "nuts", "chains": 4, "warmup": 1000, "draws": 1000, "target_accept": 0.8, "max_tree_depth": 10,
-        "dense_mass": False, "init": "uniform", "models": ["line"],
+        "dense_mass": False, "init": "uniform", "reparam": {}, "until": {}, "models": ["line"],
     }  # fmt: skip
     assert study["checks"]["rhat"] == {"fail": 1.05, "warn": 1.01}
     assert study["checks"]["ess_bulk"] == 400
@@ -162,7 +162,7 @@ def test_every_key_has_a_description():
     described += [p["properties"] for p in schema["properties"].values() if "properties" in p]
     for properties in described:
         for key, rule in properties.items():
-            assert rule.get("description") or key in ("method", "models", "simulate"), key
+            assert resolve(rule).get("description") or key in ("method", "models", "simulate"), key
 
 
 def written(place, **studies):

@@ -17,16 +17,9 @@ from posterity import comparison, prediction
 from posterity.methods import nuts
 from posterity.model import bind, data_groups
 from posterity.statistics import summarise
+from posterity.study import settings
 
-SETTINGS = {
-    "chains": 4,
-    "warmup": 1000,
-    "draws": 1000,
-    "target_accept": 0.8,
-    "max_tree_depth": 10,
-    "dense_mass": False,
-    "init": "uniform",
-}
+SETTINGS = settings("nuts", warmup=1000, draws=1000)
 SPEC = {"file": str(ROOT / "workflow/models/hogg/model.py"), "arguments": {}, "dims": {}, "observed": None, "figures": []}
 
 

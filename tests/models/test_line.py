@@ -10,16 +10,9 @@ from conftest import ROOT
 from posterity.methods import nuts
 from posterity.model import bind
 from posterity.statistics import summarise
+from posterity.study import settings
 
-SETTINGS = {
-    "chains": 4,
-    "warmup": 500,
-    "draws": 5000,
-    "target_accept": 0.8,
-    "max_tree_depth": 10,
-    "dense_mass": False,
-    "init": "uniform",
-}
+SETTINGS = settings("nuts", warmup=500, draws=5000)
 SPEC = {"file": str(ROOT / "workflow/models/line/model.py"), "arguments": {}, "dims": {}, "observed": None, "figures": []}
 
 

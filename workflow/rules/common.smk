@@ -254,7 +254,9 @@ def fit_settings(wildcards):
 
 
 def fit_code(wildcards):
-    return code("fit", "model", "preflight", f"methods/{fit_settings(wildcards)['method']}")
+    settings = fit_settings(wildcards)
+    goals = {"ess", "rhat"} & settings.get("until", {}).keys()
+    return code("fit", "driving", "model", "preflight", f"methods/{settings['method']}", *["statistics"] * bool(goals))
 
 
 def fit_threads(wildcards):

@@ -54,7 +54,8 @@ def diagnose(
         chains = draws.sizes["chain"] if sampling == "chains" else 0
         found += convergence.of_summary(summary, chains, limits, latent)
     found += convergence.of_sampler(statistic, settings, limits)
-    found.append(approximation.of_guide(statistic, limits["khat"]))
+    weighted = artefact.group(fit, "weighted_posterior")
+    found.append(approximation.of_guide(weighted if "log_weight" in weighted else statistic, limits["khat"]))
     found.append(approximation.of_loss(optimisation, limits["loss"]))
     found.append(approximation.of_optimum(optimisation, limits["optimum"]))
     if sampling == "point":

@@ -10,40 +10,50 @@ import importlib
 import time
 
 from posterity import artefact, device
-from posterity.job import job
+from posterity.job import job, progress
 
 
 def fit(
     data: str, output: str, study: str, id: str, spec: dict, name: str, settings: dict, seed: int, precision: str, files: list[str],
-    threads: int = 1,
+    code: list[str] = (), threads: int = 1, checkpoint: str | None = None, tell=lambda text: None,
 ) -> None:  # fmt: skip
     """
     Write the posterior of the model `id` (its entry in the study: `spec`) under the fit `name` to `output`.
 
-    `settings` are the fit's entry in the study, `files` those that make the model. Raises UserError for faults of model and data.
+    `settings` are the fit's entry in the study, `files` those that make the model, `code` those of the stage. In the folder
+    `checkpoint` the fit keeps what it needs to go on after it was killed, until it is done; `tell` hears how far it is. Raises
+    UserError for faults of model and data.
     """
     started = time.perf_counter()
     device.prepare(threads, precision, settings.get("chains", 1))
-    from posterity import model, preflight
+    from posterity import checkpoints, driving, model, preflight
 
     method = importlib.import_module(f"posterity.methods.{settings['method']}")
     tree = artefact.read(data, study=study)
     table = artefact.group(tree, "data")
     bound = model.bind(id, spec, table)
     preflight.check(bound, table, tree.attrs["source"])
-    result = method.fit(bound, settings, seed, (study, id, name))
+    attributes = artefact.provenance("fit", study, settings, seed, ("jax", "jaxlib", "numpyro", "numpy"), model=id, fit=name)
+    attributes |= {"model_hash": artefact.hash_files(files), "data_hash": tree.attrs["data_hash"], "precision": precision}
+    inputs = {part: attributes[part] for part in ("model_hash", "data_hash", "settings", "seed", "versions", "precision")}
+    inputs |= {"names": f"{study} {id} {name}", "spec": artefact.hash_values(spec), "code": artefact.hash_files(code)}
+    kept = checkpoints.Checkpoint(checkpoint, inputs, output) if checkpoint else None
+    result = method.fit(bound, settings, seed, (study, id, name), driving.Run(kept, tell))
     groups = {
         "posterior": bound.dataset(result.posterior, ("chain", "draw"), table),
         "sample_stats": model.statistics_dataset(result.statistics),
         "point": bound.dataset(result.point, (), table),
+        "weighted_posterior": bound.dataset(result.weighted, ("chain", "draw"), table),
         "optimisation": result.optimisation,
     }
+    if result.log_weights is not None:
+        groups["weighted_posterior"]["log_weight"] = (
+            ("chain", "draw"),
+            result.log_weights,
+            {"long_name": "log weight", "units": ""},
+        )
     groups = {name: values for name, values in groups.items() if values.data_vars} | model.data_groups(bound, table)
-    attributes = artefact.provenance("fit", study, settings, seed, ("jax", "jaxlib", "numpyro", "numpy"), model=id, fit=name)
     attributes |= {
-        "model_hash": artefact.hash_files(files),
-        "data_hash": tree.attrs["data_hash"],
-        "precision": precision,
         "device": device.description(),
         "inference_library": "numpyro",
         "sampling": result.sampling,
@@ -51,8 +61,12 @@ def fit(
         "wall_time": time.perf_counter() - started,
         "compile_seconds": result.compile_seconds,
         "run_seconds": result.run_seconds,
+        "stopped": result.stopped,
+        "warmup": result.warmup,
     }
     artefact.write(output, groups, attributes)
+    if kept:
+        kept.clear()
 
 
 if __name__ == "__main__":
@@ -62,5 +76,8 @@ if __name__ == "__main__":
             snakemake.output[0],
             **snakemake.params,
             files=list(snakemake.input.model),
+            code=list(snakemake.input.code),
             threads=snakemake.threads,
+            checkpoint="/".join(["results/checkpoints", *snakemake.wildcards]),
+            tell=progress(f"fit {'/'.join(snakemake.wildcards)}"),
         )

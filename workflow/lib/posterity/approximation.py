@@ -3,10 +3,10 @@
 import numpy as np
 import xarray as xr
 
+from posterity import losses
 from posterity.checks import Check, judge, not_applicable
 from posterity.statistics import khat
 
-BLOCKS = 20  # of a window of losses, for its Monte Carlo error
 CLOSE = 0.01  # nats: starts that reach the best log density within this have found the same maximum
 
 
@@ -21,9 +21,13 @@ def of_guide(statistics: xr.Dataset, limit: float | dict) -> Check:
     Below 0.5 the approximation is close, below 0.7 usable with the weights, above it is not to be trusted (Yao, Vehtari, Simpson &
     Gelman 2018, PMLR 80, 5581; Vehtari et al. 2024, JMLR 25, 72). It sees what the draws see: a mode without a draw stays unseen.
     """
-    if "log_q" not in statistics:
+    if "log_weight" in statistics:
+        weights = statistics["log_weight"]
+    elif "log_q" in statistics:
+        weights = statistics["log_p"] - statistics["log_q"]
+    else:
         return not_applicable("khat", "the method makes no approximation that could be weighted")
-    value = khat((statistics["log_p"] - statistics["log_q"]).values.ravel())
+    value = khat(weights.values.ravel())
     remedy = "" if value < 0.5 else "; take a richer guide, more steps or particles, or another start"
     return judge("khat", value, limit, f"Pareto k-hat of the guide's draws: {value:.2f}{remedy}")
 
@@ -38,9 +42,8 @@ def of_loss(optimisation: xr.Dataset, limit: float | dict) -> Check:
     """
     if "loss" not in optimisation:
         return not_applicable("loss", "the method has no loss")
-    losses, (first, second, end) = optimisation["loss"].values, fifths(optimisation)
-    (before, error_before), (after, error_after) = _mean(losses[first:second]), _mean(losses[second:end])
-    fall, error = before - after, np.hypot(error_before, error_after)
+    first, second, end = windows(optimisation)
+    fall, error, after = losses.fall(optimisation["loss"].values[:end])
     message = f"mean loss of steps {second} to {end}: {after:.3f}, {abs(fall):.3f} +- {error:.3f} nats"
     message += f" {'below' if fall > 0 else 'above'} that of steps {first} to {second}"
     moved = 0.0 if abs(fall) < 3 * error else abs(fall)
@@ -56,11 +59,11 @@ def of_loss(optimisation: xr.Dataset, limit: float | dict) -> Check:
     return found
 
 
-def fifths(optimisation: xr.Dataset) -> tuple[int, int, int]:
+def windows(optimisation: xr.Dataset) -> tuple[int, int, int]:
     """Find where the fourth and the last fifth of the steps of the whole size begin, and where these steps end."""
     sizes = optimisation["step_size"].values
     end = int((sizes > 0.999 * sizes[0]).sum())
-    return int(0.6 * end), int(0.8 * end), end
+    return *losses.fifths(end), end
 
 
 def of_optimum(optimisation: xr.Dataset, limit: float | dict) -> Check:
@@ -81,11 +84,3 @@ def of_optimum(optimisation: xr.Dataset, limit: float | dict) -> Check:
         why = why if np.isfinite(slope) else "its gradient is not finite; try other starts"
         return Check("optimum", 0.0, np.nan, "fail", f"{message}, but {why}")
     return judge("optimum", same, limit, message + ("; try more starts" if same < 2 else ""), above=False)
-
-
-def _mean(values: np.ndarray) -> tuple[float, float]:
-    """The mean of correlated values and its standard error, from the means of blocks."""
-    if len(values) < 2 * BLOCKS:
-        return float(np.mean(values)) if len(values) else np.nan, np.inf
-    blocks = np.array([block.mean() for block in np.array_split(values, BLOCKS)])
-    return float(values.mean()), float(blocks.std(ddof=1) / np.sqrt(BLOCKS))

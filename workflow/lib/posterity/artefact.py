@@ -90,7 +90,7 @@ def provenance(stage: str, study: str, settings: dict, seed: int, packages: tupl
         "settings": json.dumps(settings, sort_keys=True),
         "settings_hash": hash_values(settings),
         "seed": seed,
-        "versions": json.dumps({"python": platform.python_version()} | {name: _version(name) for name in packages}),
+        "versions": json.dumps({"python": platform.python_version()} | {name: installed(name) for name in packages}),
         "git_commit": _commit(),
         "host": platform.node(),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -136,7 +136,8 @@ def _plain_attributes(attributes: dict) -> dict:
     }
 
 
-def _version(package: str) -> str:
+def installed(package: str) -> str:
+    """Give the version of a package, or say that it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -6,7 +6,12 @@ from posterity.errors import UserError
 from posterity.study import defined, docstring
 
 # method: (what it gives: draws of `chains`, `independent` draws, or a `point`; the setting that says how many threads it can use)
-METHODS = {"nuts": ("chains", "chains"), "svi": ("independent", None), "map": ("point", None)}
+METHODS = {
+    **{method: ("chains", "chains") for method in ("nuts", "hmc", "barker", "sa")},
+    **{method: ("chains", None) for method in ("aies", "ess")},
+    **{method: ("independent", None) for method in ("svi", "laplace")},
+    **{method: ("point", None) for method in ("map", "mle")},
+}
 DRAWS, CHAINS, ANY = ("chains", "independent"), ("chains",), ("chains", "independent", "point")
 
 # kind: (drawn for each `fit`, `model` or `study`; for fits that give these; artefacts that it needs beside data.nc; title)
@@ -38,6 +43,8 @@ TABLES = {
 
 def sampling(study: dict, fit: str) -> str:
     """Say what a fit gives: draws of `chains`, `independent` draws, or a `point`."""
+    if study["fits"][fit].get("guide") == "AutoDelta":
+        return "point"
     return METHODS[study["fits"][fit]["method"]][0]
 
 

@@ -6,13 +6,14 @@ import platform
 import resource
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from posterity.errors import UserError
 from posterity.writing import claim, release
 
 log = logging.getLogger("posterity")
+_terminal: int | None = None  # of the job that runs
 
 
 @contextmanager
@@ -24,7 +25,8 @@ def job(snakemake) -> Iterator[None]:
     sentence, and the process ends with exit code 1. At the end the log says what the job took. The job claims its outputs, so that
     an earlier job that still runs cannot write them any more.
     """
-    terminal = os.dup(2)
+    global _terminal
+    _terminal = terminal = os.dup(2)
     with suppress(FileNotFoundError):
         os.unlink(snakemake.log[0])  # an earlier job that still runs has it open
     with open(snakemake.log[0], "w", encoding="utf-8") as file:
@@ -61,6 +63,18 @@ def job(snakemake) -> Iterator[None]:
     with suppress(OSError):  # on a full disk
         os.write(2, line.encode())  # found again at the end of the run
     sys.exit(1)
+
+
+def progress(what: str) -> Callable[[str], None]:
+    """Make a function that tells how far something is: in the log, and on a terminal as one line that changes."""
+
+    def tell(text: str) -> None:
+        log.info("%s", text)
+        if _terminal is not None and os.isatty(_terminal):
+            width = os.get_terminal_size(_terminal).columns or 80
+            os.write(_terminal, f"\r\x1b[K{f'{what}: {text}'[: width - 1]}".encode())
+
+    return tell
 
 
 def _age() -> float:

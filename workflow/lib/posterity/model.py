@@ -1,10 +1,12 @@
 """Models: load a NumPyro function, bind its arguments to data, and learn its sites. The signature is the interface."""
 
+import hashlib
 import inspect
 import linecache
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import jax
@@ -20,6 +22,8 @@ from numpyro.primitives import Messenger
 
 from posterity import imports
 from posterity.errors import UserError, hint
+from posterity.programs import build
+from posterity.sources import closure
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,43 @@ class Model:
         """The arguments that a compiled program takes as its input."""
         return {name: value for name, value in self.arguments.items() if name not in self.constants}
 
-    def closed(self, **traced) -> None:
+    def opened(self, **traced) -> None:
         """Call the function with the constant arguments and the given traced ones."""
         return self.function(**{name: self.arguments[name] for name in self.constants}, **traced)
+
+    def closed(self, **traced) -> None:
+        """The same, with plates that take a part of their elements taking all: the density is that of all data."""
+        return Whole(self.opened)(**traced)
 
     def names(self, role: str) -> list[str]:
         """The names of the sites of one role."""
         return [name for name, site in self.sites.items() if site.role == role]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """
+        A hash of what XLA sees of the model: its density and supports with all constants in them, for arguments of these shapes.
+
+        Values of the traced arguments are no part of it. Two models with one fingerprint make the same compiled program.
+        """
+        kinds, moving = {}, []
+
+        def run(latent, traced):
+            sites = {name: site for name, site in conditioned(self, latent, traced).items() if name in self.sites}
+            sampled = {name: site for name, site in sites.items() if site["type"] == "sample"}
+            moving[:] = [name for name in latent if not sampled[name]["fn"].support.is_discrete]
+            kinds.update({name: type(site["fn"].support).__name__ for name, site in sampled.items()})
+            return (
+                {name: site["value"] for name, site in sites.items()},
+                {name: site["fn"].log_prob(site["value"]) for name, site in sampled.items()},
+                {name: biject_to(sampled[name]["fn"].support).inv(sampled[name]["value"]) for name in moving},
+            )
+
+        latent = {name: jax.ShapeDtypeStruct(self.sites[name].shape, float) for name in self.names("latent")}
+        seen = jax.jit(run).lower(latent, self.traced).as_text()
+        file = Path(self.file.rpartition(":")[0]).resolve()
+        source = b"".join(path.read_bytes() for path in closure(file, file.parent))  # how a distribution of one's own is drawn from
+        return hashlib.sha256(source + seen.encode() + repr(sorted(kinds.items())).encode()).hexdigest()
 
     @property
     def improper(self) -> list[str]:
@@ -330,6 +364,16 @@ class Proper(Messenger):
             msg["value"] = transform(jax.random.uniform(msg["kwargs"]["rng_key"], shape, minval=-2, maxval=2))
 
 
+class Whole(Messenger):
+    """Let plates with a `subsample_size` have all their elements."""
+
+    def process_message(self, msg: dict) -> None:
+        """Ask for all elements, in their order."""
+        if msg["type"] == "plate" and msg["value"] is None:
+            size = msg["args"][0]
+            msg["args"], msg["value"] = (size, size), jnp.arange(size)
+
+
 class Replicate(uncondition):
     """Draw observations anew, as many as there are: `sample("y", Normal(mu, 1), obs=y)` with one mu gives a draw for each y."""
 
@@ -362,7 +406,8 @@ def graph(model: Model) -> str:
 def observed_values(model: Model) -> dict[str, np.ndarray]:
     """The observations of each observed site, as the model conditions on them."""
     run = jax.jit(lambda traced: {name: _record(model, traced)[1][name] for name in model.names("observed")})
-    return {name: np.asarray(value) for name, value in run(model.traced).items()}
+    program = build((model.traced,), ["observed", model.fingerprint], lambda: ([run.trace(model.traced)], None)).run[0]
+    return {name: np.asarray(value) for name, value in program(model.traced).items()}
 
 
 def statistics_dataset(values: dict[str, np.ndarray]) -> xr.Dataset:

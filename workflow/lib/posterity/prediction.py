@@ -10,6 +10,7 @@ from posterity.design import covariates
 from posterity.errors import UserError, hint
 from posterity.model import Model, bind, conditioned, predictive, top_level
 from posterity.preflight import misfits
+from posterity.programs import build
 from posterity.randomness import key
 
 BATCH = 1000  # draws that are computed together: bounds the memory
@@ -23,7 +24,7 @@ def prior(model: Model, draws: int, seed: int, *names: str) -> dict[str, np.ndar
         messages = predictive(model, key, {}, traced)
         return {name: messages[name]["value"] for name in wanted}
 
-    return _over_draws(run, _keys(draws, seed, *names), model.traced)
+    return _over_draws("prior", run, _keys(draws, seed, *names), model)
 
 
 def posterior(model: Model, latent: dict[str, np.ndarray], seed: int, *names: str) -> dict[str, dict[str, np.ndarray]]:
@@ -48,7 +49,7 @@ def posterior(model: Model, latent: dict[str, np.ndarray], seed: int, *names: st
         }
 
     draws = len(next(iter(latent.values())))
-    return _over_draws(run, (_keys(draws, seed, *names), latent), model.traced)
+    return _over_draws("posterior", run, (_keys(draws, seed, *names), latent), model)
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def elsewhere(there: Place, latent: dict[str, np.ndarray], seed: int, *names: st
         return {name: messages[name]["value"] for name in wanted}
 
     draws = len(next(iter(latent.values())))
-    return _over_draws(run, (_keys(draws, seed, *names), kept), there.model.traced)
+    return _over_draws("elsewhere", run, (_keys(draws, seed, *names), kept), there.model)
 
 
 def _keys(draws: int, seed: int, *names: str) -> np.ndarray:
@@ -140,15 +141,17 @@ def _log_prob(message: dict) -> jax.Array:
     return message["fn"].log_prob(message["value"])
 
 
-def _over_draws(run, inputs, traced):
+def _over_draws(what: str, run, inputs, model: Model):
     """Map over draws, in batches of one size (the last one is filled up), so that one small program is compiled."""
     draws = len(jax.tree.leaves(inputs)[0])
     size = min(BATCH, draws)
-    mapped = jax.jit(jax.vmap(run, in_axes=(0, None)))
+    mapped, first = jax.jit(jax.vmap(run, in_axes=(0, None))), jax.tree.map(lambda values: values[:size], inputs)
+    made_from = [what, model.fingerprint]
+    program = build((first, model.traced), made_from, lambda: ([mapped.trace(first, model.traced)], None)).run[0]
     done = []
     for start in range(0, draws, size):
         chosen = np.minimum(np.arange(start, start + size), draws - 1)
-        done.append(mapped(jax.tree.map(lambda values, chosen=chosen: values[chosen], inputs), traced))
+        done.append(program(jax.tree.map(lambda values, chosen=chosen: values[chosen], inputs), model.traced))
     return jax.tree.map(lambda *parts: np.concatenate(parts)[:draws], *done)
 
 

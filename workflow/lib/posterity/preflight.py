@@ -7,6 +7,7 @@ from numpyro.distributions import constraints
 
 from posterity.errors import UserError
 from posterity.model import Model, base, conditioned, predictive
+from posterity.programs import build
 from posterity.randomness import key
 
 DRAWS = 3  # a fault of the data is there whatever the latent values are; one of the latent values is not
@@ -118,7 +119,9 @@ def _out_of_range(model: Model, data: xr.Dataset, source: str) -> list[str]:
         return numbers
 
     keys = np.stack([key(0, "preflight", draw) for draw in range(DRAWS)])
-    drawn = jax.jit(jax.vmap(run, in_axes=(0, None)))(keys, model.traced)
+    mapped = jax.jit(jax.vmap(run, in_axes=(0, None))).trace(keys, model.traced)  # `found` is known from here
+    program = build((keys, model.traced), ["preflight", model.fingerprint], lambda: ([mapped], None)).run[0]
+    drawn = program(keys, model.traced)
     for name, (distribution, rules) in found.items():
         for parameter, rule in rules.items():
             values = np.asarray(drawn[name][parameter])

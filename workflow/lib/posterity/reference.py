@@ -43,7 +43,8 @@ def kind(rule: dict) -> str:
         return "number, or {warn, fail}"
     if "oneOf" in rule:
         return " or ".join(dict.fromkeys(filter(None, map(kind, rule["oneOf"]))))
-    return TYPES.get(rule.get("type", ""), "")
+    kinds = rule.get("type", "")
+    return TYPES.get(kinds if isinstance(kinds, str) else kinds[0], "")
 
 
 def rows(properties: dict, defaults: dict, required: list[str]) -> list[str]:
@@ -82,6 +83,8 @@ def reference(defaults: dict) -> str:
     for method in study["properties"]["fits"]["additionalProperties"]["properties"]["method"]["enum"]:
         rule = definitions[method]
         lines += [f"### `fits: <id>: method: {method}`", "", rule["description"], "", *rows(rule["properties"], {}, ["method"]), ""]
+    until = definitions["until"]
+    lines += ["### `fits: <id>: until:`", "", until["description"], "", *rows(until["properties"], {}, []), ""]
     for key in ("prior", "predict", "checks", "figures"):
         rule = study["properties"][key]
         lines += [f"### `{key}:`", "", rule["description"], "", *rows(rule["properties"], defaults.get(key, {}), []), ""]

@@ -1,86 +1,186 @@
 """
-Drive a NumPyro kernel as one compiled program over all chains.
+Sample by a kernel of NumPyro's, as one compiled program over all chains, driven in chunks.
 
-NumPyro's kernel does the sampling; only the driving is here. One program advances all chains by any number of iterations and
-keeps the last `size` states, so that warm-up and draws (and chunks of draws) share it and it is compiled once. The chains run one
-after another on each device, and side by side on as many devices as there are.
+NumPyro's kernel does the sampling; only the driving is here and in posterity.driving. One program advances all chains by any number
+of iterations, so that warm-up and draws share it and it is compiled once. The chains run one after another on each device, and side
+by side on as many devices as there are; on a GPU they are batched.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from numpyro.infer.util import potential_energy
+
+from posterity.driving import Driven, Run, Work, drive
+from posterity.programs import build
+
+BUFFER = 32e6  # bytes of draws that a chunk may have
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """
+    A kernel of NumPyro's for a model, with what it is to be driven by.
+
+    `kernel()` makes it anew for each trace. `fields` maps names to functions of its state. `evaluations` names the field that
+    counts gradient evaluations, if there is one. `ensemble`: all chains are one state. `made_from` are the settings that the
+    compiled program depends on.
+    """
+
+    kernel: Callable
+    fields: dict[str, Callable]
+    made_from: list
+    evaluations: str = ""
+    ensemble: bool = False
 
 
 @dataclass(frozen=True)
 class Chains:
-    """What came out: values by site and statistics by field, shape (chain, draw, ...), and what it took."""
+    """
+    What came out: how it was driven, gradient evaluations, and seconds.
 
-    sites: dict[str, np.ndarray]
-    fields: dict[str, np.ndarray]
-    leapfrogs: int
+    The records are the draws by site, and the statistics with a name that begins with a dot. `start` has the potential energy and
+    the gradient's finiteness where each chain started, shape (chain,).
+    """
+
+    driven: Driven
+    evaluations: int
     compile_seconds: float
-    run_seconds: float
 
 
-def run(kernel, fields: dict[str, Callable], keys: np.ndarray, traced: dict, warmup: int, draws: int) -> Chains:
+def sample(
+    sampler: Sampler, model, keys: np.ndarray, warmup: int, draws: int, keep: dict[str, int], run: Run, failed: Callable
+) -> Chains:
     """
-    Run chains of a NumPyro HMC-like kernel: `warmup` adapting iterations, then `draws`.
+    Run chains of a kernel: `warmup` adapting iterations, then at most `draws`.
 
-    `fields` maps names to functions of the kernel's state; "num_steps" has to be among them. `keys` are raw keys, one per
-    chain. `traced` are the model's traced arguments.
-
-    Returns `Chains`. If no start with finite density was found, the fields of potential energy are not finite.
+    `model` is a bound `posterity.model.Model`, `keys` are raw keys, one per chain, `keep` maps the sites whose draws are kept to
+    every how many-th of them. Raises what `failed(potential)` makes, shape (chain,), if some chain has no finite density to start.
     """
+    traced, chains = model.traced, len(keys)
+    places = _Places(chains, sampler.ensemble)
+    lanes = keys[None] if sampler.ensemble else keys
 
     def init(key, traced):
-        return kernel.init(key, warmup, None, (), traced)
+        with jax.ensure_compile_time_eval():  # a kernel looks at its settings
+            kernel = sampler.kernel()
+        state = kernel.init(key, warmup, None, (), traced)
+        return kernel, state
 
-    def record(state):
-        return state.z, {name: take(state) for name, take in fields.items()}
+    def start(key, traced):
+        kernel, state = init(key, traced)
 
-    def advance(carry, traced, count):
-        init(jnp.zeros(2, jnp.uint32), traced)  # lets the kernel see the model in this trace
+        def energy(z):
+            return potential_energy(kernel.model, (), traced, z)
+
+        if "potential_energy" in state._fields:
+            potential = state.potential_energy
+        else:
+            potential = (jax.vmap(energy) if sampler.ensemble else energy)(state.z)
+        return (state, jnp.zeros((), int)), potential
+
+    def advance(carry, traced, count, recording):
+        kernel, _ = init(jnp.zeros((chains, 2) if sampler.ensemble else 2, jnp.uint32), traced)  # the kernel sees the model
         constrain = kernel.postprocess_fn((), traced)
-        state, leapfrogs = carry
-        kept = jax.tree.map(lambda one: jnp.zeros((draws, *one.shape), one.dtype), jax.eval_shape(record, state))
+        state, evaluations = carry
+
+        def taken(state):
+            return state.z, {f".{name}": take(state) for name, take in sampler.fields.items()}
+
+        kept = jax.tree.map(lambda one: jnp.zeros((size, *one.shape), one.dtype), jax.eval_shape(taken, state))
 
         def step(iteration, carry):
-            state, kept, leapfrogs = carry
+            state, kept, evaluations = carry
             state = kernel.sample(state, (), traced)
-            kept = jax.tree.map(lambda all, one: all.at[iteration % draws].set(one), kept, record(state))
-            return state, kept, leapfrogs + fields["num_steps"](state)
+            kept = jax.tree.map(lambda all, one: all.at[iteration].set(one), kept, taken(state))
+            if sampler.evaluations:
+                evaluations = evaluations + sampler.fields[sampler.evaluations](state)
+            return state, kept, evaluations
 
-        state, kept, leapfrogs = jax.lax.fori_loop(0, count, step, (state, kept, leapfrogs))
-        unconstrained, statistics = kept
-        return (state, leapfrogs), (jax.vmap(constrain)(unconstrained), statistics)
+        state, (unconstrained, statistics), evaluations = jax.lax.fori_loop(0, count, step, (state, kept, evaluations))
 
-    started = time.perf_counter()
-    start = jax.jit(_over_chains(lambda key, traced: (init(key, traced), jnp.zeros((), int)), arguments=1, chains=len(keys)))
-    start = start.lower(jnp.asarray(keys), traced).compile()
-    first = start(jnp.asarray(keys), traced)
-    program = jax.jit(_over_chains(advance, arguments=2, chains=len(keys))).lower(first, traced, 0).compile()
-    compiled = time.perf_counter()
-    carry, _ = program(first, traced, warmup)
-    (_, leapfrogs), (sites, statistics) = jax.block_until_ready(program(carry, traced, draws))
-    done = time.perf_counter()
-    as_arrays = jax.tree.map(np.asarray, (sites, statistics))
-    return Chains(*as_arrays, int(np.sum(leapfrogs)), compiled - started, done - compiled)
+        def constrained(unconstrained):
+            mapped = jax.vmap(jax.vmap(constrain)) if sampler.ensemble else jax.vmap(constrain)
+            return {name: value for name, value in mapped(unconstrained).items() if name in keep}
+
+        nothing = jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), jax.eval_shape(constrained, unconstrained))
+        sites = jax.lax.cond(recording, constrained, lambda _: nothing, unconstrained)
+        return (state, evaluations), sites | statistics
+
+    def plan():
+        begun = jax.jit(places.over(start, 1)).trace(lanes, traced)
+        return [begun, jax.jit(places.over(advance, 3)).trace(placed(begun.out_info[0]), traced, 0, True)], begun.out_info[0]
+
+    def placed(shapes):
+        return jax.tree.map(lambda one: jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=places.sharding), shapes)
+
+    numbers = sum(int(np.prod(model.sites[name].shape)) for name in keep) + len(sampler.fields)
+    size = int(max(1, min(draws, BUFFER // (8 * numbers * chains))))
+    made_from = [model.fingerprint, sampler.made_from, warmup, size, sorted(keep), places.count]
+    programs = build((lanes, traced), made_from, plan, places.count, quick=(0,))
+    first, program = programs.run
+
+    def begin():
+        state, potential = first(lanes, traced)
+        potential = np.asarray(potential).reshape(-1)
+        if not np.isfinite(potential).all():
+            raise failed(potential)
+        return state
+
+    def go(state, count, recording):
+        state, values = program(state, traced, count, recording)
+        if sampler.ensemble:  # (1, draw, chain, ...) to (chain, draw, ...); what is one number for the ensemble is each chain's
+            whole = {
+                name: value[0] if value.ndim > 2 else jnp.repeat(value[0, :, None], chains, 1) for name, value in values.items()
+            }
+            values = {name: jnp.swapaxes(value, 0, 1) for name, value in whole.items()}
+        return state, values
+
+    def cut_warmup(carry):
+        state, evaluations = carry
+        return state._replace(i=jnp.full_like(state.i, warmup - 1)), evaluations
+
+    work = Work(
+        start=begin,
+        advance=go,
+        like=placed(programs.notes),
+        warmup=warmup,
+        draws=draws,
+        size=size,
+        cut_warmup=None
+        if sampler.ensemble
+        else lambda carry: (carry[0]._replace(i=jnp.full_like(carry[0].i, warmup - 1)), carry[1]),
+        evaluations=(lambda carry: int(np.sum(carry[1]))) if sampler.evaluations else lambda carry: 0,
+        thin=keep,
+        watch=tuple(name for name in keep if keep[name] == 1 and model.sites[name].role == "latent"),
+        chains=chains,
+    )
+    driven = drive(work, run)
+    return Chains(driven, int(np.sum(driven.state[1])), programs.seconds)
 
 
-def _over_chains(function: Callable, arguments: int, chains: int) -> Callable:
-    """Map a function over its first argument's leading axis: one by one on a device, split over devices that divide it."""
+class _Places:
+    """Where chains run: one by one on a device, side by side on as many devices as divide their number, batched on a GPU."""
 
-    def one_by_one(inputs, *shared):
-        return jax.lax.map(lambda one: function(one, *shared), inputs)
+    def __init__(self, chains: int, ensemble: bool):
+        available = jax.devices()
+        self.batched = available[0].platform == "gpu"
+        self.count = 1 if ensemble else max(count for count in range(1, len(available) + 1) if chains % count == 0)
+        self.mesh = Mesh(np.array(available[: self.count]), ("chain",))
+        self.sharding = NamedSharding(self.mesh, PartitionSpec("chain"))
 
-    devices = max(count for count in range(1, len(jax.devices()) + 1) if chains % count == 0)
-    if devices == 1:
-        return one_by_one
-    mesh = Mesh(np.array(jax.devices()[:devices]), ("chain",))
-    split, whole = PartitionSpec("chain"), PartitionSpec()
-    return jax.shard_map(one_by_one, mesh=mesh, in_specs=(split, *[whole] * arguments), out_specs=split, check_vma=False)
+    def over(self, function: Callable, shared: int) -> Callable:
+        """Map a function over its first argument's leading axis, the chains."""
+
+        def one_by_one(inputs, *others):
+            def one(each):
+                return function(each, *others)
+
+            return jax.vmap(one)(inputs) if self.batched else jax.lax.map(one, inputs)
+
+        split, whole = PartitionSpec("chain"), PartitionSpec()
+        return jax.shard_map(one_by_one, mesh=self.mesh, in_specs=(split, *[whole] * shared), out_specs=split, check_vma=False)

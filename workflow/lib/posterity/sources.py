@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 # Logging and messages have no influence on any result; an edit here makes nothing be computed again.
-UNTRACKED = frozenset({"errors", "job"})
+UNTRACKED = frozenset({"errors", "job", "progress"})
 
 
 @cache

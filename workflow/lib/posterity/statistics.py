@@ -104,6 +104,11 @@ def khat(log_weights: np.ndarray) -> float:
     return np.inf if np.isnan(value) else value
 
 
+def smoothed(log_weights: np.ndarray) -> np.ndarray:
+    """Smooth the largest of importance weights, shape (draw,), by a Pareto distribution; returns normalised logarithms."""
+    return np.asarray(arviz().psislw(-log_weights)[0])
+
+
 def power_scaling(draws: np.ndarray, log_density: np.ndarray) -> np.ndarray:
     """
     Compute by how much the posterior moves when a part of its density is raised to a power near 1 (0.99 and 1.01).

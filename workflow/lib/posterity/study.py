@@ -197,6 +197,11 @@ def _with_schema_defaults(content: dict, definition: str) -> dict:
     return {key: rule["default"] for key, rule in properties.items() if "default" in rule} | content
 
 
+def settings(method: str, **given) -> dict:
+    """Give the settings of a method, with the defaults of the schema where nothing is given."""
+    return _with_schema_defaults(given, method) | {"method": method}
+
+
 def names(studies: str | list[str]) -> list[str]:
     """Read the `studies` of the configuration: a list, or names parted by commas or blanks."""
     listed = re.split(r"[\s,]+", studies.strip()) if isinstance(studies, str) else studies

@@ -43,7 +43,7 @@ def claim(paths: list[str]) -> None:
 def release(paths: list[str]) -> None:
     """Give up claims of this process."""
     for path in map(Path, paths):
-        if path.resolve() in _claims and _is_mine(path):
+        if path.resolve() in _claims and owned(path):
             with suppress(OSError):
                 _place_of_claim(path).unlink()
         _claims.pop(path.resolve(), None)
@@ -72,7 +72,7 @@ def replaced(path: str | Path) -> Iterator[Path]:
             yield written
             if written != beside:
                 shutil.copyfile(written, beside)
-            if not _is_mine(path):
+            if not owned(path):
                 if not path.is_absolute():  # Snakemake, around this job, would copy its backup over what the later job wrote
                     with suppress(OSError):
                         Path(".snakemake/backups", path).unlink()
@@ -96,8 +96,9 @@ def _place_of_claim(path: Path) -> Path:
     return path.with_name(f".{path.name}.claim")
 
 
-def _is_mine(path: Path) -> bool:
+def owned(path: str | Path) -> bool:
     """Tell whether this process may write a file: its own claim is the last one, or it made none."""
+    path = Path(path)
     mine = _claims.get(path.resolve())
     if mine is None:
         return True

@@ -3,10 +3,10 @@ The methods of fitting, a module each.
 
 A module has one function
 
-    fit(model, settings, seed, names) -> Result
+    fit(model, settings, seed, names, run) -> Result
 
-with a bound `posterity.model.Model`, the settings of the study file, and seed and names for the keys. The methods are listed in
-`posterity.catalogue`, their settings in the schema.
+with a bound `posterity.model.Model`, the settings of the study file, seed and names for the keys, and how it is driven (a
+`posterity.driving.Run`: checkpoints, progress). The methods are listed in `posterity.catalogue`, their settings in the schema.
 """
 
 import time
@@ -21,6 +21,7 @@ from numpyro.infer import init_to_median, init_to_sample, init_to_uniform
 
 from posterity.errors import UserError
 from posterity.model import Model, conditioned, predictive
+from posterity.programs import build
 from posterity.randomness import key
 
 TRIES = 100  # draws of the prior, to find which site has no finite density
@@ -34,8 +35,9 @@ class Result:
 
     `sampling` says what the draws are: `chains` (of a Markov chain), `independent`, or `point` (there are none).
     `posterior`: values by site, shape (chain, draw, ...). `statistics`: values by name as in ArviZ's `sample_stats`, shape
-    (chain, draw). `point`: values by site of a point estimate. `optimisation`: what an optimiser did, over `step` or `start`.
-    `gradient_evaluations`, `compile_seconds`, `run_seconds`: what it took.
+    (chain, draw). `point`: values by site of a point estimate. `weighted`: draws by site that count by `log_weights`.
+    `optimisation`: what an optimiser did, over `step` or `start`.
+    `gradient_evaluations`, `compile_seconds`, `run_seconds`: what it took. `stopped`: why it ended. `warmup`: iterations dropped.
     """
 
     sampling: str
@@ -45,16 +47,23 @@ class Result:
     posterior: dict = field(default_factory=dict)
     statistics: dict = field(default_factory=dict)
     point: dict = field(default_factory=dict)
+    weighted: dict = field(default_factory=dict)
+    log_weights: np.ndarray | None = None
     optimisation: xr.Dataset = field(default_factory=xr.Dataset)
+    stopped: str = ""
+    warmup: int = 0
 
 
-def timed(function: Callable, *arguments) -> tuple:
-    """Compile a function and run it. Returns what it gives back, as NumPy arrays, and the seconds of compilation and of the run."""
+def timed(function: Callable, arguments: tuple, made_from: list) -> tuple:
+    """
+    Compile a function, or take it from the cache (see `posterity.programs`), and run it.
+
+    Returns what it gives back, as NumPy arrays, and the seconds of compilation and of the run.
+    """
+    programs = build(arguments, made_from, lambda: ([jax.jit(function).trace(*arguments)], None))
     started = time.perf_counter()
-    program = jax.jit(function).lower(*arguments).compile()
-    compiled = time.perf_counter()
-    values = jax.tree.map(np.asarray, jax.block_until_ready(program(*arguments)))
-    return values, compiled - started, time.perf_counter() - compiled
+    values = jax.tree.map(np.asarray, jax.block_until_ready(programs.run[0](*arguments)))
+    return values, programs.seconds, time.perf_counter() - started
 
 
 def no_start(model: Model) -> UserError:

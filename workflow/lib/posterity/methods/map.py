@@ -1,88 +1,29 @@
-"""The maximum of the posterior density, by L-BFGS from several starts (Nocedal & Wright 2006, Numerical Optimization, 7.2)."""
+"""The maximum of the posterior density of the model's own parameters."""
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-import optax
-import xarray as xr
-from numpyro.infer.util import initialize_model, log_density
+from numpyro.infer.util import log_density
 
-from posterity.methods import STARTS, Result, no_start, timed
+from posterity.driving import ALONE, Run
+from posterity.methods import Result
+from posterity.methods.optimum import maximise
 from posterity.model import Model
-from posterity.randomness import key
-
-CLOSE = 1e-10  # nats that the log density may still rise, by the quadratic model of the optimiser
-FLAT = 1e-4  # largest component of the gradient in unconstrained space; the quadratic model may not know of a weak parameter yet
-ROUNDING = 100 * np.finfo(float).eps  # of the log density, below which a rise cannot be seen
 
 
-def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...]) -> Result:
+def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Run = ALONE) -> Result:
     """
     Find the point of largest posterior density.
 
     It is the density of the model's own parameters (no Jacobian of a transformation to unconstrained space), so that the point
     does not depend on how the optimiser walks; it does depend on how the model is parametrised, as every maximum of a density.
 
-    `settings` are those of `map` in the schema. The `optimisation` has, by `start`, the log density that was reached, the `rise`
-    that the optimiser still expects (half the Newton decrement, in nats), the largest component of the `gradient` (in unconstrained
-    space), and the number of steps. Raises UserError if no start has a finite density.
+    `settings` are those of `map` in the schema. Raises UserError if no start has a finite density.
     """
-    quasi_newton = optax.scale_by_lbfgs()
-    line_search = optax.scale_by_zoom_linesearch(max_linesearch_steps=20, initial_guess_strategy="one")
 
-    def program(keys, traced):
-        def search(key):
-            info = initialize_model(
-                key, model.closed, init_strategy=STARTS[settings["init"]], dynamic_args=True, model_kwargs=traced
-            )
-            constrain = info.postprocess_fn(**traced)
+    def objective(info, constrain, traced):
+        def loss(position):
+            sites = constrain(position)
+            return -log_density(model.closed, (), traced, {name: sites[name] for name in position})[0]
 
-            def loss(position):
-                sites = constrain(position)
-                latent = {name: sites[name] for name in position}
-                return -log_density(model.closed, (), traced, latent)[0]
+        return loss
 
-            value_and_gradient = optax.value_and_grad_from_state(loss)
-
-            def step(carry):
-                position, (memory, searched), count, evaluations, *_ = carry
-                value, gradient = value_and_gradient(position, state=searched)
-                ahead, memory = quasi_newton.update(gradient, memory, position)
-                direction = jax.tree.map(jnp.negative, ahead)
-                rise = 0.5 * optax.tree.vdot(gradient, ahead)
-                moves, searched = line_search.update(direction, searched, position, value=value, grad=gradient, value_fn=loss)
-                evaluations = evaluations + searched.info.num_linesearch_steps
-                slope = optax.tree.norm(gradient, ord=jnp.inf)
-                moved = optax.tree.norm(moves, ord=jnp.inf) > 0
-                state = (memory, searched), count + 1, evaluations
-                return optax.apply_updates(position, moves), *state, value, rise, slope, moved
-
-            def unfinished(carry):
-                *_, count, _, value, rise, slope, moved = carry
-                rests = (rise <= jnp.maximum(CLOSE, ROUNDING * jnp.abs(value))) & (slope <= FLAT)
-                return (count < settings["steps"]) & moved & ~rests
-
-            start = info.param_info.z
-            first = (start, (quasi_newton.init(start), line_search.init(start)), 0, 1, loss(start), jnp.inf, jnp.inf, True)
-            position, _, count, evaluations, _, rise, slope, _ = jax.lax.while_loop(unfinished, step, first)
-            return (
-                constrain(position),
-                {"log_density": -loss(position), "rise": rise, "gradient": slope, "steps": count},
-                evaluations,
-            )
-
-        return jax.lax.map(search, keys)
-
-    keys = np.stack([key(seed, *names, "start", start) for start in range(settings["starts"])])
-    (sites, reached, evaluations), compiled, ran = timed(program, keys, model.traced)
-    if not np.isfinite(reached["log_density"]).any():
-        raise no_start(model)
-    best = int(np.nanargmax(np.where(np.isfinite(reached["log_density"]), reached["log_density"], np.nan)))
-    return Result(
-        sampling="point",
-        gradient_evaluations=int(evaluations.sum()),
-        compile_seconds=compiled,
-        run_seconds=ran,
-        point={name: values[best] for name, values in sites.items()},
-        optimisation=xr.Dataset({name: ("start", values) for name, values in reached.items()}, {"start": np.arange(len(keys))}),
-    )
+    found = maximise(model, settings, seed, names, objective)
+    return Result(sampling="point", point=found.sites, optimisation=found.reached, **found.effort)

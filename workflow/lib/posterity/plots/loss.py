@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from posterity.approximation import fifths
+from posterity.approximation import windows
 from posterity.artefact import group
 from posterity.plots import style
 
@@ -24,7 +24,7 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     if np.isfinite(low) and np.nanmax(losses) - low > 50:
         left.set_yscale("symlog", linthresh=max(10.0, abs(low) * 1.5))
     left.set_title("all steps")
-    first, second, end = fifths(optimisation)
+    first, second, end = windows(optimisation)
     begin = len(losses) // 5
     right.plot(*_averaged(steps[begin:], losses[begin:]), color=style.PALE, lw=1, label="loss, averaged")
     for window, colour, text in (
