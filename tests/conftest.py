@@ -9,12 +9,33 @@ import tempfile
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
+import xarray as xr
+
+from posterity import model
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("Snakefile", "profiles", "workflow", "config", "resources", "envs")
 
+os.environ.setdefault("POSTERITY_CACHE", str(ROOT / ".pytest_cache/programs"))  # compiled programs, for all tests together
 jax.config.update("jax_enable_x64", True)
+
+HEADER = "import jax.numpy as jnp, numpyro\nimport numpyro.distributions as dist\n\n"
+SPEC = {"function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
+
+
+@pytest.fixture
+def written(tmp_path):
+    """A function that binds a model, given as text, to data: arrays by name."""
+
+    def bind(source, **data):
+        file = tmp_path / "model.py"
+        file.write_text(HEADER + source)
+        arrays = {name: (tuple(f"{name}_{axis}" for axis in range(np.ndim(value))), value) for name, value in data.items()}
+        return model.bind("m", SPEC | {"file": str(file)}, xr.Dataset(arrays))
+
+    return bind
 
 
 def copy_project(place: Path) -> Path:

@@ -120,13 +120,14 @@ def test_a_notice_to_end_is_heeded_between_chunks(place, whole):
     same(place / "noticed.nc", whole)
 
 
-@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize("threads", [1, pytest.param(4, marks=pytest.mark.long)])
 def test_threads_change_nothing(place, whole, threads):
     name = f"threads{threads}"
     finish(process(place, name, NUTS, threads=threads))
     same(place / f"{name}.nc", whole)
 
 
+@pytest.mark.long
 def test_a_checkpoint_of_other_inputs_is_refused(place):
     killed(place, "other", NUTS, 0.3)
     changed = NUTS | {"target_accept": 0.9, "draws": 500}
@@ -160,6 +161,7 @@ def test_a_damaged_checkpoint_is_told_and_left(tmp_path, file, content):
     assert Checkpoint(tmp_path / "none", {}, tmp_path / "posterior.nc").load() == (None, "")
 
 
+@pytest.mark.long
 def test_goals_end_a_fit_early_and_at_the_same_draw(place):
     settings = NUTS | {"warmup": 500, "until": {"ess": 2000, "rhat": 1.01}}
     for name in ("goal", "goal-again"):

@@ -3,8 +3,9 @@ Judge a fit: prior, draws, predictions, and the truth where it is known.
 
 Reads data.nc, prior.nc, posterior.nc and, for a fit with draws, predictive.nc and sensitivity.nc. Writes diagnosis.nc with the
 groups `summary` (over `parameter`: mean, sd, median, interval, mcse, ess_bulk, ess_tail, r_hat; of a point estimate only `point`)
-and `checks` (prior_predictive, rhat, ess_bulk, ess_tail, mcse, divergences, e_bfmi, tree_depth, khat, loss, optimum, ppc,
-sensitivity, recovery). All thresholds of a fit are used here and nowhere else: to move one computes nothing else again.
+and `checks` (prior_predictive, rhat, ess_bulk, ess_tail, mcse, divergences, e_bfmi, tree_depth, acceptance, khat, evidence, loss,
+optimum, ppc, sensitivity, recovery). All thresholds of a fit are used here and nowhere else: to move one makes
+nothing else be computed again.
 """
 
 import json
@@ -54,8 +55,10 @@ def diagnose(
         chains = draws.sizes["chain"] if sampling == "chains" else 0
         found += convergence.of_summary(summary, chains, limits, latent)
     found += convergence.of_sampler(statistic, settings, limits)
-    weighted = artefact.group(fit, "weighted_posterior")
-    found.append(approximation.of_guide(weighted if "log_weight" in weighted else statistic, limits["khat"]))
+    weighted, evidence = artefact.group(fit, "weighted_posterior"), artefact.group(fit, "evidence")
+    by_importance = "log_weight" in weighted and not evidence.data_vars  # the weights of nested sampling are no ratios of densities
+    found.append(approximation.of_guide(weighted if by_importance else statistic, limits["khat"]))
+    found.append(approximation.of_evidence(evidence, limits["evidence"]))
     found.append(approximation.of_loss(optimisation, limits["loss"]))
     found.append(approximation.of_optimum(optimisation, limits["optimum"]))
     if sampling == "point":

@@ -44,6 +44,7 @@ def fit(
         "sample_stats": model.statistics_dataset(result.statistics),
         "point": bound.dataset(result.point, (), table),
         "weighted_posterior": bound.dataset(result.weighted, ("chain", "draw"), table),
+        "evidence": result.evidence,
         "optimisation": result.optimisation,
     }
     if result.log_weights is not None:

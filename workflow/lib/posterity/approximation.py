@@ -66,6 +66,16 @@ def windows(optimisation: xr.Dataset) -> tuple[int, int, int]:
     return *losses.fifths(end), end
 
 
+def of_evidence(evidence: xr.Dataset, limit: float | dict) -> Check:
+    """Check that the standard error of ln Z, which several runs agree on, is small enough."""
+    if "ln_z" not in evidence:
+        return not_applicable("evidence", "the method gives no evidence")
+    error, each = float(evidence["ln_z_error"]), evidence["ln_z_of_run"].values
+    message = f"ln Z = {float(evidence['ln_z']):.3f} +- {error:.3f}"
+    message += f"; {len(each)} runs from {each.min():.3f} to {each.max():.3f}" if len(each) > 1 else "; one run: several say more"
+    return judge("evidence", error, limit, message + ("; take more live points" if error > 0.2 else ""))
+
+
 def of_optimum(optimisation: xr.Dataset, limit: float | dict) -> Check:
     """
     Check that the best point is a maximum that more than one start has found.

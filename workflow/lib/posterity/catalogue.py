@@ -8,8 +8,9 @@ from posterity.study import defined, docstring
 # method: (what it gives: draws of `chains`, `independent` draws, or a `point`; the setting that says how many threads it can use)
 METHODS = {
     **{method: ("chains", "chains") for method in ("nuts", "hmc", "barker", "sa")},
-    **{method: ("chains", None) for method in ("aies", "ess")},
-    **{method: ("independent", None) for method in ("svi", "laplace")},
+    "nested": ("independent", "runs"),
+    **{method: ("chains", None) for method in ("aies", "ess", "chees")},
+    **{method: ("independent", None) for method in ("svi", "pathfinder", "laplace")},
     **{method: ("point", None) for method in ("map", "mle")},
 }
 DRAWS, CHAINS, ANY = ("chains", "independent"), ("chains",), ("chains", "independent", "point")

@@ -69,4 +69,10 @@ def of_sampler(statistics: xr.Dataset, settings: dict, limits: dict) -> list[Che
         found.append(judge("tree_depth", share, limits["tree_depth"], message))
     else:
         found.append(not_applicable("tree_depth", "the method has no trees"))
+    if "acceptance_rate" in statistics and "energy" not in statistics:
+        each = statistics["acceptance_rate"].transpose("chain", "draw").values.mean(1)
+        message = f"smallest mean acceptance of {len(each)} chains: {each.min():.2f} (chain {each.argmin()})"
+        found.append(judge("acceptance", each.min(), limits["acceptance"], message, above=False))
+    else:
+        found.append(not_applicable("acceptance", "the method accepts no single proposals"))
     return found

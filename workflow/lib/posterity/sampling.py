@@ -53,26 +53,35 @@ class Chains:
 
 
 def sample(
-    sampler: Sampler, model, keys: np.ndarray, warmup: int, draws: int, keep: dict[str, int], run: Run, failed: Callable
+    sampler: Sampler,
+    model,
+    keys: np.ndarray,
+    warmup: int,
+    draws: int,
+    keep: dict[str, int],
+    run: Run,
+    failed: Callable,
+    positions: dict[str, np.ndarray] | None = None,
 ) -> Chains:
     """
     Run chains of a kernel: `warmup` adapting iterations, then at most `draws`.
 
     `model` is a bound `posterity.model.Model`, `keys` are raw keys, one per chain, `keep` maps the sites whose draws are kept to
-    every how many-th of them. Raises what `failed(potential)` makes, shape (chain,), if some chain has no finite density to start.
+    every how many-th of them, `positions` gives the places in unconstrained space where the chains start, if they are given. Raises
+    what `failed(potential)` makes, shape (chain,), if some chain has no finite density to start.
     """
     traced, chains = model.traced, len(keys)
-    places = _Places(chains, sampler.ensemble)
-    lanes = keys[None] if sampler.ensemble else keys
+    places = Places(chains, sampler.ensemble)
+    lanes = jax.tree.map(lambda one: one[None], (keys, positions)) if sampler.ensemble else (keys, positions)
 
-    def init(key, traced):
+    def init(key, traced, position=None):
         with jax.ensure_compile_time_eval():  # a kernel looks at its settings
             kernel = sampler.kernel()
-        state = kernel.init(key, warmup, None, (), traced)
+        state = kernel.init(key, warmup, position, (), traced)
         return kernel, state
 
-    def start(key, traced):
-        kernel, state = init(key, traced)
+    def start(lane, traced):
+        kernel, state = init(lane[0], traced, lane[1])
 
         def energy(z):
             return potential_energy(kernel.model, (), traced, z)
@@ -163,7 +172,7 @@ def sample(
     return Chains(driven, int(np.sum(driven.state[1])), programs.seconds)
 
 
-class _Places:
+class Places:
     """Where chains run: one by one on a device, side by side on as many devices as divide their number, batched on a GPU."""
 
     def __init__(self, chains: int, ensemble: bool):

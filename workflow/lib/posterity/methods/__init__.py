@@ -36,7 +36,7 @@ class Result:
     `sampling` says what the draws are: `chains` (of a Markov chain), `independent`, or `point` (there are none).
     `posterior`: values by site, shape (chain, draw, ...). `statistics`: values by name as in ArviZ's `sample_stats`, shape
     (chain, draw). `point`: values by site of a point estimate. `weighted`: draws by site that count by `log_weights`.
-    `optimisation`: what an optimiser did, over `step` or `start`.
+    `evidence`: ln Z and its error. `optimisation`: what an optimiser did, over `step` or `start`.
     `gradient_evaluations`, `compile_seconds`, `run_seconds`: what it took. `stopped`: why it ended. `warmup`: iterations dropped.
     """
 
@@ -49,6 +49,7 @@ class Result:
     point: dict = field(default_factory=dict)
     weighted: dict = field(default_factory=dict)
     log_weights: np.ndarray | None = None
+    evidence: xr.Dataset = field(default_factory=xr.Dataset)
     optimisation: xr.Dataset = field(default_factory=xr.Dataset)
     stopped: str = ""
     warmup: int = 0

@@ -50,7 +50,12 @@ def chains(
     draws = until.get("draws", settings["draws"] * (GOALS if goals else 1))
     run = Run(run.checkpoint, run.tell, until)
     keep = {name: 1 for name in [*model.names("latent"), *model.names("deterministic")]}
-    drawn = sample(sampler, model, keys, settings["warmup"], draws, keep, run, lambda potential: no_start(model))
+    positions = None
+    if settings["init"] == "pathfinder":
+        from posterity.methods.pathfinder import starts  # blackjax takes a second, for those who ask
+
+        positions = starts(model, function, start, keys)
+    drawn = sample(sampler, model, keys, settings["warmup"], draws, keep, run, lambda potential: no_start(model), positions)
     records = drawn.driven.records
     result = Result(
         sampling="chains",
@@ -68,7 +73,7 @@ def starting(model: Model, settings: dict) -> Callable:
     """Choose where chains start: a strategy by its name, or values by site."""
     init = settings["init"]
     if isinstance(init, str):
-        return STARTS[init]
+        return STARTS["uniform" if init == "pathfinder" else init]
     for site, value in init.items():
         if site not in model.names("latent"):
             raise UserError(f"init: model {model.name} has no latent site '{site}': {hint(site, model.names('latent'))}")

@@ -19,6 +19,7 @@ from posterity.driving import ALONE, Driven, Rule, Run, Work, drive
 from posterity.errors import UserError, hint
 from posterity.losses import rests
 from posterity.methods import STARTS, Result, no_start, timed
+from posterity.methods.resampling import resampled
 from posterity.model import Model
 from posterity.programs import build
 from posterity.randomness import generator, key
@@ -141,27 +142,9 @@ def fit(model: Model, settings: dict, seed_: int, names: tuple[str, ...], run: R
         return Result(sampling="point", point={name: values[0, 0] for name, values in sites.items()}, **effort)
     if not settings["resample"]:
         return Result(sampling="independent", posterior=sites, statistics=statistics, **effort)
-    again = resampled(sites, statistics, settings["draws"], generator(seed_, *names, "resample"))
+    weights = (statistics["log_p"] - statistics["log_q"])[0]
+    again = resampled(sites, weights, settings["draws"], generator(seed_, *names, "resample"))
     return Result(sampling="independent", **again, **effort)
-
-
-def resampled(sites: dict, statistics: dict, draws: int, rng: np.random.Generator) -> dict:
-    """
-    Draw again, by Pareto smoothed importance weights (Vehtari et al. 2024, JMLR 25, 72), with low variance (systematic).
-
-    Takes values of shape (1, pool, ...). Returns the parts of a result: `posterior`, `weighted` and `log_weights` (not smoothed).
-    """
-    from posterity.statistics import smoothed  # ArviZ takes half a second, for those who ask
-
-    log_weights = (statistics["log_p"] - statistics["log_q"])[0]
-    weights = np.exp(smoothed(log_weights))
-    places = np.searchsorted(np.cumsum(weights / weights.sum()), (rng.uniform() + np.arange(draws)) / draws)
-    chosen = rng.permutation(np.minimum(places, len(log_weights) - 1))
-    return {
-        "posterior": {name: values[:, chosen] for name, values in sites.items()},
-        "weighted": sites,
-        "log_weights": log_weights[None],
-    }
 
 
 class Minibatch(Messenger):
@@ -201,16 +184,21 @@ class _Problem:
         """Raise UserError unless model and guide fit together, and the model can be computed on minibatches."""
         plates = {}
 
+        remedy = (
+            "the model cannot be computed on minibatches ({}); inside the plate, take the part of the data that is asked for: "
+            "`with numpyro.plate('row', n) as i: ... obs=y[i]`"
+        )
+
         def run(traced):
             try:
                 messages = trace(seed(self.batched, jax.random.PRNGKey(0))).get_trace(**traced)
             except (ValueError, TypeError) as error:
                 if not self.settings["minibatch"]:
                     raise
-                raise UserError(
-                    f"{self.model.file}: the model cannot be computed on minibatches ({' '.join(str(error).split())}); inside the "
-                    "plate, take the part of the data that is asked for: `with numpyro.plate('row', n) as i: ... obs=y[i]`"
-                ) from None
+                raise UserError(f"{self.model.file}: {remedy.format(' '.join(str(error).split()))}") from None
+            unfit = [name for name, site in messages.items() if site["type"] == "sample" and _misfits(site)]
+            if self.settings["minibatch"] and unfit:
+                raise UserError(f"{self.model.file}: {remedy.format(f"the site '{unfit[0]}' has all observations")}")
             plates.update({name: site["args"][0] for name, site in messages.items() if site["type"] == "plate"})
             if self.own:
                 guide = trace(seed(self.guide(self.batched, None), jax.random.PRNGKey(0))).get_trace(**traced)
@@ -289,3 +277,8 @@ class _Problem:
             return {name: of_model[name]["value"] for name in recorded}, {"log_p": log_p, "log_q": log_q}
 
         return jax.lax.map(draw, jax.random.split(key, count))
+
+
+def _misfits(site: dict) -> bool:
+    """Tell whether the observations of a site have another shape than its distribution."""
+    return site["is_observed"] and jnp.shape(site["value"]) != site["fn"].shape() and jnp.size(site["value"]) > 1
