@@ -3,6 +3,7 @@
 # make env     set up only: .venv from the hash-pinned lock in envs/      (make env GPU=cuda12 adds JAX for GPUs)
 # One study alone: make run STUDIES=mine        (several: STUDIES="line hogg")
 # Its models and data looked at, in seconds, before anything is computed: make check STUDY=mine
+# After a kill -9 of Snakemake, before the next run: make unlock
 # What a run would ask a cluster for, by stage: make plan          (PROFILE=slurm for the other profile; STUDIES as above)
 
 STUDIES ?=
@@ -13,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SHELL := /bin/sh
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run plan check test lint env lock
+.PHONY: run plan check test lint env lock unlock
 
 run: .venv/ready
 	@snakemake --cores all --quiet host reason $(config)
@@ -26,6 +27,9 @@ test: .venv/ready
 
 plan: .venv/ready
 	@PYTHONPATH=workflow/lib python -m posterity.plan --workflow-profile workflow/profiles/$(PROFILE) $(config)
+
+unlock: .venv/ready
+	@snakemake --unlock $(config)
 
 check: .venv/ready
 	@PYTHONPATH=workflow/lib python -m posterity $(STUDY)

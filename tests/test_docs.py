@@ -16,7 +16,7 @@ from posterity.study import schema
 
 OWN = (
     "README.md",
-    *(f"docs/{page}.md" for page in ("first_study", "verdicts", "artefacts", "notebook", "cluster", "other_clusters")),
+    *(f"docs/{page}.md" for page in ("first_study", "verdicts", "artefacts", "methods", "notebook", "cluster", "other_clusters")),
 )
 PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in OWN}
 FIRST, VERDICTS, ARTEFACTS = PAGES["docs/first_study.md"], PAGES["docs/verdicts.md"], PAGES["docs/artefacts.md"]

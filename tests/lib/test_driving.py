@@ -120,7 +120,8 @@ def test_a_notice_to_end_is_heeded_between_chunks(place, whole):
     same(place / "noticed.nc", whole)
 
 
-@pytest.mark.parametrize("threads", [1, pytest.param(4, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("threads", [1, 4])
 def test_threads_change_nothing(place, whole, threads):
     name = f"threads{threads}"
     finish(process(place, name, NUTS, threads=threads))
@@ -176,6 +177,7 @@ def test_goals_end_a_fit_early_and_at_the_same_draw(place):
     assert summary["r_hat"].max() <= 1.01
 
 
+@pytest.mark.long
 def test_minutes_end_a_fit_with_draws_even_in_a_long_warm_up(place):
     settings = NUTS | {"warmup": 2_000_000, "draws": 2_000_000, "until": {"minutes": 0.02}}
     finish(process(place, "minutes", settings))

@@ -144,7 +144,7 @@ EDITS = {
         | figures("data", "trace", "loss", "predictions", "sensitivity", "forest", *AFTER_COMPARE),
     ),
     "a module of one method": (
-        "workflow/lib/posterity/sampling.py", ("block_until_ready", "block_until_ready"),
+        "workflow/lib/posterity/sampling.py", ("jax.lax.fori_loop", "jax.lax.fori_loop"),
         of("fit", "predict", "sensitivity", "diagnose", fits=NUTS) | of("compare", "verdict", "tables")
         | figures(*KINDS, fits=NUTS) | figures("forest", *AFTER_COMPARE),
     ),

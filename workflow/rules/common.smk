@@ -255,8 +255,8 @@ def fit_settings(wildcards):
 
 def fit_code(wildcards):
     settings = fit_settings(wildcards)
-    goals = {"ess", "rhat"} & settings.get("until", {}).keys()
-    return code("fit", "driving", "model", "preflight", f"methods/{settings['method']}", *["statistics"] * bool(goals))
+    by_arviz = settings.get("resample") or {"ess", "rhat"} & settings.get("until", {}).keys()
+    return code("fit", "driving", "model", "preflight", f"methods/{settings['method']}", *["statistics"] * bool(by_arviz))
 
 
 def fit_threads(wildcards):

@@ -20,7 +20,7 @@ KINDS = {
     "data": ("fit", ANY, ("posterior", "predictive"), "data and fitted model"),
     "corner": ("fit", DRAWS, ("posterior",), "posterior, in pairs"),
     "trace": ("fit", CHAINS, ("posterior",), "trace and ranks"),
-    "loss": ("fit", ("independent",), ("posterior",), "loss of the optimisation"),
+    "loss": ("fit", ANY, ("posterior",), "loss of the optimisation"),
     "ppc": ("fit", DRAWS, ("predictive",), "posterior predictive check"),
     "predictions": ("fit", DRAWS, ("predictive",), "predictions at new covariates"),
     "sensitivity": ("fit", DRAWS, ("sensitivity",), "sensitivity to prior and likelihood"),
@@ -95,6 +95,8 @@ def _shown(kind: str, study: dict, model: str, fit: str, curve: bool) -> tuple[s
     match kind:
         case "data" if sampling(study, fit) == "point":
             return ("posterior",) if curve else None  # a point estimate has no predictions, but a curve
+        case "loss" if study["fits"][fit]["method"] != "svi":
+            return None
         case "predictions" if "at" not in study["predict"]:
             return None
         case "forest" if not fits_of(study, model):

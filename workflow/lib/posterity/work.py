@@ -106,10 +106,10 @@ def numbers(study: dict, sizes: dict[str, Size], model: str | None = None, fit: 
                 chains = sampling(study, name) in CHAINS
                 iterations = settings.get("chains", 1) * (settings.get("warmup", 0) + settings.get("draws", 0)) if chains else 0
                 found["kept"] += draws * size.kept
-                found["leapfrogs"] += LEAPFROGS * iterations or settings.get("steps", 1000) * settings.get("particles", 1)
+                found["leapfrogs"] += LEAPFROGS * iterations or (settings.get("steps") or 1000) * settings.get("particles", 1)
                 if sampling(study, name) in DRAWS:
                     found["predicted"] += min(draws, study["predict"]["draws"]) * (size.observed + elsewhere)
-                if settings.get("guide") in FULL or settings.get("dense_mass"):
+                if settings.get("guide") in FULL or settings.get("dense_mass") or settings["method"] == "laplace":
                     found["square"] += size.latent**2
     return found
 

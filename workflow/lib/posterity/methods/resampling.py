@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from posterity.statistics import smoothed
-
 
 def resampled(sites: dict, log_weights: np.ndarray, draws: int, rng: np.random.Generator) -> dict:
     """
@@ -12,6 +10,8 @@ def resampled(sites: dict, log_weights: np.ndarray, draws: int, rng: np.random.G
     Takes values of shape (1, pool, ...) and weights (pool,). Returns the parts of a result: `posterior`, `weighted` and
     `log_weights` (not smoothed).
     """
+    from posterity.statistics import smoothed  # ArviZ takes half a second, for those who ask
+
     usable = np.where(np.isfinite(log_weights), log_weights, -np.inf)
     kept = np.flatnonzero(np.isfinite(usable))
     weights = np.exp(smoothed(usable[kept]))
