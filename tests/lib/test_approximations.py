@@ -43,6 +43,7 @@ def test_skewed_posteriors_come_right_by_weights(written, method):
         assert result.weighted[site].shape[:2] == result.log_weights.shape
 
 
+@pytest.mark.long
 def test_laplace_is_exact_in_unconstrained_space_to_second_order(written):
     """Mode and curvature of log p / (1 - p) with the Jacobian: of Beta(a, b) at the logit of a / (a + b), with variance 1/a + 1/b."""
     a, b = 2 + TOSSES.sum(), 3 + len(TOSSES) - TOSSES.sum()
@@ -107,6 +108,7 @@ def model():
 """
 
 
+@pytest.mark.long
 def test_nested_gets_the_islands_right(written):
     """Four Gaussians at distance 3, the right one half as high: masses 2/7, 2/7, 2/7, 1/7, and ln Z = ln(7 / 400)."""
     result = run(written(ISLANDS), settings("nested"))
@@ -185,6 +187,7 @@ def test_minibatches_come_to_the_posterior_of_all_data(written):
         assert result.posterior[site].std() == pytest.approx(sd, rel=0.15)
 
 
+@pytest.mark.long
 def test_a_plate_with_a_subsample_size_has_all_its_elements_elsewhere(written):
     source = BATCHED.replace("len(x))", "len(x), subsample_size=10)")
     x = np.linspace(0, 3, 40)

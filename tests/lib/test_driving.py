@@ -113,6 +113,7 @@ def test_twenty_kills_at_random_moments(place, whole):
         same(place / f"{name}.nc", whole)
 
 
+@pytest.mark.long
 def test_a_notice_to_end_is_heeded_between_chunks(place, whole):
     code, said = killed(place, "noticed", NUTS, 0.3, signal.SIGTERM)
     assert code == 1 and "stopped by SIGTERM after" in said and "the next run goes on from" in said

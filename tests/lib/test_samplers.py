@@ -140,6 +140,7 @@ def checks(one, result, chosen):
     return {check.name: check.status for check in found}
 
 
+@pytest.mark.long
 def test_neals_funnel_needs_other_coordinates(written):
     """As it is written the checks say that it failed; by its standard form it is right, in the model's own coordinates."""
     one = written(FUNNEL)
@@ -162,6 +163,7 @@ def model():
 """
 
 
+@pytest.mark.long
 def test_the_checks_say_that_nuts_has_not_been_on_all_islands(written):
     one = written(ISLANDS)
     result = run(one, METHODS["nuts"])
@@ -197,6 +199,7 @@ def model(y, sigma):
 """
 
 
+@pytest.mark.long
 def test_eight_schools_against_quadrature(written):
     """The effects integrate out: mu and tau by a sum over a fine grid."""
     y = np.array([28.0, 8, -3, 7, -1, 1, 18, 12])

@@ -186,7 +186,18 @@ def test_what_makes_nothing_run(finished):
             (finished / path).write_text(text)
 
 
-@pytest.mark.parametrize("edit", EDITS)
+SHORT = (
+    "a label",
+    "the threshold of a check of draws",
+    "the draws of one fit",
+    "a prior",
+    "a row of the data",
+    "a module of one method",
+    "a script",
+)
+
+
+@pytest.mark.parametrize("edit", [edit if edit in SHORT else pytest.param(edit, marks=pytest.mark.long) for edit in EDITS])
 def test_what_runs_again(finished, edit):
     path, (old, new), expected = EDITS[edit]
     file = finished / path
