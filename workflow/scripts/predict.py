@@ -72,7 +72,8 @@ def predict(
         groups["predictions_constant_data"] = there.covariates
     groups |= model.data_groups(bound, table)
     groups["posterior"] = thinned[[site for site in sample if thinned[site].isel(chain=0, draw=0).size <= SMALL]]
-    groups["sample_stats"] = thin(artefact.group(fit, "sample_stats"), step)
+    if "sample_stats" in fit.children:
+        groups["sample_stats"] = thin(artefact.group(fit, "sample_stats"), step)
     attributes = artefact.provenance("predict", study, settings, seed, ("jax", "numpyro"), model=id, fit=name)
     attributes |= {
         "data_hash": fit.attrs["data_hash"],

@@ -23,7 +23,8 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
 
     def kernel(function, start):
         moves = {MOVES[move](): share for move, share in settings["moves"].items()}
-        return ESS(function, moves=moves, init_strategy=start)
+        # With `randomize_split` a walker that is stuck wanders through all chains, and their R-hat is that of chains that agree.
+        return ESS(function, moves=moves, init_strategy=start, randomize_split=False)
 
     fields = {
         "expansions": lambda state: state.inner_state.n_expansions,

@@ -27,13 +27,14 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     truth = group(artefacts["data"], "truth")
     diverging = group(fit, "sample_stats").get("diverging")
     chains, draws = shown[0][2].shape
+    few = 1 < chains <= len(style.CYCLE)  # that have a colour each, and a line in the legend
     figure, grid = plt.subplots(len(shown), 2, figsize=(8, 1.4 + 1.5 * len(shown)), width_ratios=(2, 1), squeeze=False)
     step = max(1, -(-draws // POINTS))
     places = np.arange(0, draws, step)
     for (name, text, values), (left, right) in zip(shown, grid, strict=True):
         for chain in range(chains):
             colour = style.CYCLE[chain % len(style.CYCLE)]
-            left.plot(places, values[chain, ::step], lw=0.5, alpha=0.8, color=colour, label=f"chain {chain}")
+            left.plot(places, values[chain, ::step], lw=0.5, alpha=0.8, color=colour, label=f"chain {chain}" if few else "")
         true = style.true_value(truth, name)
         if true is not None:
             left.axhline(true, color=style.TRUTH, ls="--", lw=1.5, label="truth")
@@ -46,13 +47,13 @@ def draw(artefacts: dict, settings: dict) -> Figure:
             left.plot(
                 where, np.full(len(where), left.get_ylim()[0]), "|", color=style.BLACK, ms=6, label="divergence", clip_on=False
             )
-    grid[0, 0].set_title(f"trace of each chain (1 of {step} draws)" if step > 1 else "trace of each chain")
+    grid[0, 0].set_title(f"trace of {chains} chains (1 of {step} draws)" if step > 1 else f"trace of {chains} chains")
     grid[0, 1].set_title("ranks, flat = 1 (99 % in grey)")
     grid[-1, 0].set_xlabel("draw")
     grid[-1, 1].set_xlabel("rank / number of draws")
     handles, labels = grid[0, 0].get_legend_handles_labels()
     shown_handles = dict(zip(labels, handles, strict=True))
-    if len(shown_handles) > 1:
+    if shown_handles:
         figure.legend(shown_handles.values(), shown_handles.keys(), loc="outside lower center", ncols=min(6, len(shown_handles)))
     return figure
 
