@@ -163,6 +163,21 @@ def test_nested_refuses_what_has_no_evidence(written, source, message):
         run(written(source, **({"y": Y} if "y" in source.split(":")[0] else {})), METHODS["nested"])
 
 
+HALF = """
+def model():
+    x = numpyro.sample("x", dist.Uniform(-1, 1))
+    numpyro.factor("density", jnp.where(x > 0.8, -8 * x, -jnp.inf))
+"""
+
+
+@pytest.mark.long
+def test_nested_where_most_of_the_prior_is_impossible(written):
+    """Nine tenths of it: points of no likelihood are not replaced by others like them."""
+    exact = np.log((np.exp(-6.4) - np.exp(-8)) / 8 / 2)
+    result = run(written(HALF), settings("nested", live=500))
+    assert abs(float(result.evidence["ln_z"]) - exact) < 3 * float(result.evidence["ln_z_error"]) < 0.5
+
+
 BATCHED = """
 def model(x, y):
     m = numpyro.sample("m", dist.Normal(0, 10))
@@ -238,6 +253,7 @@ def test_a_guide_of_ones_own(written, tmp_path):
         ("without", ["does not match the model", "'mu'", "is not in it"]),
         ("other", ["a site 'nu' that the model does not have"]),
         ("wide", ["'mu' of shape () has shape (3,) there"]),
+        ("AutoNormel", ["there is no 'AutoNormel'", "did you mean 'AutoNormal'"]),
         ("gide", ["no function 'gide'", "did you mean 'guide'"]),
     ):
         with pytest.raises(UserError) as told:

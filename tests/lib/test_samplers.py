@@ -250,6 +250,8 @@ def model():
         ("hmc", {"dense_mass": [["nu"]]}, ["dense_mass", "no latent site 'nu'"]),
         ("nuts", {"dense_mass": [["mu"]], "reparam": {"mu": "LocScale"}}, ["dense_mass", "'mu' is reparametrised", "leave it out"]),
         ("nuts", {"reparam": {"mu": "Circular"}}, ["reparam: mu: Circular", "take another"]),
+        ("sa", {"init": "pathfinder"}, ["sa cannot start from pathfinder"]),
+        ("aies", {"init": {"mu": 1.0}}, ["walkers that all start at one value", "take uniform"]),
         ("aies", {"chains": 5}, ["chains: 5 walkers for 1 latent", "even"]),
         ("ess", {"chains": 2}, ["chains: 2 walkers", "at least 4"]),
     ],

@@ -57,15 +57,16 @@ class Checkpoint:
             if (self.folder / STATE).exists():
                 return None, f"{self.folder}: a part of the checkpoint is missing; the fit starts anew"
             return None, ""
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except Exception as error:  # whatever a damaged file does to zip and NumPy
             return None, f"{self.folder}: the checkpoint is damaged ({error}); the fit starts anew"
         if different:
             return None, f"{self.folder}: the checkpoint is of other inputs ({', '.join(different)} differ); the fit starts anew"
         return Saved(leaves, about, files), ""
 
     def clear(self) -> None:
-        """Remove it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove it, unless another job has taken the fit over."""
+        if owned(self.output):
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def add(self, piece: int, values: dict[str, np.ndarray]) -> Path:
         """Write a piece of what was recorded."""

@@ -248,7 +248,7 @@ def drive(work: Work, run: Run) -> Driven:
                     records.flush(run.checkpoint)
                     about = {"done": done, "warmup": warmup, "seconds": progress.elapsed(), "stopped": stopped}
                     run.checkpoint.save([np.asarray(leaf) for leaf in jax.tree.leaves(state)], about, len(records.files))
-            if asked and not stopped:
+            if asked and (work.lasting or not stopped):
                 kept = f"; the next run goes on from {run.checkpoint.folder}" if run.checkpoint else ""
                 raise Stopped(f"stopped by {signal.Signals(asked[0]).name} after {done} of {warmup + work.draws} iterations{kept}")
             if progress.due("told"):

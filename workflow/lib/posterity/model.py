@@ -84,21 +84,23 @@ class Model:
         kinds, moving = {}, []
 
         def run(latent, traced):
-            sites = {name: site for name, site in conditioned(self, latent, traced).items() if name in self.sites}
-            sampled = {name: site for name, site in sites.items() if site["type"] == "sample"}
+            sites = conditioned(self, latent, traced)
+            sampled = {name: site for name, site in sites.items() if site["type"] == "sample"}  # terms by numpyro.factor too
             moving[:] = [name for name in latent if not sampled[name]["fn"].support.is_discrete]
             kinds.update({name: type(site["fn"].support).__name__ for name, site in sampled.items()})
+            scales = {name: 1.0 if site["scale"] is None else site["scale"] for name, site in sampled.items()}
             return (
-                {name: site["value"] for name, site in sites.items()},
-                {name: site["fn"].log_prob(site["value"]) for name, site in sampled.items()},
+                {name: site["value"] for name, site in sites.items() if site["type"] in ("sample", "deterministic")},
+                {name: scales[name] * site["fn"].log_prob(site["value"]) for name, site in sampled.items()},
                 {name: biject_to(sampled[name]["fn"].support).inv(sampled[name]["value"]) for name in moving},
             )
 
         latent = {name: jax.ShapeDtypeStruct(self.sites[name].shape, float) for name in self.names("latent")}
         seen = jax.jit(run).lower(latent, self.traced).as_text()
-        file = Path(self.file.rpartition(":")[0]).resolve()
+        path, _, function = self.file.rpartition(": ")
+        file = Path(path).resolve()
         source = b"".join(path.read_bytes() for path in closure(file, file.parent))  # how a distribution of one's own is drawn from
-        return hashlib.sha256(source + seen.encode() + repr(sorted(kinds.items())).encode()).hexdigest()
+        return hashlib.sha256(source + seen.encode() + repr([function, *sorted(kinds.items())]).encode()).hexdigest()
 
     @property
     def improper(self) -> list[str]:

@@ -160,9 +160,7 @@ def sample(
         warmup=warmup,
         draws=draws,
         size=size,
-        cut_warmup=None
-        if sampler.ensemble
-        else lambda carry: (carry[0]._replace(i=jnp.full_like(carry[0].i, warmup - 1)), carry[1]),
+        cut_warmup=(lambda carry: carry) if sampler.ensemble else cut_warmup,
         evaluations=(lambda carry: int(np.sum(carry[1]))) if sampler.evaluations else lambda carry: 0,
         thin=keep,
         watch=tuple(name for name in keep if keep[name] == 1 and model.sites[name].role == "latent"),

@@ -52,7 +52,7 @@ COPIES = {
     "figures graph": {},
     "tables parameters": {"data": 4, "kept": 2},
 }
-FULL = ("AutoMultivariateNormal", "AutoLaplaceApproximation")  # guides with a covariance of all latent values
+FULL = ("AutoMultivariateNormal",)  # guides with a covariance of all latent values
 SNAKEMAKE = 340  # MB: a job on a cluster is one or two processes of Snakemake around that of the stage
 LEAST = 600  # MB: never less
 

@@ -24,6 +24,7 @@ from posterity.model import Model, conditioned, predictive
 from posterity.programs import build
 from posterity.randomness import key
 
+GOALS = 20  # times the draws of the fit, at most, where `until` has goals and no number of draws
 TRIES = 100  # draws of the prior, to find which site has no finite density
 STARTS = {"uniform": init_to_uniform, "median": init_to_median, "sample": init_to_sample}
 
@@ -53,6 +54,12 @@ class Result:
     optimisation: xr.Dataset = field(default_factory=xr.Dataset)
     stopped: str = ""
     warmup: int = 0
+
+
+def longest(settings: dict) -> int:
+    """Give the draws per chain that a fit has at most: those of `until`, or its own, with a goal twenty times those."""
+    until = settings["until"]
+    return until.get("draws", settings["draws"] * (GOALS if "ess" in until or "rhat" in until else 1))
 
 
 def timed(function: Callable, arguments: tuple, made_from: list) -> tuple:

@@ -9,7 +9,7 @@ from blackjax.mcmc import dynamic_hmc
 from numpyro.infer.util import initialize_model
 
 from posterity.driving import ALONE, Run, Work, drive
-from posterity.methods import STARTS, Result, no_start
+from posterity.methods import STARTS, Result, longest, no_start
 from posterity.model import Model
 from posterity.programs import build
 from posterity.randomness import key
@@ -105,7 +105,7 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
         advance=lambda state, count, recording: go(state, model.traced, count),
         like=jax.tree.map(lambda shape: jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=here), programs.notes),
         warmup=0,
-        draws=settings["draws"],
+        draws=longest(settings),
         size=size,
         evaluations=lambda state: int(state[3]),
         watch=tuple(model.names("latent")),

@@ -1,7 +1,6 @@
 """Ensemble slice sampling (Karamanis & Beutler 2021, Statistics and Computing 31, 61), by NumPyro's kernel."""
 
-from dataclasses import replace
-
+import jax.numpy as jnp
 from numpyro.infer import ESS
 
 from posterity.driving import ALONE, Run
@@ -24,11 +23,16 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
     def kernel(function, start):
         moves = {MOVES[move](): share for move, share in settings["moves"].items()}
         # With `randomize_split` a walker that is stuck wanders through all chains, and their R-hat is that of chains that agree.
-        return ESS(function, moves=moves, init_strategy=start, randomize_split=False)
+        return Tuned(function, moves=moves, init_strategy=start, randomize_split=False)
 
-    fields = {
-        "expansions": lambda state: state.inner_state.n_expansions,
-        "contractions": lambda state: state.inner_state.n_contractions,
-    }
-    result, found = chains(model, settings, seed, names, run, kernel, fields, ensemble=True)
-    return replace(result, statistics=found)
+    return chains(model, settings, seed, names, run, kernel, {}, ensemble=True)[0]
+
+
+class Tuned(ESS):
+    """The kernel with a scale of slices that is learnt in the warm-up only; NumPyro's goes on learning while it draws."""
+
+    def sample(self, state, model_args, model_kwargs):
+        """Take one step."""
+        after, before = super().sample(state, model_args, model_kwargs), state.inner_state
+        scale = jnp.where(before.i < self._num_warmup, after.inner_state.mu, before.mu)
+        return after._replace(inner_state=after.inner_state._replace(mu=scale))

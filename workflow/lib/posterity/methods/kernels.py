@@ -11,12 +11,10 @@ from numpyro.infer import reparam as reparametrisations
 
 from posterity.driving import Run
 from posterity.errors import UserError, hint
-from posterity.methods import STARTS, Result, no_start
+from posterity.methods import STARTS, Result, longest, no_start
 from posterity.model import Model
 from posterity.randomness import key
 from posterity.sampling import Sampler, sample
-
-GOALS = 20  # times the draws of the fit, at most, where `until` has goals and no number of draws
 
 
 def chains(
@@ -46,8 +44,7 @@ def chains(
     )
     keys = np.stack([key(seed, *names, "chain", chain) for chain in range(settings["chains"])])
     until = settings.get("until", {})
-    goals = "ess" in until or "rhat" in until
-    draws = until.get("draws", settings["draws"] * (GOALS if goals else 1))
+    draws = longest(settings)
     run = Run(run.checkpoint, run.tell, until)
     keep = {name: 1 for name in [*model.names("latent"), *model.names("deterministic")]}
     positions = None
@@ -72,6 +69,8 @@ def chains(
 def starting(model: Model, settings: dict) -> Callable:
     """Choose where chains start: a strategy by its name, or values by site."""
     init = settings["init"]
+    if init == "pathfinder" and settings["method"] in ("barker", "sa"):  # NumPyro's kernels start from their own strategy alone
+        raise UserError(f"init: {settings['method']} cannot start from pathfinder; take median, or values by site")
     if isinstance(init, str):
         return STARTS["uniform" if init == "pathfinder" else init]
     for site, value in init.items():

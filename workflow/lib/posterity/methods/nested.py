@@ -178,14 +178,19 @@ def evidence(log_likelihood: np.ndarray, live: int, dying: int, rng: np.random.G
     Compute the evidence from the likelihoods of points in the order of their death, shape (run, point).
 
     In each step `dying` of `live` points go, one after another; at the end all that live. The volumes between them are simulated.
+    Points of no likelihood go first, and are as if none came in their place, since new ones are drawn where there is some.
     Returns ln Z, its error, ln Z of each run, and the normalised log weights of the points, shape (run, point).
     """
     runs, points = log_likelihood.shape
     steps = (points - live) // dying
     alive = np.concatenate([np.tile(np.arange(live, live - dying, -1), steps), np.arange(live, 0, -1)])
+    alive = np.tile(alive, (runs, 1))
+    for one in range(runs):  # what the first points show to be impossible is no volume that new points were drawn from
+        impossible = int(np.isneginf(log_likelihood[one, : steps * dying]).sum())
+        alive[one, :impossible] = live - np.arange(impossible)
     log_z, weights = np.zeros((runs, VOLUMES)), np.zeros((runs, points))
     for one in range(runs):
-        volume = np.cumsum(-rng.standard_exponential((VOLUMES, points)) / alive, axis=1)
+        volume = np.cumsum(-rng.standard_exponential((VOLUMES, points)) / alive[one], axis=1)
         before = np.concatenate([np.zeros((VOLUMES, 1)), volume[:, :-1]], axis=1)
         log = before + np.log(-np.expm1(volume - before)) + log_likelihood[one]
         log_z[one] = logsumexp(log, axis=1)

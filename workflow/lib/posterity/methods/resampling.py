@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from posterity.errors import UserError
+
 
 def resampled(sites: dict, log_weights: np.ndarray, draws: int, rng: np.random.Generator) -> dict:
     """
@@ -14,6 +16,8 @@ def resampled(sites: dict, log_weights: np.ndarray, draws: int, rng: np.random.G
 
     usable = np.where(np.isfinite(log_weights), log_weights, -np.inf)
     kept = np.flatnonzero(np.isfinite(usable))
+    if len(kept) < draws // 100 + 1:
+        raise UserError("resample: hardly any draw of the approximation has a finite density under the model; take nuts")
     weights = np.exp(smoothed(usable[kept]))
     places = np.searchsorted(np.cumsum(weights / weights.sum()), (rng.uniform() + np.arange(draws)) / draws)
     chosen = rng.permutation(kept[np.minimum(places, len(kept) - 1)])

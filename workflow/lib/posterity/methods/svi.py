@@ -23,7 +23,17 @@ from posterity.methods.resampling import resampled
 from posterity.model import Model
 from posterity.programs import build
 from posterity.randomness import generator, key
+from posterity.sources import closure
 
+GUIDES = (
+    "AutoNormal",
+    "AutoDiagonalNormal",
+    "AutoMultivariateNormal",
+    "AutoLowRankMultivariateNormal",
+    "AutoBNAFNormal",
+    "AutoIAFNormal",
+    "AutoDelta",
+)
 FLOWS = ("AutoBNAFNormal", "AutoIAFNormal")
 WHOLE = 0.7  # of the steps have the whole step size, before it decays
 LOOK = 0.05  # of the steps lie between two looks at whether the loss rests
@@ -174,7 +184,11 @@ class _Problem:
             if not callable(getattr(module, settings["guide"], None)):
                 known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
                 raise UserError(f"{file}: there is no function '{settings['guide']}': {hint(settings['guide'], known)}")
-            self.own, self.source = getattr(module, settings["guide"]), file.read_text(encoding="utf-8")
+            files = closure(file.resolve(), file.resolve().parent)
+            self.own = getattr(module, settings["guide"])
+            self.source = "\n".join(path.read_text(encoding="utf-8") for path in files)
+        elif settings["guide"] not in GUIDES:
+            raise UserError(f"{model.name}: svi: guide: there is no '{settings['guide']}': {hint(settings['guide'], GUIDES)}")
         elif settings["guide"] in FLOWS and sum(int(np.prod(model.sites[name].shape)) for name in model.names("latent")) < 2:
             raise UserError(f"{model.name}: the flow {settings['guide']} needs two latent numbers, not 1; take AutoNormal")
         self.batched = Minibatch(model.opened, settings["minibatch"]) if settings["minibatch"] else model.closed
