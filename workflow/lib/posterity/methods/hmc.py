@@ -51,7 +51,7 @@ def mass(model: Model, settings: dict) -> bool | list[tuple[str, ...]]:
     """
     Read `dense_mass`: true, false, or the groups of sites that have a dense block each.
 
-    A site that is reparametrised has its new coordinates under another name, which is put in. Raises UserError for unknown sites.
+    Raises UserError for unknown sites, for one that stands twice, and for one whose coordinates are others (`reparam`).
     """
     blocks = settings["dense_mass"]
     if isinstance(blocks, bool):
