@@ -14,6 +14,7 @@ import xarray as xr
 
 from posterity import artefact
 from posterity.checkpoints import Checkpoint
+from posterity.study import settings
 
 MODEL = """
 import jax.numpy as jnp
@@ -188,3 +189,22 @@ def test_minutes_end_a_fit_with_draws_even_in_a_long_warm_up(place):
     assert 4 <= draws.sizes["draw"] < 2_000_000
     assert abs(float(draws["m"].mean()) - 2) < 0.2
     assert len(np.unique(artefact.group(fit, "sample_stats")["step_size"])) == 4  # adaptation has ended, in each chain
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "chosen", [settings("svi", steps=20000, tolerance=0, starts=5), settings("nested", live=500, runs=2)], ids=["svi", "nested"]
+)
+def test_other_methods_go_on_too(place, chosen):
+    name = chosen["method"]
+    finish(process(place, f"{name}-whole", chosen, checkpoint=False))
+    running, told = process(place, name, chosen), 0
+    for line in running.stdout:
+        told += " steps" in line
+        if told == 3:
+            running.send_signal(signal.SIGKILL)
+            break
+    running.communicate(timeout=300)
+    assert running.returncode == -signal.SIGKILL
+    assert "going on from the checkpoint" in finish(process(place, name, chosen))
+    same(place / f"{name}.nc", place / f"{name}-whole.nc")
