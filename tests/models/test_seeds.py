@@ -6,16 +6,9 @@ import xarray as xr
 
 from posterity import artefact, comparison, model, prediction, preflight
 from posterity.methods import nuts
+from posterity.study import settings
 
-SETTINGS = {
-    "chains": 2,
-    "warmup": 400,
-    "draws": 800,
-    "target_accept": 0.8,
-    "max_tree_depth": 10,
-    "init": "uniform",
-    "dense_mass": False,
-}
+SETTINGS = settings("nuts", chains=2, warmup=400, draws=800)
 HEADER = """
 import jax, numpyro
 import jax.numpy as jnp
