@@ -40,7 +40,7 @@ def test_defaults_are_completed(place):
     study = loaded(place, checks={"rhat": {"warn": 1.01, "fail": 1.05}}, figures={"interval": {"probability": 0.5}})
     assert study["fits"]["nuts"] == {
         "method": "nuts", "chains": 4, "warmup": 1000, "draws": 1000, "target_accept": 0.8, "max_tree_depth": 10,
-        "dense_mass": False, "init": "uniform", "reparam": {}, "until": {}, "models": ["line"],
+        "dense_mass": False, "init": "uniform", "reparam": {}, "until": {}, "store": {}, "models": ["line"],
     }  # fmt: skip
     assert study["checks"]["rhat"] == {"fail": 1.05, "warn": 1.01}
     assert study["checks"]["ess_bulk"] == 400

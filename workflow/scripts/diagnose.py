@@ -50,8 +50,9 @@ def diagnose(
             checks.not_applicable(check, "a point estimate has no draws") for check in ("rhat", "ess_bulk", "ess_tail", "mcse")
         ]
     else:
-        summary = statistics.summarise(draws, **interval, limit=limits["scalars"])
-        latent = {str(site) for site, values in draws.items() if values.attrs.get("role") == "latent"}
+        summary = statistics.of_fit(fit, **interval, limit=limits["scalars"])
+        sites = [*artefact.posteriors(fit), artefact.group(fit, "posterior_summary")]
+        latent = {str(site) for part in sites for site, values in part.items() if values.attrs.get("role") == "latent"}
         chains = draws.sizes["chain"] if sampling == "chains" else 0
         found += convergence.of_summary(summary, chains, limits, latent)
     found += convergence.of_sampler(statistic, settings, limits)
@@ -66,7 +67,9 @@ def diagnose(
     else:
         found.append(posterior_predictive(artefact.group(after, "test_statistics"), limits["ppc"]))
         found.append(sensitivity.check(artefact.group(moved, "psense"), limits["sensitivity"]))
-        found.append(truth_recovered(artefact.group(source, "truth"), draws, interval, limits["recovery"], limits["scalars"]))
+        found.append(
+            truth_recovered(artefact.group(source, "truth"), artefact.joint(fit), interval, limits["recovery"], limits["scalars"])
+        )
 
     attributes = artefact.provenance("diagnose", study, {"limits": limits, "interval": interval}, fit.attrs["seed"], ("arviz",))
     attributes |= {**same, "fit": name, "fit_seconds": fit.attrs["wall_time"]}

@@ -2,8 +2,9 @@
 Fit a model to the data by one method.
 
 Reads data.nc and the model. Writes posterior.nc with the groups `posterior` and `sample_stats` (dimensions chain, draw), or `point`
-for a point estimate, `optimisation` for a method that optimises, `observed_data` and `constant_data`, in ArviZ's schema. Which
-method, and its settings, come from the study's `fits`; a method is a module of posterity.methods.
+for a point estimate, `optimisation` for a method that optimises, `observed_data` and `constant_data`, in ArviZ's schema; and, where
+the fit's `store` wants it, `posterior_thinned_<k>` and `posterior_summary`. Which method, and its settings, come from the study's
+`fits`; a method is a module of posterity.methods.
 """
 
 import importlib
@@ -11,6 +12,7 @@ import time
 
 from posterity import artefact, device
 from posterity.job import job, progress
+from posterity.streamed import Streamed
 
 
 def fit(
@@ -26,7 +28,7 @@ def fit(
     """
     started = time.perf_counter()
     device.prepare(threads, precision, settings.get("chains", 1))
-    from posterity import checkpoints, driving, model, preflight
+    from posterity import checkpoints, driving, model, preflight, storing
 
     method = importlib.import_module(f"posterity.methods.{settings['method']}")
     tree = artefact.read(data, study=study)
@@ -38,9 +40,18 @@ def fit(
     inputs = {part: attributes[part] for part in ("model_hash", "data_hash", "settings", "seed", "versions", "precision")}
     inputs |= {"names": f"{study} {id} {name}", "spec": artefact.hash_values(spec), "code": artefact.hash_files(code)}
     kept = checkpoints.Checkpoint(checkpoint, inputs, output) if checkpoint else None
-    result = method.fit(bound, settings, seed, (study, id, name), driving.Run(kept, tell))
-    groups = {
-        "posterior": bound.dataset(result.posterior, ("chain", "draw"), table),
+    store = settings.get("store", {})
+    every = storing.steps(store, bound, settings.get("chains", 1) * settings.get("draws", 1))
+    chosen = {name: value for name, value in settings.items() if name != "store"}
+    result = method.fit(bound, chosen, seed, (study, id, name), driving.Run(kept, tell, keep=every))
+    stored = storing.keep(result.posterior, result.recorded, every, store, bound.names("latent"))
+    groups, streams = {}, {}
+    for group, (step, sites) in stored.groups.items():
+        streams[group] = {site: values for site, values in sites.items() if isinstance(values, Streamed)}
+        groups[group] = bound.dataset(sites | {site: one.stub() for site, one in streams[group].items()}, ("chain", "draw"), table)
+        groups[group] = groups[group].assign_coords(draw=step * groups[group]["draw"])
+    groups |= {
+        "posterior_summary": bound.dataset(stored.summaries, ("statistic",), table),
         "sample_stats": model.statistics_dataset(result.statistics),
         "point": bound.dataset(result.point, (), table),
         "weighted_posterior": bound.dataset(result.weighted, ("chain", "draw"), table),
@@ -53,6 +64,8 @@ def fit(
             result.log_weights,
             {"long_name": "log weight", "units": ""},
         )
+    if stored.summaries:
+        groups["posterior_summary"]["statistic"] = list(storing.STATISTICS)
     groups = {name: values for name, values in groups.items() if values.data_vars} | model.data_groups(bound, table)
     attributes |= {
         "device": device.description(),
@@ -65,7 +78,7 @@ def fit(
         "stopped": result.stopped,
         "warmup": result.warmup,
     }
-    artefact.write(output, groups, attributes)
+    artefact.write(output, groups, attributes, streams)
     if kept:
         kept.clear()
 

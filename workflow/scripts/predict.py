@@ -33,10 +33,12 @@ def predict(
     source = artefact.read(data, study=study)
     model_hash = artefact.hash_files(files)
     fit = artefact.read(posterior, study=study, model=id, fit=name, data_hash=source.attrs["data_hash"], model_hash=model_hash)
-    table, sample = artefact.group(source, "data"), artefact.group(fit, "posterior")
+    table = artefact.group(source, "data")
     bound = model.bind(id, spec, table)
+    sample = artefact.joint(fit, bound.names("latent"))
     step = max(1, -(-sample.sizes["chain"] * sample.sizes["draw"] // settings["draws"]))
-    thinned = thin(sample, step)
+    chosen = sample["draw"].values[::step]
+    thinned = thin(sample, chosen)
     chains = thinned.sizes["chain"]
     latent = {
         site: thinned[site].transpose("chain", "draw", ...).values.reshape(-1, *bound.sites[site].shape)
@@ -71,9 +73,10 @@ def predict(
         groups["predictions"].attrs["drawn_anew"] = ", ".join(there.drawn)
         groups["predictions_constant_data"] = there.covariates
     groups |= model.data_groups(bound, table)
-    groups["posterior"] = thinned[[site for site in sample if thinned[site].isel(chain=0, draw=0).size <= SMALL]]
+    repeated = artefact.group(fit, "posterior")
+    groups["posterior"] = thin(repeated[[site for site in repeated if repeated[site][0, 0].size <= SMALL]], chosen)
     if "sample_stats" in fit.children:
-        groups["sample_stats"] = thin(artefact.group(fit, "sample_stats"), step)
+        groups["sample_stats"] = thin(artefact.group(fit, "sample_stats"), chosen)
     attributes = artefact.provenance("predict", study, settings, seed, ("jax", "numpyro"), model=id, fit=name)
     attributes |= {
         "data_hash": fit.attrs["data_hash"],
@@ -84,9 +87,9 @@ def predict(
     artefact.write(output, groups, attributes)
 
 
-def thin(draws: xr.Dataset, step: int) -> xr.Dataset:
-    """Keep every `step`-th draw of each chain, counted anew."""
-    kept = draws.isel(draw=slice(None, None, step))
+def thin(draws: xr.Dataset, chosen: np.ndarray) -> xr.Dataset:
+    """Keep these draws of each chain, counted anew."""
+    kept = draws.sel(draw=chosen)
     return kept.assign_coords(draw=np.arange(kept.sizes["draw"]))
 
 

@@ -17,7 +17,7 @@ import xarray as xr
 from posterity import artefact
 from posterity.html import page
 from posterity.job import job
-from posterity.statistics import scalars, summarise
+from posterity.statistics import of_fit, scalars
 from posterity.writing import replaced
 
 SUMMARY = ("mean", "sd", "median", "lower", "upper", "mcse", "ess_bulk", "ess_tail", "r_hat")
@@ -61,12 +61,13 @@ def parameters(trees: list, interval: dict, labels: dict, limit: int) -> tuple[l
     rows, cells = [], []
     for fit in trees:
         single = "point" in fit.children
-        values = artefact.group(fit, "point" if single else "posterior")
+        groups = [*artefact.posteriors(fit), artefact.group(fit, "posterior_summary"), artefact.group(fit, "point")]
+        values = {str(site): one for part in groups for site, one in part.items()}
         if single:
-            names, numbers = scalars_of(values, limit)
+            names, numbers = scalars_of(artefact.group(fit, "point"), limit)
             lines = [dict.fromkeys(SUMMARY, math.nan) | {"point": value} for value in numbers]
         else:
-            summary = summarise(values, **interval, limit=limit)
+            summary = of_fit(fit, **interval, limit=limit)
             names, lines = summary["parameter"].values, []
             for i in range(len(names)):
                 row = summary.isel(parameter=i)
@@ -105,7 +106,8 @@ def rounded(line: dict) -> list[str]:
         return [*["--"] * 4, f"${line['point']:.4g}$" if not math.isnan(line["point"]) else "--"]
     places = max(0, 1 - math.floor(math.log10(line["sd"]))) if line["sd"] > 0 else 3
     numbers = [f"${line[name]:.{places}f}$" for name in ("mean", "sd", "median")]
-    return [*numbers, f"$[{line['lower']:.{places}f}, {line['upper']:.{places}f}]$", "--"]
+    known = not math.isnan(line["lower"])
+    return [*numbers, f"$[{line['lower']:.{places}f}, {line['upper']:.{places}f}]$" if known else "--", "--"]
 
 
 def sensitivity(trees: list, *_) -> tuple[list[dict], list[str], list[list[str]]]:

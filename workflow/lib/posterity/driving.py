@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import jax
@@ -19,6 +19,7 @@ import numpy as np
 from posterity.checkpoints import Checkpoint, Saved
 from posterity.errors import UserError
 from posterity.progress import Progress
+from posterity.streamed import Streamed, mapped
 
 CHUNK = (1.0, 15.0)  # s that a chunk should take: from the first to the second, a hundredth of the time so far
 GROWTH = 8  # a chunk has at most so many times the iterations of the last one
@@ -72,16 +73,24 @@ class Work:
 
 @dataclass(frozen=True)
 class Run:
-    """How it is driven: where checkpoints go, who is told of the progress, and until when (`ess`, `rhat`, `minutes`, `draws`)."""
+    """
+    How it is driven: where checkpoints go, who is told of the progress, until when (`ess`, `rhat`, `minutes`, `draws`), and every
+    how many-th draw of a site is recorded (`keep`; of each site all, where None).
+    """
 
     checkpoint: Checkpoint | None = None
     tell: Callable[[str], None] = lambda text: None
     until: dict = field(default_factory=dict)
+    keep: dict[str, int] | None = None
+
+    def kept_of(self, model) -> dict[str, int]:
+        """Give the sites of a model that are recorded, and every how many-th draw of each."""
+        return dict.fromkeys([*model.names("latent"), *model.names("deterministic")], 1) if self.keep is None else self.keep
 
     def part(self, name: str) -> "Run":
         """How a part of the fit is driven, which has a checkpoint of its own."""
         kept = self.checkpoint
-        return Run(kept and Checkpoint(kept.folder / name, kept.inputs, kept.output), self.tell, self.until)
+        return replace(self, checkpoint=kept and Checkpoint(kept.folder / name, kept.inputs, kept.output))
 
 
 ALONE = Run()  # in a notebook: no checkpoint, and nobody is told
@@ -109,6 +118,7 @@ class Records:
         self.new: list[dict[str, np.ndarray]] = []
         self.watched: list[np.ndarray] = []
         self.labels: list[str] = []
+        self.listed: list[str] = []
         self.totals: dict[str, int] = {}  # of records that are true or false
         self.bytes = 0
         self.length = 0
@@ -122,6 +132,7 @@ class Records:
             kept[name] = np.ascontiguousarray(value[:, -self.length % step : count : step])
             self._count(name, kept[name])
         self.new.append(kept)
+        self.listed = list(kept)
         self.bytes += sum(value.nbytes for value in kept.values())
         self.length += count
 
@@ -145,6 +156,7 @@ class Records:
         for file in self.files:
             with np.load(file) as archive:
                 piece = {name: archive[name] for name in archive.files}
+            self.listed = list(piece)
             self.bytes += sum(value.nbytes for value in piece.values())
             self.held.append(piece if self.bytes <= HELD else None)
             for name, value in piece.items():
@@ -153,7 +165,7 @@ class Records:
 
     def names(self) -> list[str]:
         """The names of all records."""
-        return list(next(self._pieces(), {}))
+        return self.listed
 
     def _count(self, name: str, value: np.ndarray) -> None:
         if value.dtype == bool:
@@ -161,17 +173,24 @@ class Records:
 
     def pieces(self, name: str) -> Iterator[np.ndarray]:
         """Give the records of one name piece by piece, along the second axis."""
-        for piece in self._pieces():
+        for held, file in zip(self.held, self.files, strict=True):
+            yield held[name] if held is not None else mapped(file, name)
+        for piece in self.new:
             yield piece[name]
 
     def __getitem__(self, name: str) -> np.ndarray:
         """Give all records of one name."""
         return np.concatenate(list(self.pieces(name)), axis=1)
 
-    def _pieces(self) -> Iterator[dict[str, np.ndarray]]:
-        for held, file in zip(self.held, self.files, strict=True):
-            yield held if held is not None else np.load(file)
-        yield from self.new
+    def stream(self, name: str) -> np.ndarray | Streamed:
+        """Give all records of one name; where they are many and not in memory, as pieces on disk."""
+        if all(held is not None for held in self.held):
+            return self[name]
+        pieces = list(self.pieces(name))
+        shape = (pieces[0].shape[0], sum(piece.shape[1] for piece in pieces), *pieces[0].shape[2:])
+        if np.prod(shape) * pieces[0].dtype.itemsize <= HELD / 4:
+            return self[name]
+        return Streamed(shape, pieces[0].dtype, lambda: self.pieces(name))
 
     def _watch(self, values: dict[str, np.ndarray]) -> None:
         columns, labels = [], []

@@ -6,7 +6,11 @@ from functools import cache
 import numpy as np
 import xarray as xr
 
+from posterity.artefact import group, posteriors
 from posterity.standins import drop
+from posterity.streamed import BLOCK
+
+JUDGED = 1000  # scalars of a site whose convergence a stored summary tells, evenly spaced
 
 
 @cache
@@ -18,6 +22,18 @@ def arviz():
     return array_stats
 
 
+def selected(count: int, limit: int | None) -> np.ndarray:
+    """Choose among `count` scalars of a site: all, or `limit` of them, evenly spaced."""
+    if limit is None or count <= limit:
+        return np.arange(count)
+    return np.unique(np.linspace(0, count - 1, limit).round().astype(int))
+
+
+def named(site: str, chosen: np.ndarray, shape: list[int]) -> list[str]:
+    """Name scalars of a site by their places in it: `m`, `distance[3]`."""
+    return [f"{site}[{','.join(map(str, np.unravel_index(index, shape)))}]" if shape else site for index in chosen]
+
+
 def scalars(posterior: xr.Dataset, limit: int | None = None) -> tuple[list[str], np.ndarray]:
     """
     List the scalars of a posterior.
@@ -27,16 +43,14 @@ def scalars(posterior: xr.Dataset, limit: int | None = None) -> tuple[list[str],
     """
     labels, draws = [], []
     for name, values in posterior.data_vars.items():
-        array = values.transpose("chain", "draw", ...).values
-        shape = array.shape[2:]
-        flat = array.reshape(*array.shape[:2], -1)
-        chosen = np.arange(flat.shape[2])
-        if limit is not None and len(chosen) > limit:
-            chosen = np.unique(np.linspace(0, len(chosen) - 1, limit).round().astype(int))
-        for index in chosen:
-            place = ",".join(map(str, np.unravel_index(index, shape)))
-            labels.append(f"{name}[{place}]" if shape else str(name))
-        draws.append(np.moveaxis(flat[:, :, chosen], 2, 0))
+        values = values if values.dims[:2] == ("chain", "draw") else values.transpose("chain", "draw", ...)
+        chains, length, *shape = values.shape
+        count = int(np.prod(shape))
+        chosen = selected(count, limit)
+        labels += named(str(name), chosen, shape)
+        step = int(max(1, BLOCK // max(1, chains * count * values.dtype.itemsize)))  # what is on disk is read in parts
+        parts = [values[:, begin : begin + step].values for begin in range(0, length, step)]
+        draws += [np.concatenate([np.moveaxis(part.reshape(*part.shape[:2], count)[:, :, chosen], 2, 0) for part in parts], axis=2)]
     return labels, np.concatenate(draws).astype(float) if draws else np.zeros((0, 1, 1))
 
 
@@ -75,6 +89,26 @@ def summarise(posterior: xr.Dataset, kind: str, probability: float, limit: int |
     summary = xr.Dataset({name: ("parameter", np.asarray(values)) for name, values in columns.items()}, {"parameter": labels})
     summary["interval"] = (("parameter", "bound"), bounds, {"kind": kind, "probability": probability})
     return summary.assign_coords(bound=["lower", "upper"])
+
+
+def of_fit(fit: xr.DataTree, kind: str, probability: float, limit: int | None = None) -> xr.Dataset:
+    """
+    Summarise every scalar of a fit as `summarise` does, whatever the fit keeps of it (see `posterity.storing`).
+
+    Of a site that left a summary alone there is no interval (NaN), and it stands for those scalars whose convergence it tells.
+    """
+    left = group(fit, "posterior_summary")
+    parts = [summarise(own, kind, probability, limit) for one in posteriors(fit) if (own := one.drop_vars(left, errors="ignore"))]
+    for name, values in left.data_vars.items():
+        flat = values.values.reshape(len(values), -1)
+        chosen = selected(flat.shape[1], limit)
+        chosen = chosen if np.isfinite(flat[:, chosen]).all() else selected(flat.shape[1], JUDGED)
+        columns = {row: ("parameter", flat[i, chosen]) for i, row in enumerate(left["statistic"].values)}
+        nothing = np.full((len(chosen), 2), np.nan)
+        columns["interval"] = (("parameter", "bound"), nothing, {"kind": kind, "probability": probability})
+        one = xr.Dataset(columns, {"parameter": named(str(name), chosen, values.shape[1:]), "bound": ["lower", "upper"]})
+        parts.append(one.drop_vars(["q5", "q95"]))
+    return xr.concat(parts, "parameter", data_vars="minimal")
 
 
 def bfmi(energy: np.ndarray) -> np.ndarray:

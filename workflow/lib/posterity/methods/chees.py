@@ -1,5 +1,7 @@
 """ChEES: HMC of many chains, which learn one trajectory length together (Hoffman, Radul & Sountsov 2021, PMLR 130, 3907)."""
 
+from dataclasses import replace
+
 import blackjax
 import jax
 import jax.numpy as jnp
@@ -25,7 +27,8 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
     `settings` are those of `chees` in the schema. The warm-up, in which all chains adapt together, is one chunk. Raises UserError
     if the density is not finite at a start.
     """
-    chains, recorded = settings["chains"], [*model.names("latent"), *model.names("deterministic")]
+    chains = settings["chains"]
+    recorded = run.kept_of(model)
     numbers = sum(int(np.prod(model.sites[name].shape)) for name in recorded)
     size = int(max(1, min(settings["draws"], BUFFER // (8 * chains * (numbers + 5)))))
 
@@ -90,7 +93,11 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
         return [begun, jax.jit(advance).trace(begun.out_info[0], model.traced, 0)], begun.out_info[0]
 
     keys = np.stack([key(seed, *names, "all"), *(key(seed, *names, "chain", chain) for chain in range(chains))])
-    programs = build((keys, model.traced), ["chees", model.fingerprint, settings], plan)
+    programs = build(
+        (keys, model.traced),
+        ["chees", model.fingerprint, list(recorded), settings],
+        plan,
+    )
     begin, go = programs.run
     here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
 
@@ -108,11 +115,12 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
         draws=longest(settings),
         size=size,
         evaluations=lambda state: int(state[3]),
-        watch=tuple(model.names("latent")),
+        thin=recorded,
+        watch=tuple(name for name in model.names("latent") if recorded[name] == 1),
         chains=chains,
     )
-    driven = drive(work, Run(run.checkpoint, run.tell, settings["until"]))
-    records = {name: driven.records[name] for name in driven.records.names()}
+    driven = drive(work, replace(run, until=settings["until"]))
+    records = {name: driven.records.stream(name) for name in driven.records.names()}
     step_size = np.full(records[".lp"].shape, float(driven.state[1][0]))
     return Result(
         sampling="chains",
@@ -120,6 +128,7 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
         compile_seconds=programs.seconds,
         run_seconds=driven.seconds,
         posterior={name: records[name] for name in recorded},
+        recorded=recorded,
         statistics={name[1:]: values for name, values in records.items() if name.startswith(".")} | {"step_size": step_size},
         stopped=driven.stopped,
         warmup=settings["warmup"],

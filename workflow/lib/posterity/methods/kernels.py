@@ -1,6 +1,7 @@
 """What the methods by a Markov chain kernel of NumPyro's share: where chains start, reparametrised sites, and the result."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -45,21 +46,31 @@ def chains(
     keys = np.stack([key(seed, *names, "chain", chain) for chain in range(settings["chains"])])
     until = settings.get("until", {})
     draws = longest(settings)
-    run = Run(run.checkpoint, run.tell, until)
-    keep = {name: 1 for name in [*model.names("latent"), *model.names("deterministic")]}
+    keep = run.kept_of(model)
     positions = None
     if settings["init"] == "pathfinder":
         from posterity.methods.pathfinder import starts  # blackjax takes a second, for those who ask
 
         positions = starts(model, function, start, keys)
-    drawn = sample(sampler, model, keys, settings["warmup"], draws, keep, run, lambda potential: no_start(model), positions)
+    drawn = sample(
+        sampler,
+        model,
+        keys,
+        settings["warmup"],
+        draws,
+        keep,
+        replace(run, until=until),
+        lambda potential: no_start(model),
+        positions,
+    )
     records = drawn.driven.records
     result = Result(
         sampling="chains",
         gradient_evaluations=drawn.evaluations,
         compile_seconds=drawn.compile_seconds,
         run_seconds=drawn.driven.seconds,
-        posterior={name: records[name] for name in records.names() if not name.startswith(".")},
+        posterior={name: records.stream(name) for name in records.names() if not name.startswith(".")},
+        recorded=keep,
         stopped=drawn.driven.stopped,
         warmup=drawn.driven.warmup,
     )

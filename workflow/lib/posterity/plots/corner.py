@@ -16,7 +16,7 @@ LEVELS = 1 - np.exp(-0.5 * np.array([1.0, 2.0]) ** 2)  # what lies within 1 and 
 
 def draw(artefacts: dict, settings: dict) -> Figure:
     """Draw marginals and pairwise densities, with the contours of 39 % and 86 % (1 and 2 sigma) and the truth where known."""
-    shown = style.parameters(group(artefacts["posterior"], "posterior"), settings["options"])
+    shown = style.parameters(style.draws_of(artefacts["posterior"], settings["options"]), settings["options"])
     truth = group(artefacts["data"], "truth")
     moving = [(name, label, draws.ravel()) for name, label, draws in shown if np.ptp(draws) > 0]
     if not moving:

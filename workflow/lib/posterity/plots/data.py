@@ -5,7 +5,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from posterity.artefact import group
+from posterity.artefact import group, joint
 from posterity.plots import style
 from posterity.plots.own import load_curve, sites_of
 from posterity.plots.variables import variables
@@ -31,16 +31,16 @@ def draw(artefacts: dict, settings: dict) -> Figure:
         return figure
     horizontal = data[names.x].values if names.x else np.arange(data[names.y].size)
     curve = load_curve(settings["figure"]["curve"])
-    posterior, point = group(fit, "posterior"), group(fit, "point")
-    single = {name for name, values in (point or posterior).data_vars.items() if values.ndim == (0 if point else 2)}
-    if curve is not None and names.x and set(sites_of(curve)) <= single:
+    sites, point = sites_of(curve) if curve else [], group(fit, "point")
+    sample = point or joint(fit, sites)
+    single = {name for name, values in sample.data_vars.items() if values.ndim == (0 if point else 2)}
+    if curve is not None and names.x and set(sites) <= single:
         grid = np.linspace(horizontal.min(), horizontal.max(), GRID)
-        sites = sites_of(curve)
         if point:
             values = np.broadcast_to(curve(grid, *(point[site].values for site in sites)), grid.shape)
             axes.plot(grid, values, color=style.MODEL, lw=1.8, label="point estimate")
         else:
-            band(axes, grid, curve, posterior, options)
+            band(axes, grid, curve, sample, options)
         if set(sites) <= set(truth.data_vars):
             values = np.broadcast_to(curve(grid, *(truth[site].values for site in sites)), grid.shape)
             axes.plot(grid, values, color=style.TRUTH, ls="--", lw=1.8, label="truth", zorder=4)

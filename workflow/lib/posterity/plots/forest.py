@@ -16,7 +16,7 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     """Draw median, 50 % and full interval of each parameter for each fit, and the truth where it is known."""
     options = settings["options"]
     truth = group(artefacts["data"], "truth")
-    fits = {tree.attrs["fit"]: style.parameters(draws_of(tree), options, MOST) for tree in artefacts["posteriors"]}
+    fits = {tree.attrs["fit"]: style.parameters(draws_of(tree, options), options, MOST) for tree in artefacts["posteriors"]}
     names = {name: text for shown in fits.values() for name, text, _ in shown}
     height = 1.1 + len(names) * (0.45 + 0.25 * len(fits))
     figure, panels = plt.subplots(len(names), 1, figsize=(6, height), squeeze=False)
@@ -50,6 +50,6 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     return figure
 
 
-def draws_of(tree: xr.DataTree) -> xr.Dataset:
+def draws_of(tree: xr.DataTree, options: dict) -> xr.Dataset:
     """Take the draws of a fit; a point estimate counts as one draw."""
-    return group(tree, "posterior") if "posterior" in tree.children else group(tree, "point").expand_dims(chain=1, draw=1)
+    return style.draws_of(tree, options) if "posterior" in tree.children else group(tree, "point").expand_dims(chain=1, draw=1)

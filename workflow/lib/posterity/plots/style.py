@@ -9,6 +9,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from posterity.artefact import group, joint
+
 # Okabe & Ito (2008), Color Universal Design
 BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, BLACK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#222222"
 CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION)
@@ -48,6 +50,12 @@ def say(axes, text: str) -> None:
     axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes)
 
 
+def draws_of(fit: xr.DataTree, options: dict) -> xr.Dataset:
+    """Take the draws that are shown: those that the sites in `figures: parameters` have in common, else the group `posterior`."""
+    wanted = joint(fit, options["parameters"]) if "parameters" in options else xr.Dataset()
+    return wanted if wanted.data_vars else group(fit, "posterior")
+
+
 def parameters(posterior: xr.Dataset, options: dict, most: int = MOST_PARAMETERS) -> list[tuple[str, str, np.ndarray]]:
     """
     Choose the scalars that are shown: those of the sites in `figures: parameters`, else the scalar sites and then the elements of
@@ -63,7 +71,8 @@ def parameters(posterior: xr.Dataset, options: dict, most: int = MOST_PARAMETERS
         if len(shown) >= most:
             break
         values = posterior[name].transpose("chain", "draw", ...)
-        flat = values.values.reshape(*values.shape[:2], -1)
+        head = values[:, :, : most - len(shown)] if values.ndim > 2 else values  # a site may be too large for memory
+        flat = head.values.reshape(*values.shape[:2], -1)
         for i in range(flat.shape[2]):
             index = f"[{','.join(map(str, np.unravel_index(i, values.shape[2:])))}]" if values.ndim > 2 else ""
             shown.append((f"{name}{index}", label(str(name), values, options, index), flat[:, :, i]))

@@ -23,7 +23,8 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     chains, so that the band means what it says.
     """
     fit = artefacts["posterior"]
-    shown = style.parameters(group(fit, "posterior"), settings["options"])
+    sample = style.draws_of(fit, settings["options"])
+    shown = style.parameters(sample, settings["options"])
     truth = group(artefacts["data"], "truth")
     diverging = group(fit, "sample_stats").get("diverging")
     chains, draws = shown[0][2].shape
@@ -42,7 +43,7 @@ def draw(artefacts: dict, settings: dict) -> Figure:
         left.set_xlim(0, draws)
         ranks(right, values)
     if diverging is not None and bool(diverging.any()):
-        where = np.unique(np.nonzero(diverging.transpose("chain", "draw").values)[1])
+        where = np.unique(np.nonzero(diverging.sel(draw=sample["draw"]).transpose("chain", "draw").values)[1])
         for left in grid[:, 0]:
             left.plot(
                 where, np.full(len(where), left.get_ylim()[0]), "|", color=style.BLACK, ms=6, label="divergence", clip_on=False
