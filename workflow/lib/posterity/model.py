@@ -25,6 +25,7 @@ from posterity.errors import UserError, hint
 from posterity.programs import build
 from posterity.sources import closure
 
+KEY = np.zeros(2, np.uint32)  # for sites whose values are not looked at
 
 @dataclass(frozen=True)
 class Site:
@@ -228,16 +229,20 @@ def _first_text(values: xr.DataArray) -> str:
 
 
 def _constants(model: Model) -> tuple[str, ...]:
-    """Find, by trying, the arguments that the function needs as concrete numbers (`np.unique(index).size`)."""
+    """
+    Find, by trying, the arguments that the function needs as concrete numbers (`np.unique(index).size`).
+
+    Raises UserError for a function that needs latent values so.
+    """
     every = tuple(model.arguments)
     whole = tuple(name for name, value in model.arguments.items() if value.dtype.kind in "iub")
     for constants in [(), *((name,) for name in every), whole, every]:
         attempt = replace(model, constants=constants)
         try:
-            jax.eval_shape(lambda traced, attempt=attempt: _record(attempt, traced)[1], attempt.traced)
-        except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):
+            jax.eval_shape(lambda key, traced, attempt=attempt: _record(attempt, traced, key)[1], KEY, attempt.traced)
+        except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
             if constants == every:
-                raise
+                raise _concrete(model, error) from error
             continue
         except Exception as error:
             raise _untraceable(model, error) from error
@@ -245,13 +250,27 @@ def _constants(model: Model) -> tuple[str, ...]:
     return ()
 
 
-def _untraceable(model: Model, error: Exception) -> UserError:
+def _blamed(model: Model, error: Exception) -> tuple[str, str]:
+    """Say where in a model's file an error arose, and which statement it was."""
     file = Path(model.file.rpartition(":")[0]).resolve()
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
-    where = f"{model.file}, line {lines[-1]}" if lines else model.file
+    if not lines:
+        return model.file, ""
+    return f"{model.file}, line {lines[-1]}", linecache.getline(str(file), lines[-1]).strip()
+
+
+def _concrete(model: Model, error: Exception) -> UserError:
+    where, statement = _blamed(model, error)
+    return UserError(
+        f"{where}: {f'`{statement}` ' if statement else 'the model '}needs the value of what depends on a latent site, which no "
+        "compiled program knows beforehand; use jnp.where or jax.lax.cond for `if`, jax.lax.scan for loops, jax.numpy for numpy"
+    )
+
+
+def _untraceable(model: Model, error: Exception) -> UserError:
+    where, statement = _blamed(model, error)
     shapes = ", ".join(f"{name} {np.shape(value)}" for name, value in model.arguments.items()) or "none"
     reason = " ".join(str(error).split()) or repr(error)
-    statement = linecache.getline(str(file), lines[-1]).strip() if lines else ""
     before = ", ".join(f"{name} {np.shape(value)}" for name, value in getattr(error, "sites", {}).items())
     remedy = "give each site a name of its own" if "unique names" in reason else "mend that line, or what it is given"
     return UserError(
@@ -261,9 +280,9 @@ def _untraceable(model: Model, error: Exception) -> UserError:
     )
 
 
-def _record(model: Model, traced: dict) -> tuple[dict, dict]:
+def _record(model: Model, traced: dict, key=KEY) -> tuple[dict, dict]:
     """Trace the model once, observations in place; return the sites' messages and their values."""
-    handler = trace(Proper(seed(model.closed, jax.random.PRNGKey(0))))
+    handler = trace(Proper(seed(model.closed, jnp.asarray(key))))
     try:
         messages = handler.get_trace(**traced)
     except Exception as error:

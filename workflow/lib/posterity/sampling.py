@@ -43,8 +43,7 @@ class Chains:
     """
     What came out: how it was driven, gradient evaluations, and seconds.
 
-    The records are the draws by site, and the statistics with a name that begins with a dot. `start` has the potential energy and
-    the gradient's finiteness where each chain started, shape (chain,).
+    The records are the draws by site, and the statistics with a name that begins with a dot.
     """
 
     driven: Driven
@@ -68,7 +67,7 @@ def sample(
 
     `model` is a bound `posterity.model.Model`, `keys` are raw keys, one per chain, `keep` maps the sites whose draws are kept to
     every how many-th of them, `positions` gives the places in unconstrained space where the chains start, if they are given. Raises
-    what `failed(potential)` makes, shape (chain,), if some chain has no finite density to start.
+    what `failed()` makes, if some chain has no finite density and gradient to start.
     """
     traced, chains = model.traced, len(keys)
     places = Places(chains, sampler.ensemble)
@@ -90,6 +89,9 @@ def sample(
             potential = state.potential_energy
         else:
             potential = (jax.vmap(energy) if sampler.ensemble else energy)(state.z)
+        if "z_grad" in state._fields:
+            smooth = jnp.stack([jnp.isfinite(slope).all() for slope in jax.tree.leaves(state.z_grad)]).all()
+            potential = jnp.where(smooth, potential, jnp.nan)
         return (state, jnp.zeros((), int)), potential
 
     def advance(carry, traced, count, recording):
@@ -137,7 +139,7 @@ def sample(
         state, potential = first(lanes, traced)
         potential = np.asarray(potential).reshape(-1)
         if not np.isfinite(potential).all():
-            raise failed(potential)
+            raise failed()
         return state
 
     def go(state, count, recording):

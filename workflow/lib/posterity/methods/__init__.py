@@ -77,15 +77,27 @@ def timed(function: Callable, arguments: tuple, made_from: list) -> tuple:
 
 
 def no_start(model: Model) -> UserError:
-    """Say that the log density is not finite wherever the method may start, and which site is to blame."""
+    """Say that the log density, or its gradient, is not finite wherever the method may start, and which site is to blame."""
 
     def run(key, traced):
         latent = {name: site["value"] for name, site in predictive(model, key, {}, traced).items() if name in model.names("latent")}
-        sites = conditioned(model, latent, traced)
-        return {name: jnp.sum(sites[name]["fn"].log_prob(sites[name]["value"])) for name in model.names("observed")}
+
+        def density(latent):
+            sites = conditioned(model, latent, traced)
+            each = {name: jnp.sum(site["fn"].log_prob(site["value"])) for name, site in sites.items() if site["type"] == "sample"}
+            return sum(each.values()), {name: each[name] for name in model.names("observed")}
+
+        (_, each), gradient = jax.value_and_grad(density, has_aux=True)(latent)
+        return each, {name: jnp.isfinite(value).all() for name, value in gradient.items()}
 
     keys = np.stack([key(0, "start", draw) for draw in range(TRIES)])
-    draws = jax.jit(jax.vmap(run, in_axes=(0, None)))(keys, model.traced)
+    draws, smooth = jax.jit(jax.vmap(run, in_axes=(0, None)))(keys, model.traced)
+    steep = [name for name, values in smooth.items() if not values.any()]
+    if steep and all(np.isfinite(values).any() for values in draws.values()):
+        return UserError(
+            f"{model.file}: the log density has no finite gradient in '{steep[0]}', at none of {TRIES} draws of the prior; look for "
+            "a square root or a power at 0, or a jnp.where of which one side is not finite (both sides have to be, for gradients)"
+        )
     finite = {name: int(np.isfinite(values).sum()) for name, values in draws.items()}
     worst = min(finite, key=finite.get, default=None)
     blame = f" (the log likelihood of site '{worst}' is finite in {finite[worst]} of {TRIES} draws of the prior)" if worst else ""

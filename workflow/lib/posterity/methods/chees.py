@@ -41,7 +41,9 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
     def start(keys, traced):
         positions = jax.lax.map(lambda one: pose(one, traced)[0], keys[1:])
         _, density, _ = pose(keys[0], traced)
-        first = jax.vmap(density)(positions)
+        first, slopes = jax.vmap(jax.value_and_grad(density))(positions)
+        for slope in jax.tree.leaves(slopes):
+            first = jnp.where(jnp.isfinite(slope).reshape(chains, -1).all(1), first, jnp.nan)
         adaptation = blackjax.chees_adaptation(
             density, chains, mass_matrix_estimation="diagonal", target_acceptance_rate=settings["target_accept"]
         )

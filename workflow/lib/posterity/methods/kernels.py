@@ -60,7 +60,7 @@ def chains(
         draws,
         keep,
         replace(run, until=until),
-        lambda potential: no_start(model),
+        lambda: no_start(model),
         positions,
     )
     records = drawn.driven.records
