@@ -260,3 +260,38 @@ def test_settings_that_cannot_be(written, method, more, parts):
     with pytest.raises(UserError) as told:
         run(written(NORMAL, y=Y), METHODS[method] | more)
     assert all(part in str(told.value) for part in parts), told.value
+
+
+MIXTURE = """
+def model(y=None):
+    p = numpyro.sample("p", dist.Beta(2, 2))
+    with numpyro.plate("row", 30):
+        k = numpyro.sample("k", dist.Bernoulli(p))
+        centre = numpyro.deterministic("centre", jnp.where(k == 1, 2.0, -1.0))
+        numpyro.sample("y", dist.Normal(centre, 1.0), obs=y)
+"""
+
+
+@pytest.mark.parametrize("method", [pytest.param("nuts", marks=pytest.mark.long), "hmc"])
+def test_discrete_sites_are_summed_out_and_drawn_afterwards(written, method):
+    """The exact posterior is on a grid of p; the draws of k have their probabilities given the draws of p."""
+    rng = np.random.default_rng(5)
+    y = np.where(rng.random(30) < 0.3, 2.0, -1.0) + rng.normal(size=30)
+    bound = written(MIXTURE, y=y)
+    assert bound.summed == ["k"]
+    result = run(bound, settings(method, warmup=500, draws=1000))
+    grid = np.linspace(0.0005, 0.9995, 1000)
+    one, zero = scipy.stats.norm.pdf(y[:, None], 2, 1) * grid, scipy.stats.norm.pdf(y[:, None], -1, 1) * (1 - grid)
+    weights = np.exp(np.log(one + zero).sum(0) + scipy.stats.beta.logpdf(grid, 2, 2))
+    weights /= weights.sum()
+    mean = (weights * grid).sum()
+    sd = np.sqrt((weights * (grid - mean) ** 2).sum())
+    draws = result.posterior["p"]
+    error = sd / np.sqrt(statistics.arviz().ess(draws[None], method="bulk")[0])
+    assert abs(draws.mean() - mean) < 4 * error
+    assert abs(draws.std() / sd - 1) < 0.1
+    expected = (one / (one + zero) * weights).sum(1)
+    share = result.posterior["k"].mean((0, 1))
+    assert (abs(share - expected) < 5 * np.sqrt(expected * (1 - expected) / 1000) + 1e-3).all()
+    np.testing.assert_array_equal(result.posterior["centre"], np.where(result.posterior["k"] == 1, 2.0, -1.0))
+    assert result.posterior["k"].shape == result.posterior["centre"].shape == (4, 1000, 30)

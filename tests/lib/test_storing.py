@@ -152,5 +152,5 @@ def test_pieces_on_disk_are_gone_through_in_blocks(tmp_path, monkeypatch):
 
 
 def test_a_site_that_is_not_there_is_told(fitted):
-    with pytest.raises(UserError, match="store: model line has no latent or deterministic site 'lin'.*line"):
+    with pytest.raises(UserError, match=r"store: model line has no latent or deterministic site 'lin'.*line"):
         fitted("wrong", {"lin": "none"})

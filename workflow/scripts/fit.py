@@ -34,7 +34,7 @@ def fit(
     tree = artefact.read(data, study=study)
     table = artefact.group(tree, "data")
     bound = model.bind(id, spec, table)
-    preflight.check(bound, table, tree.attrs["source"])
+    preflight.check(bound, table, tree.attrs["source"], (settings["method"],))
     attributes = artefact.provenance("fit", study, settings, seed, ("jax", "jaxlib", "numpyro", "numpy"), model=id, fit=name)
     attributes |= {"model_hash": artefact.hash_files(files), "data_hash": tree.attrs["data_hash"], "precision": precision}
     inputs = {part: attributes[part] for part in ("model_hash", "data_hash", "settings", "seed", "versions", "precision")}

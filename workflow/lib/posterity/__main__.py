@@ -42,7 +42,8 @@ def check(name: str) -> list[str]:
         if bound.improper:
             print(f"    (the prior of {', '.join(bound.improper)} is improper: there is no prior predictive)")
         known |= {*bound.names("observed")}
-        if faults := preflight.faults(bound, data, source):
+        methods = tuple(fit["method"] for fit in study["fits"].values() if id in fit["models"])
+        if faults := preflight.faults(bound, data, source, methods):
             found += faults
         elif "at" in study["predict"]:
             try:

@@ -27,14 +27,19 @@ from posterity.sources import closure
 
 KEY = np.zeros(2, np.uint32)  # for sites whose values are not looked at
 
+
 @dataclass(frozen=True)
 class Site:
-    """One site of a model: its role (`latent`, `observed` or `deterministic`), shape, dimensions, name of its distribution."""
+    """
+    One site of a model: its role (`latent`, `observed` or `deterministic`), shape, dimensions, name of its distribution, and
+    whether its values are discrete.
+    """
 
     role: str
     shape: tuple[int, ...]
     dims: tuple[str, ...]
     distribution: str = ""
+    discrete: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,11 @@ class Model:
         """The names of the sites of one role."""
         return [name for name, site in self.sites.items() if site.role == role]
 
+    @property
+    def summed(self) -> list[str]:
+        """The latent sites with discrete values, which a sampler sums out."""
+        return [name for name in self.names("latent") if self.sites[name].discrete]
+
     @cached_property
     def fingerprint(self) -> str:
         """
@@ -82,12 +92,11 @@ class Model:
 
         Values of the traced arguments are no part of it. Two models with one fingerprint make the same compiled program.
         """
-        kinds, moving = {}, []
+        kinds, moving = {}, [name for name in self.names("latent") if not self.sites[name].discrete]
 
         def run(latent, traced):
             sites = conditioned(self, latent, traced)
             sampled = {name: site for name, site in sites.items() if site["type"] == "sample"}  # terms by numpyro.factor too
-            moving[:] = [name for name in latent if not sampled[name]["fn"].support.is_discrete]
             kinds.update({name: type(site["fn"].support).__name__ for name, site in sampled.items()})
             scales = {name: 1.0 if site["scale"] is None else site["scale"] for name, site in sampled.items()}
             return (
@@ -96,7 +105,8 @@ class Model:
                 {name: biject_to(sampled[name]["fn"].support).inv(sampled[name]["value"]) for name in moving},
             )
 
-        latent = {name: jax.ShapeDtypeStruct(self.sites[name].shape, float) for name in self.names("latent")}
+        latent = {name: jax.ShapeDtypeStruct(site.shape, int if site.discrete else float) for name, site in self.sites.items()}
+        latent = {name: latent[name] for name in self.names("latent")}
         seen = jax.jit(run).lower(latent, self.traced).as_text()
         path, _, function = self.file.rpartition(": ")
         file = Path(path).resolve()
@@ -332,7 +342,10 @@ def _with_sites(model: Model, spec: dict, data: xr.Dataset) -> tuple[Model, bool
             units.setdefault(name, data[matching[0]].attrs.get("units", ""))
         else:
             dims = _dims(name, site, value.shape, spec["dims"], data)
-        sites[name] = Site(role, value.shape, dims, type(base(site["fn"])).__name__ if role != "deterministic" else "")
+        if role == "deterministic":
+            sites[name] = Site(role, value.shape, dims)
+        else:
+            sites[name] = Site(role, value.shape, dims, type(base(site["fn"])).__name__, site["fn"].support.is_discrete)
     plates = {frame.name for site in messages.values() for frame in site.get("cond_indep_stack", ())}
     for plate in spec["dims"]:
         if plate not in plates:

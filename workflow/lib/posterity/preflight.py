@@ -11,25 +11,26 @@ from posterity.programs import build
 from posterity.randomness import key
 
 DRAWS = 3  # a fault of the data is there whatever the latent values are; one of the latent values is not
+SUMMING = ("nuts", "hmc")  # methods that sum out discrete latent sites
 TAKEN = ("chain", "draw")  # dimensions of every artefact
 
 
-def check(model: Model, data: xr.Dataset, source: str) -> None:
+def check(model: Model, data: xr.Dataset, source: str, methods: tuple[str, ...] = ()) -> None:
     """Raise UserError with the first of the `faults`, and say how many more there are."""
-    found = faults(model, data, source)
+    found = faults(model, data, source, methods)
     if found:
         more = f" ({len(found) - 1} more: `make check` lists them)" if found[1:] else ""
         raise UserError(found[0] + more)
 
 
-def faults(model: Model, data: xr.Dataset, source: str) -> list[str]:
+def faults(model: Model, data: xr.Dataset, source: str, methods: tuple[str, ...] = ()) -> list[str]:
     """
     List what is wrong with a model and its data, a sentence each, with site, shape or row, and remedy.
 
-    Names that an artefact cannot hold, discrete latent sites, observations whose shape does not fit their distribution, and
-    parameters and observations that are not where they may be (an error bar of zero, a negative count). For the last, the latent
-    sites are drawn from the prior a few times, and only what is wrong at the same place in all draws is a fault, so that a scale
-    which some prior draw makes negative refuses nothing. `source` names the data in messages.
+    Names that an artefact cannot hold, discrete latent sites that `methods` do not sum out, observations whose shape does not fit
+    their distribution, and parameters and observations that are not where they may be (an error bar of zero, a negative count). For
+    the last, the latent sites are drawn from the prior a few times, and only what is wrong at the same place in all draws is a
+    fault, so that a scale which some prior draw makes negative refuses nothing. `source` names the data in messages.
     """
     found = [
         f"{model.file}: a site may not be called '{name}', which is the name of a dimension of all draws; rename it"
@@ -44,11 +45,16 @@ def faults(model: Model, data: xr.Dataset, source: str) -> list[str]:
     if not model.names("latent"):
         found.append(f"{model.file}: the model has no latent site, so that there is nothing to fit; give it a parameter")
     shapes = _shapes(model)
-    for name in model.names("latent"):
-        if shapes[name][2]:
+    for name in model.summed:
+        about = model.sites[name]
+        site = f"{model.file}: the latent site '{name}' ({about.distribution}, shape {about.shape}) is discrete"
+        if not shapes[name][2]:
+            found.append(f"{site}, and its values have no end, so that no method can sum it out; do so by hand")
+        unable = [method for method in methods if method not in SUMMING]
+        if unable:
             found.append(
-                f"{model.file}: the latent site '{name}' ({model.sites[name].distribution}, shape {model.sites[name].shape}) is "
-                "discrete, which no method here can fit; sum it out, as MixtureSameFamily does"
+                f"{site}, which {unable[0]} cannot fit; take {' or '.join(SUMMING)}, which sum it out, or do so by hand, as "
+                "MixtureSameFamily does"
             )
     if unfit := misfits(model):
         return found + unfit
@@ -80,7 +86,7 @@ def misfits(model: Model) -> list[str]:
 
 
 def _shapes(model: Model) -> dict[str, tuple]:
-    """By sampled site: the batch shape of its values, that of its distribution, whether it is discrete, why values do not fit."""
+    """By sampled site: the batch shape of its values, that of its distribution, whether it can be summed, why values do not fit."""
     found = {}
 
     def run(traced):
@@ -92,7 +98,7 @@ def _shapes(model: Model) -> dict[str, tuple]:
                     base(site["fn"]).support(site["value"])
                 except ValueError as error:
                     unfit = str(error)
-                found[name] = (shape[: len(shape) - event], site["fn"].batch_shape, site["fn"].support.is_discrete, unfit)
+                found[name] = (shape[: len(shape) - event], site["fn"].batch_shape, site["fn"].has_enumerate_support, unfit)
         return 0
 
     jax.eval_shape(run, model.traced)

@@ -87,7 +87,9 @@ def no_start(model: Model) -> UserError:
             each = {name: jnp.sum(site["fn"].log_prob(site["value"])) for name, site in sites.items() if site["type"] == "sample"}
             return sum(each.values()), {name: each[name] for name in model.names("observed")}
 
-        (_, each), gradient = jax.value_and_grad(density, has_aux=True)(latent)
+        (_, each), gradient = jax.value_and_grad(lambda moving: density(latent | moving), has_aux=True)(
+            {name: latent[name] for name in latent if name not in model.summed}
+        )
         return each, {name: jnp.isfinite(value).all() for name, value in gradient.items()}
 
     keys = np.stack([key(0, "start", draw) for draw in range(TRIES)])
@@ -95,8 +97,8 @@ def no_start(model: Model) -> UserError:
     steep = [name for name, values in smooth.items() if not values.any()]
     if steep and all(np.isfinite(values).any() for values in draws.values()):
         return UserError(
-            f"{model.file}: the log density has no finite gradient in '{steep[0]}', at none of {TRIES} draws of the prior; look for "
-            "a square root or a power at 0, or a jnp.where of which one side is not finite (both sides have to be, for gradients)"
+            f"{model.file}: the log density has no finite gradient in '{steep[0]}', at none of {TRIES} draws of the prior; look "
+            "for a square root or a power at 0, or a jnp.where with a side that is not finite (both have to be, for gradients)"
         )
     finite = {name: int(np.isfinite(values).sum()) for name, values in draws.items()}
     worst = min(finite, key=finite.get, default=None)

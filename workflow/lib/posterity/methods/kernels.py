@@ -36,6 +36,10 @@ def chains(
     settings that name no site of the model, and where the density is not finite at the start of a chain.
     """
     function, start = posed(model, settings), starting(model, settings)
+    if model.summed:
+        from posterity.methods.summing import completed, enumerated  # funsor takes a second, for those who need it
+
+        function = enumerated(function, model)
     sampler = Sampler(
         kernel=lambda: kernel(function, start),
         fields=fields,
@@ -46,7 +50,10 @@ def chains(
     keys = np.stack([key(seed, *names, "chain", chain) for chain in range(settings["chains"])])
     until = settings.get("until", {})
     draws = longest(settings)
-    keep = run.kept_of(model)
+    keep, wanted = run.kept_of(model), []
+    if model.summed:  # these, and what may depend on them, are computed at the end
+        wanted = [name for name in keep if model.sites[name].discrete or model.sites[name].role == "deterministic"]
+        keep = {name: 1 for name in model.names("latent") if not model.sites[name].discrete}
     positions = None
     if settings["init"] == "pathfinder":
         from posterity.methods.pathfinder import starts  # blackjax takes a second, for those who ask
@@ -64,12 +71,18 @@ def chains(
         positions,
     )
     records = drawn.driven.records
+    posterior = {name: records.stream(name) for name in records.names() if not name.startswith(".")}
+    compiled = ran = 0.0
+    if model.summed:
+        whole = {name: records[name] for name in posterior}
+        found, compiled, ran = completed(model, whole, wanted, key(seed, *names, "discrete"))
+        posterior |= found
     result = Result(
         sampling="chains",
         gradient_evaluations=drawn.evaluations,
-        compile_seconds=drawn.compile_seconds,
-        run_seconds=drawn.driven.seconds,
-        posterior={name: records.stream(name) for name in records.names() if not name.startswith(".")},
+        compile_seconds=drawn.compile_seconds + compiled,
+        run_seconds=drawn.driven.seconds + ran,
+        posterior=posterior,
         recorded=keep,
         stopped=drawn.driven.stopped,
         warmup=drawn.driven.warmup,
