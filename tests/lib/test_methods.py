@@ -1,5 +1,7 @@
 """Methods of fitting against exact answers."""
 
+import importlib
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -206,6 +208,19 @@ def model(y):
 """
     with pytest.raises(UserError, match=r"not finite at any start.*site 'y' is finite in 0 of 100"):
         method.fit(bound(source, xr.Dataset({"y": ("row", [5.0, 6.0])})), settings, 1, ("a",))
+
+
+@pytest.mark.parametrize("method", ["nuts", pytest.param("svi", marks=pytest.mark.long), "map"])
+def test_a_gradient_that_is_nowhere_finite_is_told_with_the_site(bound, method):
+    source = """
+def model(y):
+    a = numpyro.sample("a", dist.Normal(0, 1))
+    b = numpyro.sample("b", dist.Normal(0, 1))
+    numpyro.sample("y", dist.Normal(a + jnp.sqrt((b - b) ** 2), 1), obs=y)
+"""
+    one, fit = bound(source, xr.Dataset({"y": ("row", [5.0, 6.0])})), importlib.import_module(f"posterity.methods.{method}").fit
+    with pytest.raises(UserError, match="no finite gradient in 'b', at none of 100 draws"):
+        fit(one, settings(method), 1, ("a",))
 
 
 def test_an_improper_prior_has_no_draws_but_all_else(bound):

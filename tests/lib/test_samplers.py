@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 import xarray as xr
 
-from posterity import convergence, model, statistics
+from posterity import convergence, model, preflight, statistics
 from posterity.errors import UserError
 from posterity.study import settings
 
@@ -260,6 +260,44 @@ def test_settings_that_cannot_be(written, method, more, parts):
     with pytest.raises(UserError) as told:
         run(written(NORMAL, y=Y), METHODS[method] | more)
     assert all(part in str(told.value) for part in parts), told.value
+
+
+CLASSES = """
+from numpyro.ops.indexing import Vindex
+
+
+def model(y=None):
+    centres = numpyro.sample("centres", dist.Normal(jnp.array([-3.0, 0.0, 3.0]), 0.1).to_event(1))
+    with numpyro.plate("row", 6):
+        k = numpyro.sample("k", dist.Categorical(jnp.ones(3) / 3))
+        numpyro.sample("y", dist.Normal(Vindex(centres)[k], 0.5), obs=y)
+"""
+
+
+@pytest.mark.long
+def test_classes_by_their_numbers_are_found(written):
+    bound = written(CLASSES, y=np.array([-3.0, 3, 0, 0, 3, -3]))
+    result = run(bound, settings("nuts", warmup=300, draws=300))
+    np.testing.assert_array_equal(np.median(result.posterior["k"], axis=(0, 1)), [0, 2, 1, 1, 2, 0])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("source", "methods", "said"),
+    [
+        (CLASSES, ("nuts", "svi"), "which svi cannot fit; take nuts or hmc"),
+        (CLASSES.replace("Vindex(centres)[k]", "jnp.array([centres[int(one)] for one in k])"), ("nuts",), ""),
+    ],
+)
+def test_methods_that_cannot_sum_refuse_discrete_sites(written, source, methods, said):
+    if not said:
+        with pytest.raises(UserError, match="needs the value of what depends on a latent site"):
+            written(source, y=np.zeros(6))
+        return
+    faults = preflight.faults(written(source, y=np.zeros(6)), xr.Dataset(), "the data", methods)
+    assert len(faults) == 1
+    assert "'k'" in faults[0]
+    assert said in faults[0]
 
 
 MIXTURE = """

@@ -54,8 +54,9 @@ def sizes(name: str) -> dict[str, Size]:
     for id, model in bound(study, data).items():
         if not isinstance(model, UserError):
             count = {role: sum(math.prod(model.sites[site].shape) for site in model.names(role)) for role in ("latent", "observed")}
-            kept = sum(math.prod(site.shape) for site in model.sites.values() if site.role != "observed")
-            found[id] = Size(sum(variable.size for variable in data.values()), count["observed"], count["latent"], kept)
+            kept = [math.prod(site.shape) for site in model.sites.values() if site.role != "observed"]
+            numbers = sum(variable.size for variable in data.values())
+            found[id] = Size(numbers, count["observed"], count["latent"], sum(kept), max(kept, default=0))
     return found
 
 

@@ -18,12 +18,16 @@ COUNTING = False  # whether a dry run counts sizes: a plan does
 
 @dataclass(frozen=True)
 class Size:
-    """How many numbers a model has with its data: in the table, at observed and at latent sites, and kept of each draw."""
+    """
+    How many numbers a model has with its data: in the table, at observed and at latent sites, kept of each draw, and kept of the
+    largest site.
+    """
 
     data: int = 0
     observed: int = 0
     latent: int = 0
     kept: int = 0
+    largest: int = 0
 
 
 # What a process needs before it has done anything, and 8-byte copies of each number that it holds at its peak, by stage. Measured
@@ -35,7 +39,7 @@ BASE = {
 COPIES = {
     "data": {"data": 4},
     "prior": {"data": 4, "prior": 3},
-    "fit": {"data": 30, "kept": 4, "square": 12},
+    "fit": {"data": 30, "drawn": 4, "square": 12},
     "predict": {"data": 8, "kept": 3, "predicted": 7},
     "sensitivity": {"predicted": 2.2, "kept": 1},
     "diagnose": {"data": 2, "kept": 4, "prior": 1.5, "predicted": 2},
@@ -52,6 +56,7 @@ COPIES = {
     "figures graph": {},
     "tables parameters": {"data": 4, "kept": 2},
 }
+HELD = 32e6  # numbers of draws that chains hold in memory, and of a site that is read at once
 FULL = ("AutoMultivariateNormal",)  # guides with a covariance of all latent values
 SNAKEMAKE = 340  # MB: a job on a cluster is one or two processes of Snakemake around that of the stage
 LEAST = 600  # MB: never less
@@ -89,11 +94,12 @@ def numbers(study: dict, sizes: dict[str, Size], model: str | None = None, fit: 
     """
     Count the numbers that jobs of a study hold, or those for one model and one fit of it.
 
-    `data`: of the table; `prior`: draws of the prior; `kept`: draws of posteriors; `predicted`: predictions of the observed
+    `data`: of the table; `prior`: draws of the prior; `drawn`: draws that a fit holds in memory (chains leave the rest on disk);
+    `kept`: draws of posteriors that later stages do (they read a site that is too large in parts); `predicted`: predictions of the observed
     sites, and at new covariates; `square`: of a covariance of all latent values, if there is one; `gradient`: what one gradient
     goes through; `leapfrogs`: a guess of how many there are. `sizes` are by model.
     """
-    found = dict.fromkeys(("data", "prior", "kept", "predicted", "square", "gradient", "leapfrogs"), 0)
+    found = dict.fromkeys(("data", "prior", "drawn", "kept", "predicted", "square", "gradient", "leapfrogs"), 0)
     elsewhere = max([_length(values) for values in study["predict"].get("at", {}).values()], default=0)
     for id in study["models"] if model is None else [model]:
         size = sizes.get(id, Size())
@@ -105,7 +111,8 @@ def numbers(study: dict, sizes: dict[str, Size], model: str | None = None, fit: 
                 draws = settings.get("draws", 1) * settings.get("chains", 1)
                 chains = sampling(study, name) in CHAINS
                 iterations = settings.get("chains", 1) * (settings.get("warmup", 0) + settings.get("draws", 0)) if chains else 0
-                found["kept"] += draws * size.kept
+                found["drawn"] += min(draws * size.kept, HELD) if chains else draws * size.kept
+                found["kept"] += draws * (size.kept - size.largest) + min(draws * size.largest, HELD)
                 found["leapfrogs"] += LEAPFROGS * iterations or (settings.get("steps") or 1000) * settings.get("particles", 1)
                 if sampling(study, name) in DRAWS:
                     found["predicted"] += min(draws, study["predict"]["draws"]) * (size.observed + elsewhere)

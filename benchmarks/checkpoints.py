@@ -1,0 +1,47 @@
+"""
+What checkpoints cost: the same fit with and without, in turn. 405 latent values, 4 chains x (500 + draws), chunks of a second.
+
+Run in the project's environment, from its folder: python benchmarks/checkpoints.py [rounds] [draws]
+"""
+
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "workflow/lib"), str(ROOT / "benchmarks/effective")]
+
+from posterity import device  # noqa: E402
+
+device.prepare(2, "float64", 4)
+
+import xarray as xr  # noqa: E402
+from worker import load  # noqa: E402
+
+from posterity import driving, model  # noqa: E402
+from posterity.checkpoints import Checkpoint  # noqa: E402
+from posterity.methods import nuts  # noqa: E402
+from posterity.study import settings  # noqa: E402
+
+
+def main(rounds: int, draws: int) -> None:
+    """Print the median seconds with and without, and the median of the ratios."""
+    spec = {"file": str(ROOT / "benchmarks/effective/models/groups.py"), "function": "model", "arguments": {}}
+    data = xr.Dataset({name: ("row", values) for name, values in load("groups").data().items()})
+    bound = model.bind("groups", spec | {"observed": None, "dims": {}}, data)
+    chosen = settings("nuts", warmup=500, draws=draws)
+    times = {True: [], False: []}
+    with tempfile.TemporaryDirectory() as place:
+        for one in range(-1, rounds):
+            for kept in (True, False) if one % 2 else (False, True):
+                run = driving.Run(Checkpoint(f"{place}/{one}", {}, f"{place}/posterior.nc") if kept else None)
+                took = nuts.fit(bound, chosen, 1, ("benchmark",), run).run_seconds
+                if one >= 0:
+                    times[kept].append(took)
+    ratio = statistics.median(a / b for a, b in zip(times[True], times[False], strict=True))
+    print(f"with {statistics.median(times[True]):.2f} s, without {statistics.median(times[False]):.2f} s, ratio {ratio:.3f}")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 7, int(sys.argv[2]) if len(sys.argv) > 2 else 1500)

@@ -1,0 +1,66 @@
+"""Snakemake itself is killed in the middle of a fit: the next run goes on from there, to the same posterior."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import xarray as xr
+from conftest import copy_project, snakemake
+
+from posterity import artefact
+
+STUDY = """
+title: A fit that takes a while
+extends: line
+fits:
+  nuts: {method: nuts, chains: 4, warmup: 500, draws: 400000, store: {c: {thin: 10}}}
+"""
+POSTERIOR = "results/long/line/nuts/posterior.nc"
+
+
+@pytest.fixture
+def project(tmp_path):
+    place = copy_project(tmp_path / "project")
+    (place / "config/studies/long.yaml").write_text(STUDY)
+    config = place / "config/config.yaml"
+    config.write_text(config.read_text().replace("studies: [line, hogg]", "studies: [long]"))
+    return place
+
+
+@pytest.mark.long
+def test_snakemake_killed_in_the_middle_of_a_fit(project):
+    environment = {key: value for key, value in os.environ.items() if key not in ("XLA_FLAGS", "PYTHONPATH")}
+    kept = project / "results/checkpoints/long/line/nuts/state.npz"
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--", POSTERIOR]
+    running = subprocess.Popen(
+        command, cwd=project, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    while not kept.exists():
+        assert running.poll() is None
+        time.sleep(0.02)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    assert not (project / POSTERIOR).exists()
+    locked = snakemake(project, "--", POSTERIOR)
+    assert locked.returncode != 0
+    assert "--unlock" in locked.stdout
+    assert snakemake(project, "--unlock").returncode == 0
+    again = snakemake(project, "--", POSTERIOR)
+    assert again.returncode == 0, again.stdout
+    log = project / "results/logs/fit/long/line/nuts.log"
+    assert "going on from the checkpoint" in log.read_text()
+    assert not kept.parent.exists()
+    shutil.move(project / POSTERIOR, project / "resumed.nc")
+    shutil.rmtree(project / "results")
+    assert snakemake(project, "--", POSTERIOR).returncode == 0
+    assert "going on" not in log.read_text()
+    resumed, whole = artefact.read(project / "resumed.nc"), artefact.read(project / POSTERIOR)
+    attributes = [{k: v for k, v in tree.attrs.items() if k not in artefact.VOLATILE} for tree in (resumed, whole)]
+    assert attributes[0] == attributes[1]
+    for tree in (resumed, whole):
+        tree.attrs = {}
+    xr.testing.assert_identical(resumed, whole)
