@@ -300,6 +300,52 @@ def test_methods_that_cannot_sum_refuse_discrete_sites(written, source, methods,
     assert said in faults[0]
 
 
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("numpyro.sample('z', dist.Normal(jnp.sum(k) + p, 0.1), obs=y[0])", "'k' cannot be summed out, since 'z' depends on it"),
+        ("numpyro.factor('few', -jnp.sum(k) * p)", "'k' cannot be summed out, since 'few' depends on it"),
+        ("numpyro.sample('z', dist.Normal(jnp.cumsum(k)[2] + p, 0.1), obs=y[0])", "'k' cannot be summed out, since 'z' depends"),
+        ("numpyro.deterministic('total', jnp.sum(k))", ""),
+    ],
+)
+def test_a_sum_over_a_discrete_site_is_refused(written, lines, said):
+    """NumPyro would give a wrong posterior without a word."""
+    source = f"""
+def model(y=None):
+    p = numpyro.sample("p", dist.Beta(2, 2))
+    with numpyro.plate("row", 6):
+        k = numpyro.sample("k", dist.Bernoulli(p))
+        numpyro.sample("y", dist.Normal(k, 1.0), obs=y)
+    {lines}
+"""
+    bound, chosen = written(source, y=np.zeros(6)), settings("nuts", chains=1, warmup=50, draws=50)
+    if said:
+        with pytest.raises(UserError, match=said):
+            run(bound, chosen)
+    else:
+        posterior = run(bound, chosen).posterior
+        np.testing.assert_array_equal(posterior["total"], posterior["k"].sum(2))
+
+
+def test_what_cannot_be_with_discrete_sites_is_told(written):
+    bound = written(MIXTURE, y=np.zeros(30))
+    for given, said in (
+        ({"dense_mass": [["p", "k"]]}, "no latent site 'k'"),
+        ({"init": {"k": 1}}, "'k' is discrete and summed out"),
+    ):
+        with pytest.raises(UserError, match=said):
+            run(bound, settings("nuts", **given))
+    moved = written(
+        MIXTURE.replace(
+            '    numpyro.sample("y"', '    centre = numpyro.sample("x", dist.Normal(centre, 1.0))\n        numpyro.sample("y"'
+        ),
+        y=np.zeros(30),
+    )
+    with pytest.raises(UserError, match="reparam: x: its prior depends on the discrete site 'k'"):
+        run(moved, settings("nuts", reparam={"x": "LocScale"}))
+
+
 MIXTURE = """
 def model(y=None):
     p = numpyro.sample("p", dist.Beta(2, 2))

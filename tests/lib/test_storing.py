@@ -131,6 +131,33 @@ def test_draws_that_are_too_many_for_memory_make_the_same_file(fitted, monkeypat
     lazy.close()
 
 
+def test_sites_that_share_no_step_are_predicted_from_the_draws_they_share(fitted):
+    place = fitted("steps", {"m": {"thin": 4}, "c": {"thin": 6}, "z": "none", "line": {"thin": 5}, "level": "none"}, draws=3000)
+    fit, predictive = artefact.read(place / "posterior.nc"), artefact.read(place / "predictive.nc")
+    assert set(fit.children) >= {"posterior", "posterior_thinned_5", "posterior_thinned_6"}  # z: every 6th, a divisor of 12
+    assert fit["posterior"]["m"].sizes["draw"] == 750
+    assert predictive["posterior_predictive"].sizes["draw"] == 125  # every 24th
+    assert {"m", "c", "z"} <= set(predictive["posterior"].data_vars)
+    np.testing.assert_array_equal(predictive["posterior"]["m"], fit["posterior"]["m"][:, ::6])
+
+
+def test_goals_look_at_thinned_sites_too(fitted):
+    stops = []
+    for name, store in (("whole", {}), ("thin", {"m": {"thin": 10}, "c": {"thin": 10}, "z": "none"})):
+        fit = artefact.read(fitted(name, store, until={"ess": 300}) / "posterior.nc")
+        stops.append((fit.attrs["stopped"], fit["sample_stats"].sizes["draw"]))
+    assert stops[0] == stops[1]
+    assert stops[0][0] == "ess"
+
+
+def test_odd_sites_are_summarised():
+    draws = np.random.default_rng(0).normal(size=(2, 100, 3))
+    assert storing.summarise(draws > 0)[0] == pytest.approx((draws > 0).mean((0, 1)))
+    assert storing.summarise(np.zeros((2, 100, 0))).shape == (9, 0)
+    empty = xr.Dataset({"d": (("chain", "draw", "i"), np.zeros((2, 100, 0))), "m": (("chain", "draw"), draws[:, :, 0])})
+    assert list(statistics.summarise(empty, **INTERVAL)["parameter"].values) == ["m"]
+
+
 def test_pieces_on_disk_are_gone_through_in_blocks(tmp_path, monkeypatch):
     values = np.random.default_rng(0).normal(size=(2, 50, 3, 4))
     folder = Checkpoint(tmp_path / "kept", {}, tmp_path / "output")

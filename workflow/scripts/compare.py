@@ -33,7 +33,7 @@ def compare(predictives: list[str], posteriors: list[str], output: str, study: s
         fitted.setdefault(tree.attrs["model"], {})[tree.attrs["fit"]] = tree
         seconds[f"{tree.attrs['model']}/{tree.attrs['fit']}"] = tree.attrs["wall_time"]
     for model, trees in fitted.items():
-        draws = {fit: artefact.joint(tree) for fit, tree in trees.items() if "posterior" in tree.children}
+        draws = {fit: artefact.common(tree) for fit, tree in trees.items() if "posterior" in tree.children}
         points = {fit: artefact.group(tree, "point") for fit, tree in trees.items() if "point" in tree.children}
         rows = comparison.fits(draws, points, scalars)
         parts.append(rows.assign(model=("row", np.full(rows.sizes["row"], model, dtype=object))))

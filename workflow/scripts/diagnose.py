@@ -51,8 +51,8 @@ def diagnose(
         ]
     else:
         summary = statistics.of_fit(fit, **interval, limit=limits["scalars"])
-        sites = [*artefact.posteriors(fit), artefact.group(fit, "posterior_summary")]
-        latent = {str(site) for part in sites for site, values in part.items() if values.attrs.get("role") == "latent"}
+        sites = [one for part in artefact.posteriors(fit) for one in part.data_vars.values() if one.dtype.kind == "f"]
+        latent = {str(one.name) for one in sites if one.attrs.get("role") == "latent"}  # a discrete one may be certain
         chains = draws.sizes["chain"] if sampling == "chains" else 0
         found += convergence.of_summary(summary, chains, limits, latent)
     found += convergence.of_sampler(statistic, settings, limits)
@@ -68,7 +68,13 @@ def diagnose(
         found.append(posterior_predictive(artefact.group(after, "test_statistics"), limits["ppc"]))
         found.append(sensitivity.check(artefact.group(moved, "psense"), limits["sensitivity"]))
         found.append(
-            truth_recovered(artefact.group(source, "truth"), artefact.joint(fit), interval, limits["recovery"], limits["scalars"])
+            truth_recovered(
+                artefact.group(source, "truth"),
+                artefact.joint(fit, list(truth.data_vars)),
+                interval,
+                limits["recovery"],
+                limits["scalars"],
+            )
         )
 
     attributes = artefact.provenance("diagnose", study, {"limits": limits, "interval": interval}, fit.attrs["seed"], ("arviz",))

@@ -41,10 +41,13 @@ def fit(
     inputs |= {"names": f"{study} {id} {name}", "spec": artefact.hash_values(spec), "code": artefact.hash_files(code)}
     kept = checkpoints.Checkpoint(checkpoint, inputs, output) if checkpoint else None
     store = settings.get("store", {})
-    every = storing.steps(store, bound, settings.get("chains", 1) * settings.get("draws", 1))
+    draws = None if settings.get("until") else settings.get("chains", 1) * settings.get("draws", 1)
+    every = storing.steps(store, bound, draws)
     chosen = {name: value for name, value in settings.items() if name != "store"}
     result = method.fit(bound, chosen, seed, (study, id, name), driving.Run(kept, tell, keep=every))
     stored = storing.keep(result.posterior, result.recorded, every, store, bound.names("latent"))
+    dropped = {site for site, chosen in store.items() if chosen in ("summary", "none")} - set(bound.names("latent"))
+    weighted = {site: values for site, values in result.weighted.items() if site not in dropped}
     groups, streams = {}, {}
     for group, (step, sites) in stored.groups.items():
         streams[group] = {site: values for site, values in sites.items() if isinstance(values, Streamed)}
@@ -54,7 +57,7 @@ def fit(
         "posterior_summary": bound.dataset(stored.summaries, ("statistic",), table),
         "sample_stats": model.statistics_dataset(result.statistics),
         "point": bound.dataset(result.point, (), table),
-        "weighted_posterior": bound.dataset(result.weighted, ("chain", "draw"), table),
+        "weighted_posterior": bound.dataset(weighted, ("chain", "draw"), table),
         "evidence": result.evidence,
         "optimisation": result.optimisation,
     }

@@ -73,8 +73,9 @@ def predict(
         groups["predictions"].attrs["drawn_anew"] = ", ".join(there.drawn)
         groups["predictions_constant_data"] = there.covariates
     groups |= model.data_groups(bound, table)
-    repeated = artefact.group(fit, "posterior")
-    groups["posterior"] = thin(repeated[[site for site in repeated if repeated[site][0, 0].size <= SMALL]], chosen)
+    having = [part for part in artefact.posteriors(fit) if set(chosen) <= set(part["draw"].values)]
+    small = [part[[site for site in part if part[site][0, 0].size <= SMALL]] for part in having]
+    groups["posterior"] = xr.merge([thin(part, chosen) for part in small], join="exact", combine_attrs="drop_conflicts")
     if "sample_stats" in fit.children:
         groups["sample_stats"] = thin(artefact.group(fit, "sample_stats"), chosen)
     attributes = artefact.provenance("predict", study, settings, seed, ("jax", "numpyro"), model=id, fit=name)

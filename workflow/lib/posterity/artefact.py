@@ -110,6 +110,12 @@ def joint(fit: xr.DataTree, sites: list[str] | None = None) -> xr.Dataset:
     return xr.merge(parts, join="inner", combine_attrs="drop_conflicts")
 
 
+def common(fit: xr.DataTree) -> xr.Dataset:
+    """Give the draws that all latent sites have in common, with the sites of the group `posterior`."""
+    latent = {str(site) for part in posteriors(fit) for site, one in part.items() if one.attrs.get("role") == "latent"}
+    return joint(fit, [*latent, *map(str, group(fit, "posterior").data_vars)])
+
+
 def provenance(stage: str, study: str, settings: dict, seed: int, packages: tuple[str, ...] = (), **more) -> dict:
     """
     Collect where an artefact comes from: stage, study, settings, seed, versions, commit, host and time of writing.

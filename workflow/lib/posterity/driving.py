@@ -126,13 +126,13 @@ class Records:
     def add(self, values: dict[str, np.ndarray], count: int) -> None:
         """Add the records of `count` iterations."""
         self._watch({name: values[name][:, :count] for name in self.watch if name in values})
-        kept = {}
+        kept = {".watched": self.watched[-1]} if any(self.thin.get(name, 1) > 1 for name in self.watch) else {}
         for name, value in values.items():
             step = self.thin.get(name, 1)
             kept[name] = np.ascontiguousarray(value[:, -self.length % step : count : step])
             self._count(name, kept[name])
         self.new.append(kept)
-        self.listed = list(kept)
+        self.listed = [name for name in kept if name != ".watched"]
         self.bytes += sum(value.nbytes for value in kept.values())
         self.length += count
 
@@ -156,12 +156,15 @@ class Records:
         for file in self.files:
             with np.load(file) as archive:
                 piece = {name: archive[name] for name in archive.files}
-            self.listed = list(piece)
+            self.listed = [name for name in piece if name != ".watched"]
             self.bytes += sum(value.nbytes for value in piece.values())
             self.held.append(piece if self.bytes <= HELD else None)
             for name, value in piece.items():
                 self._count(name, value)
-            self._watch({name: piece[name] for name in self.watch if name in piece and self.thin.get(name, 1) == 1})
+            if ".watched" in piece:
+                self.watched.append(piece[".watched"])
+            else:
+                self._watch({name: piece[name] for name in self.watch if name in piece})
 
     def names(self) -> list[str]:
         """The names of all records."""
@@ -188,7 +191,7 @@ class Records:
             return self[name]
         pieces = list(self.pieces(name))
         shape = (pieces[0].shape[0], sum(piece.shape[1] for piece in pieces), *pieces[0].shape[2:])
-        if np.prod(shape) * pieces[0].dtype.itemsize <= HELD / 4:
+        if np.prod(shape) * pieces[0].dtype.itemsize <= HELD / (4 * len(self.listed)):
             return self[name]
         return Streamed(shape, pieces[0].dtype, lambda: self.pieces(name))
 
@@ -321,7 +324,7 @@ def _reached(goals: dict, records: Records) -> bool:
     from posterity.statistics import arviz  # half a second, for those who ask
 
     draws = records.scalars()
-    draws = draws[np.ptp(draws, axis=(1, 2)) > 0]
+    draws = draws[np.ptp(draws, axis=(1, 2)) > 0] if len(draws) else draws
     if not len(draws) or not np.isfinite(draws).all():
         return False
     half = draws.shape[2] // 2

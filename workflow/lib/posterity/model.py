@@ -375,9 +375,15 @@ def _dims(name: str, site: dict, shape: tuple[int, ...], renamed: dict, data: xr
 
 def top_level(model: Model) -> list[str]:
     """List the latent sites whose prior depends on no other latent site: those that power scaling of the prior acts on."""
+    above = ancestors(model)
+    return [name for name in model.names("latent") if not set(above.get(name, ())) - {name}]
+
+
+def ancestors(model: Model) -> dict[str, list[str]]:
+    """List, for each sampled site, the latent sites that its density depends on (itself among them)."""
     prefixed = scope(model.function, prefix="site")  # NumPyro would take a site called `model` for an argument of its own
     dependencies = get_dependencies(prefixed, (), model.arguments)["prior_dependencies"]
-    return [name for name in model.names("latent") if not set(dependencies.get(f"site/{name}", {})) - {f"site/{name}"}]
+    return {name.removeprefix("site/"): [one.removeprefix("site/") for one in origins] for name, origins in dependencies.items()}
 
 
 def base(distribution):

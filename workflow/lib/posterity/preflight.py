@@ -49,13 +49,15 @@ def faults(model: Model, data: xr.Dataset, source: str, methods: tuple[str, ...]
         about = model.sites[name]
         site = f"{model.file}: the latent site '{name}' ({about.distribution}, shape {about.shape}) is discrete"
         if not shapes[name][2]:
-            found.append(f"{site}, and its values have no end, so that no method can sum it out; do so by hand")
+            found.append(f"{site}, and NumPyro cannot list its values, so that no method can sum it out; do so by hand")
         unable = [method for method in methods if method not in SUMMING]
         if unable:
             found.append(
                 f"{site}, which {unable[0]} cannot fit; take {' or '.join(SUMMING)}, which sum it out, or do so by hand, as "
                 "MixtureSameFamily does"
             )
+    if model.summed and model.summed == model.names("latent"):
+        found.append(f"{model.file}: all latent sites are discrete, so that nothing is left to sample; count their values by hand")
     if unfit := misfits(model):
         return found + unfit
     return found + _out_of_range(model, data, source)

@@ -92,7 +92,7 @@ def _environment() -> list:
         library.update(file.name.encode() + file.read_bytes())
     devices = [f"{device.platform} {device.device_kind}" for device in jax.devices()]
     flags = {name: value for name, value in os.environ.items() if name.startswith(("XLA_", "JAX_", "CUDA_VISIBLE"))}
-    versions = {name: installed(name) for name in ("jax", "jaxlib", "numpyro", "optax", "blackjax", "numpy")}
+    versions = {name: installed(name) for name in ("jax", "jaxlib", "numpyro", "optax", "blackjax", "funsor", "numpy")}
     return [library.hexdigest(), versions, platform.python_version(), devices, flags, jax.config.jax_enable_x64, _processor()]
 
 

@@ -165,7 +165,7 @@ def sample(
         cut_warmup=(lambda carry: carry) if sampler.ensemble else cut_warmup,
         evaluations=(lambda carry: int(np.sum(carry[1]))) if sampler.evaluations else lambda carry: 0,
         thin=keep,
-        watch=tuple(name for name in keep if keep[name] == 1 and model.sites[name].role == "latent"),
+        watch=tuple(name for name in keep if model.sites[name].role == "latent"),
         chains=chains,
     )
     driven = drive(work, run)

@@ -50,7 +50,9 @@ def scalars(posterior: xr.Dataset, limit: int | None = None) -> tuple[list[str],
         labels += named(str(name), chosen, shape)
         step = int(max(1, BLOCK // max(1, chains * count * values.dtype.itemsize)))  # what is on disk is read in parts
         parts = (values[:, begin : begin + step].values for begin in range(0, length, step))
-        draws.append(np.concatenate([np.moveaxis(part.reshape(chains, -1, count)[:, :, chosen], 2, 0) for part in parts], axis=2))
+        draws.append(
+            np.concatenate([np.moveaxis(part.reshape(chains, part.shape[1], count)[:, :, chosen], 2, 0) for part in parts], axis=2)
+        )
     return labels, np.concatenate(draws).astype(float) if draws else np.zeros((0, 1, 1))
 
 

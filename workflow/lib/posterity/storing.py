@@ -1,6 +1,7 @@
 """What is kept of a fit's draws, site by site: all, every how many-th, a summary, or nothing (`store` of a fit)."""
 
 from dataclasses import dataclass
+from math import lcm
 
 import numpy as np
 
@@ -23,12 +24,13 @@ class Kept:
     summaries: dict[str, np.ndarray]
 
 
-def steps(store: dict, model, draws: int) -> dict[str, int]:
+def steps(store: dict, model, draws: int | None) -> dict[str, int]:
     """
     Say which sites are recorded, and every how many-th of `draws` (of all chains) of each.
 
-    A latent site that is to leave nothing keeps ENOUGH draws nevertheless: without them there are no predictions. Raises UserError
-    for a site that the model does not have.
+    A latent site that is to leave nothing keeps ENOUGH draws nevertheless: without them there are no predictions; where it is not
+    known how many draws there will be, all are recorded, and `keep` thins them. Raises UserError for a site that the model does not
+    have.
     """
     latent = model.names("latent")
     sites = [*latent, *model.names("deterministic")]
@@ -43,7 +45,7 @@ def steps(store: dict, model, draws: int) -> dict[str, int]:
         elif chosen != "none":
             found[site] = 1
         elif site in latent:
-            found[site] = max(1, draws // ENOUGH)
+            found[site] = _enough(draws, store, latent) if draws else 1
     return found
 
 
@@ -59,12 +61,13 @@ def keep(
     for site, values in posterior.items():
         if site not in every:
             continue
-        step = every[site]
-        if store.get(site) == "summary":
+        step, chosen = every[site], store.get(site)
+        if chosen == "summary":
             summaries[site] = summarise(values)
             if site not in latent:
                 continue
-            step = max(1, values.shape[0] * values.shape[1] // ENOUGH)
+        if chosen in ("summary", "none") and recorded.get(site, 1) == 1:
+            step = _enough(values.shape[0] * values.shape[1], store, latent)
         missing = step // recorded.get(site, 1)
         if missing > 1:
             values = values.every(missing) if isinstance(values, Streamed) else values[:, ::missing]
@@ -92,10 +95,19 @@ def summarise(values: np.ndarray | Streamed) -> np.ndarray:
     width = int(max(1, BLOCK // (8 * chains * draws)))
     for begin in range(0, size, width):
         here = slice(begin, begin + width)
-        block = values.columns(here).reshape(chains * draws, -1)
+        block = values.columns(here).reshape(chains * draws, -1).astype(float)
         found[:5, here] = [block.mean(0), block.std(0, ddof=1), *np.quantile(block, [0.05, 0.5, 0.95], axis=0)]
     chosen = statistics.selected(size, statistics.JUDGED)
-    judged = xr.Dataset({"x": (("chain", "draw", "i"), values.columns(chosen))})
-    summary = statistics.summarise(judged, "eti", 0.9)
-    found[5:, chosen] = [summary[name].values for name in STATISTICS[5:]]
+    for begin in range(0, len(chosen), width):
+        here = chosen[begin : begin + width]
+        judged = xr.Dataset({"x": (("chain", "draw", "i"), values.columns(here).astype(float))})
+        summary = statistics.summarise(judged, "eti", 0.9)
+        found[5:, here] = [summary[name].values for name in STATISTICS[5:]]
     return found.reshape(len(STATISTICS), *shape)
+
+
+def _enough(draws: int, store: dict, latent: list[str]) -> int:
+    """Choose every how many-th draw makes ENOUGH, so that they are draws that thinned latent sites have, too."""
+    step = max(1, draws // ENOUGH)
+    other = lcm(*(choice["thin"] for site, choice in store.items() if site in latent and isinstance(choice, dict)))
+    return step // other * other if step >= other else max(one for one in range(1, step + 1) if other % one == 0)

@@ -95,9 +95,9 @@ def numbers(study: dict, sizes: dict[str, Size], model: str | None = None, fit: 
     Count the numbers that jobs of a study hold, or those for one model and one fit of it.
 
     `data`: of the table; `prior`: draws of the prior; `drawn`: draws that a fit holds in memory (chains leave the rest on disk);
-    `kept`: draws of posteriors that later stages do (they read a site that is too large in parts); `predicted`: predictions of the observed
-    sites, and at new covariates; `square`: of a covariance of all latent values, if there is one; `gradient`: what one gradient
-    goes through; `leapfrogs`: a guess of how many there are. `sizes` are by model.
+    `kept`: draws of posteriors that later stages do (they read a site that is too large in parts); `predicted`: predictions of the
+    observed sites, and at new covariates; `square`: of a covariance of all latent values, if there is one; `gradient`: what one
+    gradient goes through; `leapfrogs`: a guess of how many there are. `sizes` are by model.
     """
     found = dict.fromkeys(("data", "prior", "drawn", "kept", "predicted", "square", "gradient", "leapfrogs"), 0)
     elsewhere = max([_length(values) for values in study["predict"].get("at", {}).values()], default=0)

@@ -76,8 +76,12 @@ def timed(function: Callable, arguments: tuple, made_from: list) -> tuple:
     return values, programs.seconds, time.perf_counter() - started
 
 
-def no_start(model: Model) -> UserError:
-    """Say that the log density, or its gradient, is not finite wherever the method may start, and which site is to blame."""
+def no_start(model: Model, otherwise: str = "") -> UserError:
+    """
+    Say that the log density, or its gradient, is not finite wherever the method may start, and which site is to blame.
+
+    `otherwise` is the sentence where there is a finite density to start from and a finite gradient.
+    """
 
     def run(key, traced):
         latent = {name: site["value"] for name, site in predictive(model, key, {}, traced).items() if name in model.names("latent")}
@@ -100,6 +104,8 @@ def no_start(model: Model) -> UserError:
             f"{model.file}: the log density has no finite gradient in '{steep[0]}', at none of {TRIES} draws of the prior; look "
             "for a square root or a power at 0, or a jnp.where with a side that is not finite (both have to be, for gradients)"
         )
+    if otherwise:
+        return UserError(otherwise)
     finite = {name: int(np.isfinite(values).sum()) for name, values in draws.items()}
     worst = min(finite, key=finite.get, default=None)
     blame = f" (the log likelihood of site '{worst}' is finite in {finite[worst]} of {TRIES} draws of the prior)" if worst else ""

@@ -118,11 +118,12 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
         size=size,
         evaluations=lambda state: int(state[3]),
         thin=recorded,
-        watch=tuple(name for name in model.names("latent") if recorded[name] == 1),
+        watch=tuple(model.names("latent")),
         chains=chains,
     )
     driven = drive(work, replace(run, until=settings["until"]))
-    records = {name: driven.records.stream(name) for name in driven.records.names()}
+    take = driven.records
+    records = {name: take[name] if name.startswith(".") else take.stream(name) for name in take.names()}
     step_size = np.full(records[".lp"].shape, float(driven.state[1][0]))
     return Result(
         sampling="chains",

@@ -56,7 +56,7 @@ def mass(model: Model, settings: dict) -> bool | list[tuple[str, ...]]:
     blocks = settings["dense_mass"]
     if isinstance(blocks, bool):
         return blocks
-    seen, latent = set(), model.names("latent")
+    seen, latent = set(), [name for name in model.names("latent") if name not in model.summed]
     for site in [site for block in blocks for site in block]:
         if site not in latent:
             raise UserError(f"dense_mass: model {model.name} has no latent site '{site}': {hint(site, latent)}")

@@ -39,7 +39,7 @@ def chains(
     if model.summed:
         from posterity.methods.summing import completed, enumerated  # funsor takes a second, for those who need it
 
-        function = enumerated(function, model)
+        function = enumerated(function, model, list(settings.get("reparam", {})))
     sampler = Sampler(
         kernel=lambda: kernel(function, start),
         fields=fields,
@@ -98,6 +98,8 @@ def starting(model: Model, settings: dict) -> Callable:
     if isinstance(init, str):
         return STARTS["uniform" if init == "pathfinder" else init]
     for site, value in init.items():
+        if site in model.summed:
+            raise UserError(f"init: the site '{site}' is discrete and summed out; it has no start: leave it out")
         if site not in model.names("latent"):
             raise UserError(f"init: model {model.name} has no latent site '{site}': {hint(site, model.names('latent'))}")
         if np.shape(value) not in ((), model.sites[site].shape):

@@ -128,11 +128,8 @@ def fit(model: Model, settings: dict, seed_: int, names: tuple[str, ...], run: R
         state = driven.state
     if not np.isfinite(losses).all():
         step = int(np.argmin(np.isfinite(losses))) + 1
-        if step <= 2:
-            raise no_start(model)
-        raise UserError(
-            f"{model.name}: svi: the loss is not finite from step {step} on; take a smaller step_size, or another guide"
-        )
+        sentence = f"{model.name}: svi: the loss is not finite from step {step} on; take a smaller step_size, or another guide"
+        raise no_start(model, sentence)
     optimisation = xr.Dataset(
         {"loss": ("step", losses, {"long_name": "loss", "units": "nats"}), "step_size": ("step", sizes)},
         {"step": np.arange(1, len(losses) + 1)},
