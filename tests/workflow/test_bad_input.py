@@ -192,7 +192,7 @@ FAULTS = {
     "a discrete parameter": (TABLE, MINE, LINE.replace("dist.Normal(0, 5)", "dist.Poisson(3)"), ["m.py", "'m'", "discrete"]),
     "control flow": (
         TABLE, MINE, LINE.replace("    numpyro.sample('y'", "    if m > 0:\n        m = -m\n    numpyro.sample('y'"),
-        ["m.py: model, line 9", "`if m > 0:`", "jnp.where"],
+        ["m.py: model, line 8", "`if m > 0:`", "jnp.where"],
     ),
     "a site called chain": (TABLE, MINE, LINE.replace("'m'", "'chain'"), ["m.py", "may not be called 'chain'", "rename"]),
     "a site called draw": (TABLE, MINE, LINE.replace("'m'", "'draw'"), ["m.py", "may not be called 'draw'", "rename"]),

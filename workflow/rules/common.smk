@@ -255,7 +255,11 @@ def fit_settings(wildcards):
 
 def fit_code(wildcards):
     settings = fit_settings(wildcards)
-    by_arviz = settings.get("resample") or {"ess", "rhat"} & settings.get("until", {}).keys() or "summary" in settings.get("store", {}).values()
+    by_arviz = (
+        settings.get("resample")
+        or {"ess", "rhat"} & settings.get("until", {}).keys()
+        or "summary" in settings.get("store", {}).values()
+    )
     later = ["methods/summing"] * (settings["method"] in ("nuts", "hmc"))
     later += ["statistics"] * bool(by_arviz) + ["methods/pathfinder"] * (settings.get("init") == "pathfinder")
     files = code("fit", "driving", "model", "preflight", "storing", f"methods/{settings['method']}", *later)

@@ -67,15 +67,9 @@ def diagnose(
     else:
         found.append(posterior_predictive(artefact.group(after, "test_statistics"), limits["ppc"]))
         found.append(sensitivity.check(artefact.group(moved, "psense"), limits["sensitivity"]))
-        found.append(
-            truth_recovered(
-                artefact.group(source, "truth"),
-                artefact.joint(fit, list(truth.data_vars)),
-                interval,
-                limits["recovery"],
-                limits["scalars"],
-            )
-        )
+        truth = artefact.group(source, "truth")
+        known = artefact.joint(fit, list(map(str, truth.data_vars)))
+        found.append(truth_recovered(truth, known, interval, limits["recovery"], limits["scalars"]))
 
     attributes = artefact.provenance("diagnose", study, {"limits": limits, "interval": interval}, fit.attrs["seed"], ("arviz",))
     attributes |= {**same, "fit": name, "fit_seconds": fit.attrs["wall_time"]}

@@ -56,7 +56,7 @@ def faults(model: Model, data: xr.Dataset, source: str, methods: tuple[str, ...]
                 f"{site}, which {unable[0]} cannot fit; take {' or '.join(SUMMING)}, which sum it out, or do so by hand, as "
                 "MixtureSameFamily does"
             )
-    if model.summed and model.summed == model.names("latent"):
+    if model.summed and model.summed == model.names("latent") and all(shapes[name][2] for name in model.summed):
         found.append(f"{model.file}: all latent sites are discrete, so that nothing is left to sample; count their values by hand")
     if unfit := misfits(model):
         return found + unfit
