@@ -14,6 +14,8 @@ from posterity.writing import claim, release
 
 log = logging.getLogger("posterity")
 _terminal: int | None = None  # of the job that runs
+_LINE = "\r\x1b[K"  # begins the terminal's last line anew
+_told = False  # whether that line is ours
 
 
 @contextmanager
@@ -56,6 +58,8 @@ def job(snakemake) -> Iterator[None]:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         release(snakemake.output)
         log.info("%s took %.2f s, of these %.2f s for imports, and %.0f MB", what, _age(), imported, peak)
+        if _told:
+            os.write(terminal, _LINE.encode())
         return
     release(snakemake.output)
     line = f"posterity: {what}: {sentence}\n"
@@ -69,10 +73,12 @@ def progress(what: str) -> Callable[[str], None]:
     """Make a function that tells how far something is: in the log, and on a terminal as one line that changes."""
 
     def tell(text: str) -> None:
+        global _told
         log.info("%s", text)
         if _terminal is not None and os.isatty(_terminal):
             width = os.get_terminal_size(_terminal).columns or 80
-            os.write(_terminal, f"\r\x1b[K{f'{what}: {text}'[: width - 1]}".encode())
+            os.write(_terminal, f"{_LINE}{f'{what}: {text}'[: width - 1]}".encode())
+            _told = True
 
     return tell
 

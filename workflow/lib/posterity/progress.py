@@ -37,17 +37,17 @@ class Progress:
         self.last[what] = (time.perf_counter(), time.perf_counter() - begun)
 
     def report(self, state, records, done: int, warmup: int) -> None:
-        """Tell of warm-up or draws, smallest ESS, largest R-hat, divergences, work for a draw, and the time that is left."""
+        """Tell of warm-up or draws, the time that is left, smallest ESS, largest R-hat, divergences, and work for a draw."""
         now, warming = time.perf_counter(), done < warmup
         parts = [f"warm-up {done} of {warmup}" if warming else f"{done - warmup} of {self.work.draws} {self.work.unit}"]
+        if self.first and done > self.first[0]:
+            left = (now - self.first[1]) / (done - self.first[0]) * (warmup + self.work.draws - done)
+            parts.append(f"about {left:.0f} s left")
         parts += [] if warming else _convergence(records)
         if "diverging" in records.totals:
             parts.append(f"{int(records.totals['diverging'])} divergences")
         if evaluations := self.work.evaluations(state):
             parts.append(f"{evaluations / done / self.work.chains:.3g} leapfrogs per draw")
-        if self.first and done > self.first[0]:
-            left = (now - self.first[1]) / (done - self.first[0]) * (warmup + self.work.draws - done)
-            parts.append(f"about {left:.0f} s left")
         self.tell(", ".join(parts))
 
 
