@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
+DRAWS = 300  # of the latent values
 SIZES = [100, 1000, 10_000, 100_000, 1_000_000]
 
 LINE = """
@@ -87,7 +88,7 @@ def draw(times: list[float], memory: list[float], held: list[float]) -> None:
     right.loglog(SIZES, held, "s--", color=style.TRUTH, label="all draws in double precision")
     right.set_xlabel("latent values")
     right.set_ylabel("memory (MB)")
-    right.set_title(f"500 draws; exponent {exponent(memory):.2f} from 10⁴ on")
+    right.set_title(f"{DRAWS} draws; exponent {exponent(memory):.2f} from 10⁴ on")
     right.legend()
     figure.savefig(ROOT / "docs/growth.png", metadata={"Software": None})
 
@@ -101,9 +102,9 @@ def main(rounds: int) -> None:
         times.append(statistics.median(one["seconds"] / one["leapfrogs"] for one in found))
         print(f"| {size} | {1e6 * times[-1]:.2f} |", flush=True)
     print(f"exponent {exponent(times):.2f}\n\n| latent values | peak MB | all draws, MB | seconds |\n|---|---|---|---|")
-    held = [500 * 8e-6 * size for size in SIZES]
+    held = [DRAWS * 8e-6 * size for size in SIZES]
     for size, all_draws in zip(SIZES, held, strict=True):
-        one = fitted(LATENT, size, 100, 500)
+        one = fitted(LATENT, size, 50, DRAWS)
         memory.append(one["memory"])
         print(f"| {size} | {one['memory']:.0f} | {all_draws:.1f} | {one['seconds']:.1f} |", flush=True)
     print(f"exponent {exponent(memory):.2f}")

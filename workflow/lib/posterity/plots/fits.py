@@ -11,6 +11,7 @@ from posterity.plots import style
 from posterity.plots.models import with_sentences
 
 MOST = 24  # scalars in one figure
+PAIRS = 10  # pairs in one figure; of more, those with the first fit are shown
 MARKERS = "osD^vPX"
 FACTORS = (0.01, 0.1, 0.25, 0.5, 0.8, 1, 1.25, 2, 4, 10, 100)
 FAR = 4  # sd; an axis that reaches farther is logarithmic there
@@ -20,8 +21,9 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     """
     Draw the comparisons of each pair of fits of `settings["figure"]["model"]`, scalar by scalar; below, what they say.
 
-    Of more than 24 scalars those with the largest differences of means are shown. Bars are 95 % of Monte Carlo error; the grey ones
-    in the last panel reach as far as the distance would be, on average, if both fits had the same posterior.
+    Of more than 24 scalars those with the largest differences of means are shown, of more than ten pairs those with the first fit.
+    Bars are 95 % of Monte Carlo error; the grey ones in the last panel reach as far as the distance would be, on average, if both
+    fits had the same posterior.
     """
     rows, model = group(artefacts["comparison"], "fits"), settings["figure"]["model"]
     if rows.sizes.get("row"):
@@ -34,7 +36,9 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     labels = {name: named(name, settings["options"]) for name in names}
     if len(set(labels.values())) == len(names):
         rows = rows.assign(parameter=("row", np.array([labels[name] for name in rows["parameter"].values], dtype=object)))
-    said = in_words(rows)
+    said, every = in_words(rows), 0
+    if len(said) > PAIRS:
+        said, every = [pair for pair in said if pair["fit_a"] == said[0]["fit_a"]], len(said)
     chosen = choose(rows["parameter"].values, np.abs(rows["difference"].values))
     looks = [{"marker": MARKERS[i % len(MARKERS)], "color": style.CYCLE[i % len(style.CYCLE)]} for i in range(len(said))]
     texts = [f"{pair['fit_b']} against {pair['fit_a']}: {pair['message']}" for pair in said]
@@ -69,8 +73,10 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     left.set_xlabel("difference of means\n(sd of the fit named last)")
     middle.set_xlabel("ratio of sds")
     right.set_xlabel("Wasserstein distance\n(sd of the fit named last)")
-    if len(names) > MOST:
-        panels.suptitle(f"the {MOST} scalars of {len(names)} whose means differ most", fontsize=9)
+    left_out = [f"the {MOST} scalars of {len(names)} whose means differ most"] if len(names) > MOST else []
+    left_out += [f"the pairs with {said[0]['fit_a']} among {every}; tables/fits has all"] if every else []
+    if left_out:
+        panels.suptitle("; ".join(left_out), fontsize=9)
     left.set_title("grey: below 0.1 sd", fontsize=9)
     middle.set_title("bars: 95 % of Monte Carlo error", fontsize=9)
     right.set_title("grey: expected from noise", fontsize=9)
