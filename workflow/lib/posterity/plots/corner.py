@@ -35,7 +35,7 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     figure = corner.corner(
         np.stack([draws for _, _, draws in moving], axis=1),
         labels=[label.replace(" of ", " of\n") if size > 3 else label for _, label, _ in moving],
-        truths=truths,
+        truths=truths if size > 1 else None,  # corner fails with the truth of a single parameter
         truth_color=style.TRUTH,
         range=ranges,
         levels=LEVELS,
@@ -56,7 +56,10 @@ def draw(artefacts: dict, settings: dict) -> Figure:
         axes.tick_params(labelsize=8)
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
     note = "contours: 39 % and 86 %\n(1 and 2 sigma)" + ("\nred lines: truth" if any(t is not None for t in truths) else "")
-    corner_axes = figure.axes[size - 1] if size > 1 else figure.axes[0]
     if size > 1:
-        corner_axes.text(0.98, 0.98, note, ha="right", va="top", fontsize=8, transform=corner_axes.transAxes)
+        right = figure.axes[size - 1]
+        right.text(0.98, 0.98, note, ha="right", va="top", fontsize=8, transform=right.transAxes)
+    elif truths[0] is not None:
+        figure.axes[0].axvline(truths[0], color=style.TRUTH)
+        figure.axes[0].set_title("red line: truth", fontsize=8)
     return figure

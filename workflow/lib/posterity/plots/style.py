@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from posterity.artefact import common, group, joint
+from posterity.artefact import common, joint
 
 # Okabe & Ito (2008), Color Universal Design
 BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, BLACK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#222222"
@@ -51,14 +51,9 @@ def say(axes, text: str) -> None:
 
 
 def draws_of(fit: xr.DataTree, options: dict) -> xr.Dataset:
-    """
-    Take the draws that are shown: those that the sites in `figures: parameters` have in common, else the group `posterior`, or the
-    latent sites where none is in it.
-    """
+    """Take the draws that are shown: those that the sites in `figures: parameters`, else all latent sites, have in common."""
     wanted = joint(fit, options["parameters"]) if "parameters" in options else xr.Dataset()
-    posterior = group(fit, "posterior")
-    latent = [site for site, values in posterior.data_vars.items() if values.attrs.get("role") == "latent"]
-    return wanted if wanted.data_vars else posterior if latent else common(fit)
+    return wanted if wanted.data_vars else common(fit)
 
 
 def parameters(posterior: xr.Dataset, options: dict, most: int = MOST_PARAMETERS) -> list[tuple[str, str, np.ndarray]]:
