@@ -103,7 +103,7 @@ def posteriors(fit: xr.DataTree) -> list[xr.Dataset]:
 
 def joint(fit: xr.DataTree, sites: list[str] | None = None) -> xr.Dataset:
     """Give the draws that all of these sites have in common (of all that have draws, where None)."""
-    parts = [part if sites is None else part[[site for site in sites if site in part]] for part in posteriors(fit)]
+    parts = [part if sites is None else part[[site for site in part.data_vars if site in sites]] for part in posteriors(fit)]
     parts = [part for part in parts if part.data_vars]
     if len(parts) < 2:
         return parts[0] if parts else xr.Dataset()
