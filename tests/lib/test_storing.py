@@ -141,6 +141,14 @@ def test_sites_that_share_no_step_are_predicted_from_the_draws_they_share(fitted
     np.testing.assert_array_equal(predictive["posterior"]["m"], fit["posterior"]["m"][:, ::6])
 
 
+def test_joined_draws_keep_the_order_of_the_model():
+    sites = [f"site{i}" for i in range(20)]  # a set of so many would be in another order
+    group = xr.Dataset({site: (("chain", "draw"), np.zeros((2, 5)), {"role": "latent"}) for site in sites}, {"draw": np.arange(5)})
+    for groups in ({"posterior": group}, {"posterior": group[sites[:12]], "posterior_thinned_1": group[sites[12:]]}):
+        fit = xr.DataTree.from_dict(groups)
+        assert list(artefact.common(fit).data_vars) == list(artefact.joint(fit, sites[::-1]).data_vars) == sites
+
+
 def test_goals_look_at_thinned_sites_too(fitted):
     stops = []
     for name, store in (("whole", {}), ("thin", {"m": {"thin": 10}, "c": {"thin": 10}, "z": "none"})):
