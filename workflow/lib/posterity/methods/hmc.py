@@ -1,9 +1,13 @@
 """Hamiltonian Monte Carlo with trajectories of one length (Neal 2011, Handbook of MCMC, chapter 5), by NumPyro's kernel."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
+import jax
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from numpyro.infer import HMC
+from numpyro.infer.util import initialize_model
 
 from posterity.driving import ALONE, Run
 from posterity.errors import UserError, hint
@@ -28,23 +32,61 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
     `settings` are those of `hmc` in the schema. Raises UserError if the density is not finite at a start.
     """
 
-    def kernel(function, start):
+    def kernel(**over):
         return HMC(
-            function,
+            **over,
             target_accept_prob=settings["target_accept"],
             trajectory_length=settings["trajectory_length"],
             dense_mass=mass(model, settings),
-            init_strategy=start,
         )
 
     return hamiltonian(model, settings, seed, names, run, kernel)
 
 
-def hamiltonian(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Run, kernel) -> Result:
-    """Sample by HMC or NUTS; the statistics have the names of ArviZ's schema."""
-    result, fields = chains(model, settings, seed, names, run, kernel, FIELDS, evaluations="num_steps")
+def hamiltonian(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Run, kernel: Callable) -> Result:
+    """
+    Sample by HMC or NUTS; the statistics have the names of ArviZ's schema.
+
+    `kernel` makes the kernel over a model with an `init_strategy`, or over a `potential_fn`.
+    """
+    blocks = not isinstance(mass(model, settings), bool)  # they are named by site
+
+    def made(function, start):
+        return kernel(model=function, init_strategy=start) if blocks else Flat(function, start, kernel)
+
+    result, fields = chains(model, settings, seed, names, run, made, FIELDS, evaluations="num_steps")
     potential, steps = fields.pop("potential_energy"), fields.pop("num_steps")
     return replace(result, statistics=fields | {"lp": -potential, "n_steps": steps})
+
+
+class Flat:
+    """
+    A kernel over one vector of all latent values, with the methods of NumPyro's.
+
+    A tree of NUTS holds a dozen positions, momenta and gradients; with an array for each site in each of them, programs take longer
+    to compile, and leapfrogs to run (benchmarks/README.md).
+    """
+
+    def __init__(self, function: Callable, start: Callable, kernel: Callable):
+        self.model, self.start, self.make = function, start, kernel
+
+    def init(self, key, warmup: int, position, arguments: tuple, traced: dict):
+        """Begin at a position, one array for each site, or where the strategy says."""
+        begin, key = jax.random.split(key)
+        found = initialize_model(begin, self.model, init_strategy=self.start, dynamic_args=True, model_kwargs=traced)
+        flat, self.apart = ravel_pytree(found.param_info.z if position is None else position)
+        potential = found.potential_fn(**traced)
+        self.kernel = self.make(potential_fn=lambda z: potential(self.apart(z)))
+        self.constrain = found.postprocess_fn(**traced)
+        return self.kernel.init(key, warmup, flat, (), {})
+
+    def sample(self, state, arguments: tuple, traced: dict):
+        """Take one step."""
+        return self.kernel.sample(state, (), {})
+
+    def postprocess_fn(self, arguments: tuple, traced: dict) -> Callable:
+        """Give the function from the vector to the values of sites."""
+        return lambda z: self.constrain(self.apart(z))
 
 
 def mass(model: Model, settings: dict) -> bool | list[tuple[str, ...]]:

@@ -15,13 +15,12 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
     `settings` are those of `nuts` in the schema. Raises UserError if the density is not finite at a start.
     """
 
-    def kernel(function, start):
+    def kernel(**over):
         return NUTS(
-            function,
+            **over,
             target_accept_prob=settings["target_accept"],
             max_tree_depth=settings["max_tree_depth"],
             dense_mass=mass(model, settings),
-            init_strategy=start,
         )
 
     result = hamiltonian(model, settings, seed, names, run, kernel)
