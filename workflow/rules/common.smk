@@ -331,7 +331,8 @@ def figure_inputs(wildcards):
     paths = {"prior": PRIOR, "posterior": POSTERIOR, "predictive": PREDICTIVE, "sensitivity": SENSITIVITY, "comparison": COMPARISON}
     files = {name: path.format(**place) for name, path in paths.items() if name in figure["needs"]}
     if "posteriors" in figure["needs"]:
-        files["posteriors"] = per_fit(POSTERIOR, [wildcards.study], only=figure["model"])
+        fits = figure["fits"] or catalogue.fits_of(study_of(wildcards), figure["model"])
+        files["posteriors"] = [POSTERIOR.format(**place | {"fit": fit}) for fit in fits]
     modules = ["plots/style"] if figure["own"] else [f"plots/{figure['kind']}"]
     own = [path for file in (figure["own"], figure["curve"]) if file for path in files_of(file)]
     return {"data": DATA.format(**place), **files, "code": sorted({*code("figures", *modules), *own})}

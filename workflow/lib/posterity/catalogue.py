@@ -31,6 +31,7 @@ KINDS = {
     "models": ("study", ANY, ("comparison",), "models against each other"),
 }
 
+OF_CURVE = ("data", "predictions", "prior")  # kinds that draw the curve of the model's figures.py
 OF_DATA = ("data", "ppc", "prior", "predictions", "sensitivity", "models")  # kinds that make no sense without data
 
 # table: artefacts that it needs, title
@@ -112,21 +113,20 @@ def figures(name: str, study: dict) -> dict[str, dict]:
     """
     List the figures of a study, by the name of their file.
 
-    Each has kind, title, model, fit ("" where it does not matter), needs, own (the figures.py that holds a figure of the user's
-    own, else None), curve (the figures.py that holds the model's curve, else None) and caption (of an own figure). Raises
-    UserError if two figures would have the same name.
+    Each has kind, title, model, fit ("" where it does not matter), fits (those that are drawn together, else None), needs, own (the
+    figures.py that holds a figure of the user's own, else None), curve (the figures.py that holds the model's curve, else None) and
+    caption (of an own figure). Raises UserError if two figures would have the same name.
     """
     found = {}
 
     def add(figure: str, **entry) -> None:
         if figure in found:
             raise UserError(f"config/studies/{name}.yaml: two figures would be called '{figure}'; rename a model or a fit")
-        found[figure] = entry
+        found[figure] = {"fits": None, "own": None, "curve": None, "caption": ""} | entry
 
     for kind, (scope, _, _, title) in KINDS.items():
         if scope == "study" and (needs := _shown(kind, study, "", "", False)):
-            entry = {"kind": kind, "title": title, "model": "", "fit": "", "needs": needs}
-            add(f"comparison_{kind}", **entry, own=None, curve=None, caption="")
+            add(f"comparison_{kind}", kind=kind, title=title, model="", fit="", needs=needs)
     for model, spec in study["models"].items():
         beside = Path(spec["file"]).with_name("figures.py")
         curve = str(beside) if beside.is_file() and "curve" in defined(beside) else None
@@ -135,17 +135,18 @@ def figures(name: str, study: dict) -> dict[str, dict]:
             for fit in places:
                 needs = _shown(kind, study, model, fit, curve is not None)
                 if needs is not None:
-                    entry = {"kind": kind, "title": title, "model": model, "fit": fit, "needs": needs, "own": None, "caption": ""}
-                    add(
-                        "_".join(filter(None, [model, fit, kind])),
-                        **entry,
-                        curve=curve if kind in ("data", "predictions") else None,
-                    )
-        for kind in spec["figures"]:
-            for fit in fits_of(study, model, DRAWS):
-                text = docstring(beside, kind)
-                entry = {"kind": kind, "title": kind.replace("_", " "), "model": model, "fit": fit, "own": str(beside)}
-                add(f"{model}_{fit}_{kind}", **entry, needs=("posterior", "predictive"), caption=text, curve=None)
+                    entry = {"kind": kind, "title": title, "model": model, "fit": fit, "needs": needs}
+                    add("_".join(filter(None, [model, fit, kind])), **entry, curve=curve if kind in OF_CURVE else None)
+        for figure in spec["figures"]:
+            kind = figure["name"]
+            entry = {"kind": kind, "title": kind.replace("_", " "), "model": model, "own": str(beside)}
+            entry["caption"] = docstring(beside, kind)
+            if figure["together"]:
+                add(f"{model}_{kind}", **entry, fit="", fits=figure["fits"], needs=("posteriors",))
+                continue
+            for fit in figure["fits"] or fits_of(study, model, DRAWS):
+                needs = ("posterior", "predictive") if sampling(study, fit) in DRAWS else ("posterior",)
+                add(f"{model}_{fit}_{kind}", **entry, fit=fit, needs=needs)
     return found
 
 

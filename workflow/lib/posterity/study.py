@@ -274,6 +274,13 @@ def load(name: str, defaults: dict) -> dict:
             if model not in study["models"]:
                 raise UserError(f"{path}: fits: {id}: models: there is no model '{model}': {hint(model, study['models'])}")
         study["fits"][id] = fit
+    for id, spec in study["models"].items():
+        fits = [fit for fit, settings in study["fits"].items() if id in settings["models"]]
+        for figure in spec["figures"]:
+            for fit in figure["fits"] or []:
+                if fit not in fits:
+                    where = f"{path}: models: {id}: figures: {figure['name']}"
+                    raise UserError(f"{where}: the model has no fit '{fit}': {hint(fit, fits)}")
     for name, (low, high) in study.get("checks", {}).get("prior_predictive", {}).items():
         if low >= high:
             raise UserError(f"{path}: checks: prior_predictive: {name}: the lower bound comes first, but {low} is not below {high}")
@@ -349,18 +356,25 @@ def _resolve_model(id: str, spec: dict, path: Path) -> dict:
         remedy = hint(spec.get("model", id), known) if "file" not in spec else "the path starts at the project's folder"
         raise UserError(f"{path}: models: {id}: there is no file {file}: {remedy}")
     _check_defined(file, [spec["function"]], f"{path}: models: {id}: function")
-    if spec["figures"]:
+    figures = [_own_figure(entry) for entry in spec["figures"]]
+    if figures:
         if not file.with_name("figures.py").is_file():
             raise UserError(f"{path}: models: {id}: figures: there is no file {file.with_name('figures.py')} to hold them")
-        _check_defined(file.with_name("figures.py"), spec["figures"], f"{path}: models: {id}: figures")
+        _check_defined(file.with_name("figures.py"), [figure["name"] for figure in figures], f"{path}: models: {id}: figures")
     return {
         "file": str(file),
         "function": spec["function"],
         "arguments": spec["arguments"],
         "dims": spec["dims"],
         "observed": spec.get("observed"),
-        "figures": spec["figures"],
+        "figures": figures,
     }
+
+
+def _own_figure(entry: str | dict) -> dict:
+    """Say of a figure of the model's own its name, the fits that it is drawn for (None: all with draws), and whether together."""
+    name, fits = next(iter(entry.items())) if isinstance(entry, dict) else (entry, None)
+    return {"name": name, "fits": [fits] if isinstance(fits, str) else fits, "together": isinstance(fits, list)}
 
 
 def docstring(file: Path, function: str) -> str:

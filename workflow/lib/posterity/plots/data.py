@@ -47,8 +47,8 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     elif not point:
         horizontal = apart(horizontal.astype(float))
         pointwise(axes, horizontal, group(artefacts["predictive"], "posterior_predictive")[names.site], options)
-    bars = data[names.error].values if names.error else None
-    axes.errorbar(horizontal, data[names.y].values, bars, fmt="o", ms=3.5, lw=1, color=style.DATA, label="data", zorder=5)
+    bars = [data[error].values if error else None for error in (names.error, names.x_error)]
+    axes.errorbar(horizontal, data[names.y].values, *bars, fmt="o", ms=3.5, lw=1, color=style.DATA, label="data", zorder=5)
     axes.set_xlabel(style.label(names.x, data[names.x], options) if names.x else "number of the point")
     axes.set_ylabel(style.label(names.y, data[names.y], options))
     axes.legend(loc="best")

@@ -6,11 +6,16 @@ from matplotlib.figure import Figure
 
 from posterity.artefact import group
 from posterity.plots import style
+from posterity.plots.own import load_curve, sites_of
 from posterity.plots.variables import variables
 
 
 def draw(artefacts: dict, settings: dict) -> Figure:
-    """Draw prior predictive draws of the observed variable, the data, and the bounds that the study declares."""
+    """
+    Draw prior predictive draws of the observed variable, the data, and the bounds that the study declares.
+
+    Where figures.py beside the model has `curve(x, <sites>)`, the curves of those draws are drawn rather than their points.
+    """
     options, tree = settings["options"], artefacts["prior"]
     data, predictive = group(artefacts["data"], "data"), group(tree, "prior_predictive")
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.8), width_ratios=(1.5, 1))
@@ -29,9 +34,17 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     observed = group(tree, "observed_data")[site].values.ravel()
     horizontal = data[names.x].values if names and names.x else np.arange(draws.shape[1])
     order = np.argsort(horizontal, kind="stable")
-    chosen = draws[np.linspace(0, len(draws) - 1, min(max(options["lines"], 1), len(draws))).astype(int)]
-    left.plot(horizontal[order], chosen.T[order], ".", ms=2, color=style.MODEL, alpha=0.35, rasterized=True)
-    left.plot([], [], ".", color=style.MODEL, label=f"{len(chosen)} prior draws")
+    chosen = np.linspace(0, len(draws) - 1, min(max(options["lines"], 1), len(draws))).astype(int)
+    curve, prior = load_curve(settings["figure"]["curve"]), group(tree, "prior")
+    sites = sites_of(curve) if curve and names and names.x else []
+    if sites and all(site in prior and prior[site].ndim == 2 for site in sites):
+        grid = np.linspace(horizontal.min(), horizontal.max(), 50)
+        values = curve(grid, *(prior[site].transpose("chain", "draw").values.reshape(-1)[chosen, None] for site in sites))
+        left.plot(grid, np.broadcast_to(values, (chosen.size, grid.size)).T, "-", color=style.MODEL, lw=0.6, alpha=0.5)
+        left.plot([], [], "-", color=style.MODEL, label=f"{chosen.size} prior draws of the curve")
+    else:
+        left.plot(horizontal[order], draws[chosen].T[order], ".", ms=2, color=style.MODEL, alpha=0.35, rasterized=True)
+        left.plot([], [], ".", color=style.MODEL, label=f"{chosen.size} prior draws")
     left.plot(horizontal, observed, "o", ms=3.5, color=style.DATA, label="data")
     left.set_xlabel(style.label(names.x, data[names.x], options) if names and names.x else "number of the point")
     left.set_ylabel(style.label(site, values, options))

@@ -27,12 +27,13 @@ ERRORS = (
 
 @dataclass(frozen=True)
 class Variables:
-    """Names of what is drawn: the observed site, its variable y in the data, and x and the error of y where there are such."""
+    """Names of what is drawn: the observed site, its variable y in the data, and x and the errors of both where there are such."""
 
     site: str
     y: str
     x: str | None
     error: str | None
+    x_error: str | None
 
 
 def variables(data: xr.Dataset, observed: xr.Dataset, given: dict) -> Variables | None:
@@ -55,6 +56,8 @@ def variables(data: xr.Dataset, observed: xr.Dataset, given: dict) -> Variables 
     single = [str(name) for name, values in data.data_vars.items() if values.ndim == 0]
     by_name = {name.lower(): name for name in along + single if name != y}
     error = given.get("error", next((by_name[p] for p in (e.format(y=y.lower()) for e in ERRORS) if p in by_name), None))
-    free = [name for name in along if name not in (y, error)]
+    free = [name for name in along if name not in (y, error, given.get("x_error"))]
     x = given.get("x", next((name for name in free if name.lower() in COVARIATES), free[0] if free else None))
-    return Variables(site, y, x, error)
+    of_x = [pattern.format(y=x.lower()) for pattern in ERRORS if "{y}" in pattern] if x else []
+    x_error = given.get("x_error", next((by_name[pattern] for pattern in of_x if pattern in by_name), None))
+    return Variables(site, y, x, error, x_error)
