@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -48,7 +49,14 @@ def copy_project(place: Path) -> Path:
         else:
             shutil.copy2(source, place / part, follow_symlinks=False)
     (place / "results").mkdir()
+    choose(place, "line, hogg")
     return place
+
+
+def choose(project: Path, studies: str) -> None:
+    """Let a project run these studies."""
+    config = project / "config/config.yaml"
+    config.write_text(re.sub(r"^studies: .*$", f"studies: [{studies}]", config.read_text(), flags=re.MULTILINE))
 
 
 def snakemake(project: Path, *arguments: str) -> subprocess.CompletedProcess:
@@ -72,8 +80,7 @@ def finished(tmp_path_factory) -> Path:
             copy_project(project)
             for study in (ROOT / "tests/workflow/studies").glob("*.yaml"):
                 shutil.copy2(study, project / "config/studies")
-            config = project / "config/config.yaml"
-            config.write_text(config.read_text().replace("studies: [line, hogg]", "studies: [small, other]"))
+            choose(project, "small, other")
             run = snakemake(project)
             assert run.returncode == 0, run.stdout[-4000:]
     return Path(shutil.copytree(project, tmp_path_factory.mktemp("own") / "project", symlinks=True))

@@ -88,6 +88,8 @@ def test_a_threshold_in_two_forms_replaces_a_default(place):
         ({"models": {"line": {"file": "nowhere.py"}}}, ["no file nowhere.py"]),
         ({"models": {"tables": {}}}, ["may not be called 'tables'"]),
         ({"models": {"line": {"figures": ["nothing"]}}}, ["no function 'nothing'"]),
+        ({"models": {"line": {"figures": [{"curve": "nut"}]}}}, ["figures: curve", "no fit 'nut'", "'nuts'"]),
+        ({"models": {"line": {"figures": [{"curve": ["nuts", "svi"]}]}}}, ["figures: curve", "no fit 'svi'"]),
         ({"checks": {"rhatt": 1}}, ["checks", "unknown key 'rhatt'", "'rhat'"]),
         ({"checks": {"rhat": "low"}}, ["checks: rhat", "'low'"]),
         ({"checks": {"rhat": {"fails": 1}}}, ["checks: rhat", "unknown key 'fails'"]),
@@ -254,3 +256,16 @@ def test_the_kinds_of_figures_are_those_that_there_are(place):
     assert set(kinds["items"]["enum"]) == set(catalogue.KINDS)
     drawn = catalogue.figures("mine", loaded(place, figures={"kinds": ["data", "graph"]}))
     assert set(drawn) == {"line_nuts_data", "line_graph"}
+
+
+def test_a_figure_of_ones_own_is_drawn_for_each_fit_for_one_or_for_several_together(place):
+    (place / "workflow/models/line/figures.py").write_text("".join(f"def {name}(a, s):\n    'Text'\n\n\n" for name in "pqr"))
+    fits = {"nuts": {"method": "nuts"}, "svi": {"method": "svi"}, "map": {"method": "map"}}
+    own = ["p", {"q": "map"}, {"r": ["nuts", "map"]}]
+    drawn = catalogue.figures("mine", loaded(place, fits=fits, models={"line": {"figures": own}}, figures={"kinds": ["graph"]}))
+    assert set(drawn) == {"line_graph", "line_nuts_p", "line_svi_p", "line_map_q", "line_r"}
+    assert drawn["line_map_q"]["needs"] == ("posterior",)
+    assert drawn["line_nuts_p"]["needs"] == ("posterior", "predictive")
+    assert drawn["line_r"]["needs"] == ("posteriors",)
+    assert drawn["line_r"]["fits"] == ["nuts", "map"]
+    assert drawn["line_r"]["caption"] == "Text"

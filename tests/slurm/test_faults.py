@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, copy_project
+from conftest import ROOT, choose, copy_project
 
 from posterity import artefact
 
@@ -47,8 +47,7 @@ def held(tmp_path):
         "fits": {name: {"method": "nuts", "chains": 1, "warmup": 100, "draws": 100} for name in "ab"},
     }
     (project / "config/studies/held.yaml").write_text(yaml.safe_dump(study))
-    config = project / "config/config.yaml"
-    config.write_text(re.sub(r"^studies: .*$", "studies: [held]", config.read_text(), flags=re.M))
+    choose(project, "held")
     return project
 
 

@@ -9,7 +9,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 import xarray as xr
-from conftest import copy_project, snakemake
+from conftest import choose, copy_project, snakemake
 
 from posterity import artefact
 
@@ -33,8 +33,7 @@ def on_cluster(project, environment, profile, *arguments):
 
 def only(project, study):
     """Let the project run one study."""
-    config = project / "config/config.yaml"
-    config.write_text(re.sub(r"^studies: .*$", f"studies: [{study}]", config.read_text(), flags=re.M))
+    choose(project, study)
     return project
 
 

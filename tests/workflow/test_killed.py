@@ -9,7 +9,7 @@ import time
 
 import pytest
 import xarray as xr
-from conftest import copy_project, snakemake
+from conftest import choose, copy_project, snakemake
 
 from posterity import artefact
 
@@ -26,8 +26,7 @@ POSTERIOR = "results/long/line/nuts/posterior.nc"
 def project(tmp_path):
     place = copy_project(tmp_path / "project")
     (place / "config/studies/long.yaml").write_text(STUDY)
-    config = place / "config/config.yaml"
-    config.write_text(config.read_text().replace("studies: [line, hogg]", "studies: [long]"))
+    choose(place, "long")
     return place
 
 
