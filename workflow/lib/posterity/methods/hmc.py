@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jax.flatten_util import ravel_pytree
 from numpyro.infer import HMC
-from numpyro.infer.util import initialize_model
+from numpyro.infer.util import ParamInfo, initialize_model
 
 from posterity.driving import ALONE, Run
 from posterity.errors import UserError, hint
@@ -74,11 +74,13 @@ class Flat:
         """Begin at a position, one array for each site, or where the strategy says."""
         begin, key = jax.random.split(key)
         found = initialize_model(begin, self.model, init_strategy=self.start, dynamic_args=True, model_kwargs=traced)
-        flat, self.apart = ravel_pytree(found.param_info.z if position is None else position)
+        known = position is None
+        flat, self.apart = ravel_pytree(found.param_info.z if known else position)
         potential = found.potential_fn(**traced)
         self.kernel = self.make(potential_fn=lambda z: potential(self.apart(z)))
         self.constrain = found.postprocess_fn(**traced)
-        return self.kernel.init(key, warmup, flat, (), {})
+        begun = ParamInfo(flat, found.param_info.potential_energy, ravel_pytree(found.param_info.z_grad)[0])
+        return self.kernel.init(key, warmup, begun if known else flat, (), {})
 
     def sample(self, state, arguments: tuple, traced: dict):
         """Take one step."""
