@@ -189,3 +189,12 @@ def test_pieces_on_disk_are_gone_through_in_blocks(tmp_path, monkeypatch):
 def test_a_site_that_is_not_there_is_told(fitted):
     with pytest.raises(UserError, match=r"store: model line has no latent or deterministic site 'lin'.*line"):
         fitted("wrong", {"lin": "none"})
+
+
+def test_records_of_a_short_chunk_do_not_hold_the_whole_buffer():
+    records = driving.Records({"y": 2}, (), 20)
+    buffer = {"x": np.arange(300.0).reshape(1, 100, 3), "y": np.arange(100.0).reshape(1, 100)}
+    records.add(buffer, 10)
+    assert all(kept.base is None for kept in records.new[0].values())
+    np.testing.assert_array_equal(records["x"], buffer["x"][:, :10])
+    np.testing.assert_array_equal(records["y"], buffer["y"][:, :10:2])

@@ -129,7 +129,8 @@ class Records:
         kept = {".watched": self.watched[-1]} if any(self.thin.get(name, 1) > 1 for name in self.watch) else {}
         for name, value in values.items():
             step = self.thin.get(name, 1)
-            kept[name] = np.ascontiguousarray(value[:, -self.length % step : count : step])
+            part = value[:, -self.length % step : count : step]
+            kept[name] = value if part.shape == value.shape else part.copy()  # a view would keep all of the buffer in memory
             self._count(name, kept[name])
         self.new.append(kept)
         self.listed = [name for name in kept if name != ".watched"]
