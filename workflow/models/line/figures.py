@@ -8,9 +8,10 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from posterity.artefact import group
 from posterity.plots import style
 
-OFFSETS = np.linspace(-2, 2, 17)  # of the trial lines from the true one
+OFFSETS = np.linspace(-2, 2, 11)  # of the trial lines from the true one
 STEEPEST = 20  # gradient of the steepest of the ten lines
 LINES = 10
+FAINT = "#E4EEF5"  # of lines that the data exclude: hardly to be seen
 
 
 def curve(x, m, c):
@@ -30,7 +31,7 @@ def trials(artefacts, settings):
     m, c = float(truth["m"]), float(truth["c"]) + OFFSETS
     log_likelihood = -0.5 * (((y - curve(x, m, c[:, None])) / e) ** 2).sum(1)
     likelihood = np.exp(log_likelihood - log_likelihood.max())
-    shades = LinearSegmentedColormap.from_list("faded", ["white", style.MODEL])
+    shades = LinearSegmentedColormap.from_list("faded", [FAINT, style.MODEL])
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), sharex=True, sharey=True)
     grid = np.array([x.min(), x.max()])
     for i in np.argsort(likelihood):  # the likely ones above the others
@@ -39,7 +40,7 @@ def trials(artefacts, settings):
     left.plot([], [], color=style.MODEL, lw=1, label=f"{c.size} trial lines of the true slope")
     for axes in (left, right):
         axes.errorbar(x, y, e, fmt="o", ms=3, lw=0.8, color=style.DATA, label="data", zorder=3)
-        axes.plot(grid, curve(grid, m, float(truth["c"])), "--", color=style.TRUTH, lw=1.6, label="truth", zorder=4)
+        axes.plot(grid, curve(grid, m, float(truth["c"])), "--", color=style.TRUTH, lw=1.2, label="truth", zorder=4)
         axes.set_xlabel(style.label("x", data["x"], options))
     left.set_ylabel(style.label("y", data["y"], options))
     left.legend(loc="upper left")
