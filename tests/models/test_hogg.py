@@ -12,6 +12,8 @@ import xarray as xr
 from conftest import ROOT
 from numpyro.handlers import seed, trace
 from numpyro.infer import MCMC, NUTS
+from numpyro.infer.util import log_density
+from scipy import stats
 
 from posterity import comparison, prediction
 from posterity.methods import nuts
@@ -25,7 +27,7 @@ SPEC = {"file": str(ROOT / "workflow/models/hogg/model.py"), "arguments": {}, "d
 
 def points(select=slice(None)):
     frame = pd.read_csv(ROOT / "resources/hogg2010/table1.csv").iloc[select]
-    columns = {"x": frame["x"], "y": frame["y"], "e": frame["sigma_y"]}
+    columns = {"x": frame["x"], "y": frame["y"], "e": frame["sigma_y"], "e_x": frame["sigma_x"], "rho": frame["rho_xy"]}
     return xr.Dataset({name: ("point", values.to_numpy(float)) for name, values in columns.items()})
 
 
@@ -89,6 +91,105 @@ def test_the_mixture_density_is_that_of_equation_17():
     good, bad = (1 - p) * normal(m * x + b, e), p * normal(mean, np.sqrt(sd**2 + e**2))
     np.testing.assert_allclose(sites["y"]["fn"].log_prob(y), np.log(good + bad), rtol=1e-10)
     np.testing.assert_allclose(sites["p_outlier"]["value"], bad / (good + bad), rtol=1e-8)
+
+
+def functions():
+    spec = importlib.util.spec_from_file_location("hogg", SPEC["file"])
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+LINES = [(1.15, 14.0), (-0.4, 300.0), (0.0, 380.0), (1.5, -150.0)]  # theta and b_perp
+
+
+def gaussian(data, i, x, y):
+    """The density of point i in two dimensions, for true points (x, y)."""
+    e_x, e, rho = (float(data[name][i]) for name in ("e_x", "e", "rho"))
+    covariance = [[e_x**2, rho * e_x * e], [rho * e_x * e, e**2]]
+    centre = (float(data["x"][i]), float(data["y"][i]))
+    return stats.multivariate_normal(centre, covariance).pdf(np.stack([x, y], axis=-1))
+
+
+def place(theta, b_perp, along, across):
+    """The place in the plane of what is so far along the line, from the foot of the perpendicular on, and so far across it."""
+    distance = b_perp + across
+    return along * np.cos(theta) - distance * np.sin(theta), along * np.sin(theta) + distance * np.cos(theta)
+
+
+@pytest.mark.parametrize(("theta", "b_perp"), LINES)
+def test_the_density_of_a_point_is_its_gaussian_integrated_along_the_line(theta, b_perp):
+    """Each length of the line alike. No Gaussian has an sd below 3 along these lines, so that sums in steps of 0.5 are exact."""
+    data, along = points(), np.arange(-1500, 1500, 0.5)
+    integrals = np.array([gaussian(data, i, *place(theta, b_perp, along, 0)).sum() * 0.5 for i in range(20)])
+    inside = integrals > 1e-250
+    data, integrals = data.isel(point=inside), integrals[inside]
+    arguments = {name: jnp.array(data[name].values) for name in ("x", "e_x", "e", "rho", "y")}
+    density, _ = log_density(functions().line_xy, (), arguments, {"theta": theta, "b_perp": b_perp})
+    prior = -np.log(np.pi) - np.log(2000)
+    assert inside.sum() >= 5
+    np.testing.assert_allclose(float(density) - prior, np.log(integrals).sum(), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("theta", "b_perp"), LINES[:2])
+def test_the_mixture_in_two_dimensions_is_integrated_over_the_plane(theta, b_perp):
+    """The true point of an outlier is anywhere in x, and in y from the broad Gaussian."""
+    data, fraction, mean, sd = points().isel(point=slice(0, 8)), 0.2, 330.0, 90.0
+    along, offsets, heights = np.arange(-1500, 1500, 0.5), np.arange(-100, 100, 1.0), np.arange(-300, 1000, 1.0)
+    total = 0.0
+    for i in range(8):
+        on = gaussian(data, i, *place(theta, b_perp, along, 0)).sum() * 0.5
+        x, y = np.meshgrid(float(data["x"][i]) + offsets, heights, indexing="ij")
+        off = (gaussian(data, i, x, y) @ stats.norm(mean, sd).pdf(heights)).sum()
+        total += np.log((1 - fraction) * on + fraction * off)
+    arguments = {name: jnp.array(data[name].values) for name in ("x", "e_x", "e", "rho", "y")}
+    values = {"theta": theta, "b_perp": b_perp, "fraction": fraction, "y_outlier": mean, "sigma_outlier": sd}
+    density, _ = log_density(functions().outliers_xy, (), arguments, values)
+    prior = -np.log(np.pi) - np.log(2000) + stats.norm(0, 500).logpdf(mean) + stats.halfnorm(0, 500).logpdf(sd)
+    np.testing.assert_allclose(float(density) - prior, total, rtol=1e-8)
+
+
+def grid(data, per_x=False):
+    """Posterior weights of the line of section 7 on a grid of theta and b_perp; `per_x`: true points evenly in x instead."""
+    theta, b_perp = np.meshgrid(np.linspace(1.0, 1.3, 601), np.linspace(-80, 120, 801), indexing="ij")
+    sin, cos, total = np.sin(theta), np.cos(theta), np.zeros_like(theta)
+    for x, e_x, e, rho, y in zip(*(data[name].values for name in ("x", "e_x", "e", "rho", "y")), strict=True):
+        variance = (sin * e_x) ** 2 - 2 * rho * sin * cos * e_x * e + (cos * e) ** 2
+        total -= 0.5 * (-sin * x + cos * y - b_perp) ** 2 / variance + 0.5 * np.log(variance) - per_x * np.log(cos)
+    weight = np.exp(total - total.max())
+    assert max(edge.max() for edge in (weight[0], weight[-1], weight[:, 0], weight[:, -1])) < 1e-6
+    return theta, b_perp, weight / weight.sum()
+
+
+def test_the_line_in_two_dimensions_agrees_with_quadrature():
+    data = points(slice(4, None))
+    theta, b_perp, weight = grid(data)
+    summary = summarise(fitted("line_xy", 4), "eti", 0.9)
+    values = {"theta": theta, "b_perp": b_perp, "m": np.tan(theta), "b": b_perp / np.cos(theta)}
+    for name, value in values.items():
+        row, exact = summary.sel(parameter=name), (weight * value).sum()
+        assert abs(row["mean"] - exact) < 4 * row["mcse"], name
+        spread = np.sqrt((weight * (value - exact) ** 2).sum())
+        assert abs(row["sd"] / spread - 1) < 4.5 / np.sqrt(2 * float(row["ess_tail"])), name
+
+
+def test_true_points_even_in_x_give_another_line():
+    """What the README says of the choice: it moves the slope by a good part of its sd, and to a flatter line."""
+    data = points(slice(4, None))
+    slopes = []
+    for per_x in (False, True):
+        theta, _, weight = grid(data, per_x)
+        slopes.append((weight * np.tan(theta)).sum())
+    spread = np.sqrt((weight * (np.tan(theta) - slopes[1]) ** 2).sum())
+    assert 0.3 < (slopes[0] - slopes[1]) / spread < 1
+
+
+def test_the_mixture_in_two_dimensions_finds_the_outliers():
+    posterior = fitted("outliers_xy")
+    probability = posterior["p_outlier"].mean(("chain", "draw")).values
+    assert set(np.flatnonzero(probability > 0.5) + 1) == {2, 3, 4}
+    clean = fitted("line_xy", 4)
+    assert abs(float(posterior["m"].mean() - clean["m"].mean())) < float(clean["m"].std())
 
 
 @pytest.mark.long

@@ -3,25 +3,31 @@
 import importlib.util
 import json
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import xarray as xr
 from conftest import ROOT
+from matplotlib.lines import AxLine
 
+from posterity import notebook
 from posterity.methods import nuts
 from posterity.model import bind
 from posterity.statistics import summarise
 from posterity.study import settings
 
 SETTINGS = settings("nuts", warmup=500, draws=5000)
+FEWER = settings("nuts", warmup=500, draws=1500)
 SPEC = {"file": str(ROOT / "workflow/models/line/model.py"), "arguments": {}, "dims": {}, "observed": None, "figures": []}
 
 
-def points():
+def points(x_error=None):
+    """The data; with `x_error` a pair, of the data and the true x."""
     spec = importlib.util.spec_from_file_location("simulate", ROOT / "workflow/models/line/simulate.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     design = {"n": 32, "error": 1.5, "scatter": 10, "legacy_seed": 123}
-    return module.simulate(None, {"m": 2.0, "c": 3.5}, design)
+    return module.simulate(None, {"m": 2.0, "c": 3.5}, design | ({"x_error": x_error} if x_error else {}))
 
 
 def test_the_points_are_those_of_the_page():
@@ -36,6 +42,26 @@ def test_the_points_are_those_of_the_page():
     np.testing.assert_allclose(data["y"][:3], [4.065689590112361, 2.7525825573851024, 7.341460864303495], rtol=1e-12)
 
 
+def test_the_errors_in_x_are_those_of_the_page():
+    """The page's random stream goes on after the points, which stay as they are."""
+    state = np.random.RandomState(123)
+    state.poisson(lam=10, size=32)
+    state.normal(size=32)
+    e_x = np.sqrt(state.normal(size=32) ** 2 + state.normal(size=32) ** 2) * 0.25
+    data, truth = points(0.25)
+    true = points()
+    for name, values in (("y", true["y"]), ("e", true["e"]), ("e_x", e_x), ("x", true["x"] + state.normal(size=32) * e_x)):
+        np.testing.assert_array_equal(data[name], values)
+    np.testing.assert_array_equal(truth["x_true"], true["x"])
+
+
+def test_true_values_that_a_simulation_draws_are_part_of_the_truth():
+    study = notebook.study("line_xy")
+    values, truth = notebook.script("data").simulate(study["data"], study["models"]["line_xy"], "float64", 1, "here")
+    assert {name: one.shape for name, one in truth.items()} == {"m": (), "c": (), "x_true": (32,)}
+    assert truth["x_true"].dims == values["x"].dims == ("point",)
+
+
 def least_squares(data):
     """Weighted least squares: mean and covariance of (m, c). The priors' box is 15 sd away, so it cuts nothing that shows."""
     design = np.stack([data["x"].values, np.ones(data["x"].size)], axis=1)
@@ -44,9 +70,9 @@ def least_squares(data):
     return covariance @ design.T @ (weights * data["y"].values), covariance
 
 
-def fitted(function, seed, data):
+def fitted(function, seed, data, settings=SETTINGS):
     bound = bind(function, {**SPEC, "function": function}, data)
-    result = nuts.fit(bound, SETTINGS, seed, ("line", function, "nuts"))
+    result = nuts.fit(bound, settings, seed, ("line", function, "nuts"))
     return bound.dataset(result.posterior, ("chain", "draw"), data), result
 
 
@@ -70,24 +96,47 @@ def test_line_agrees_with_weighted_least_squares(seed):
     assert result.statistics["n_steps"].shape == (4, 5000)
 
 
-def test_line_angle_agrees_with_quadrature():
-    data = points()
+def quadrature(data):
+    """Weights of the posterior of line_angle, or of line_xy with its errors in x, on a grid of (m, c); and the variance of each y."""
     mean, covariance = least_squares(data)
-    sd = np.sqrt(np.diag(covariance))
+    sd = np.sqrt(np.diag(covariance)) * (1.5 if "e_x" in data else 1)
     m, c = np.meshgrid(*(np.linspace(mean[i] - 7 * sd[i], mean[i] + 7 * sd[i], 801) for i in range(2)), indexing="ij")
-    x, y, e = (data[name].values for name in ("x", "y", "e"))
-    log_density = -0.5 * sum(((y[i] - m * x[i] - c) / e[i]) ** 2 for i in range(x.size))
+    variance = data["e"].values[:, None, None] ** 2 * np.ones_like(m)
+    if "e_x" in data:
+        variance += (m * data["e_x"].values[:, None, None]) ** 2  # the true x integrated out
+    x, y = (data[name].values[:, None, None] for name in ("x", "y"))
+    log_density = -0.5 * ((y - m * x - c) ** 2 / variance + np.log(variance)).sum(0)
     log_density -= 1.5 * np.log1p(m**2)  # |d(angle, b_perp) / d(m, c)| = (1 + m^2)^(-3/2)
     weight = np.exp(log_density - log_density.max())
-    weight /= weight.sum()
-    posterior, _ = fitted("line_angle", 1, data)
+    assert max(edge.max() for edge in (weight[0], weight[-1], weight[:, 0], weight[:, -1])) < 1e-6
+    return m, c, weight / weight.sum()
+
+
+def agrees(row, weight, grid, name):
+    exact = (weight * grid).sum()
+    spread = np.sqrt((weight * (grid - exact) ** 2).sum())
+    assert abs(row["mean"] - exact) < 4 * row["mcse"], name
+    assert abs(row["sd"] / spread - 1) < 4 / np.sqrt(2 * float(row["ess_tail"])), name
+
+
+@pytest.mark.parametrize("function", ["line_angle", "line_xy", "line_xy_integrated"])
+def test_lines_of_any_direction_agree_with_quadrature(function):
+    data = points() if function == "line_angle" else points(0.25)[0]
+    m, c, weight = quadrature(data)
+    posterior, _ = fitted(function, 1, data, SETTINGS if function == "line_angle" else FEWER)
     summary = summarise(posterior, "eti", 0.9)
     for name, grid in (("m", m), ("c", c), ("angle", np.arctan(m)), ("b_perp", c / np.sqrt(1 + m**2))):
-        row = summary.sel(parameter=name)
-        exact = (weight * grid).sum()
-        spread = np.sqrt((weight * (grid - exact) ** 2).sum())
-        assert abs(row["mean"] - exact) < 4 * row["mcse"], name
-        assert abs(row["sd"] / spread - 1) < 4 / np.sqrt(2 * float(row["ess_tail"])), name
+        agrees(summary.sel(parameter=name), weight, grid, name)
+    if function != "line_xy":
+        return
+    x, y, e, e_x = (data[name].values for name in ("x", "y", "e", "e_x"))
+    for i in range(0, 32, 3):  # given the line, each true x is a Gaussian
+        precision = 1 / e_x[i] ** 2 + m**2 / e[i] ** 2
+        centre = (x[i] / e_x[i] ** 2 + m * (y[i] - c) / e[i] ** 2) / precision
+        row, exact = summary.sel(parameter=f"x_true[{i}]"), (weight * centre).sum()
+        spread = np.sqrt((weight * (1 / precision + (centre - exact) ** 2)).sum())
+        assert abs(row["mean"] - exact) < 4.5 * row["mcse"], i
+        assert abs(row["sd"] / spread - 1) < 4.5 / np.sqrt(2 * float(row["ess_tail"])), i
 
 
 @pytest.mark.long
@@ -130,8 +179,40 @@ def test_a_density_that_is_nowhere_finite_is_told():
         nuts.fit(bound, SETTINGS | {"draws": 10, "warmup": 10}, 1, ("line",))
 
 
-def test_curve_is_the_models_mean():
+def figures():
     spec = importlib.util.spec_from_file_location("figures", ROOT / "workflow/models/line/figures.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.curve(3.0, 2.0, 1.0) == 7.0
+    return module
+
+
+def test_curve_is_the_models_mean():
+    assert figures().curve(3.0, 2.0, 1.0) == 7.0
+
+
+def drawn(name):
+    truth = xr.Dataset({"m": 2.0, "c": 3.5})
+    artefacts = {"data": xr.DataTree.from_dict({"data": points(), "truth": truth})}
+    figure = getattr(figures(), name)(artefacts, {"options": {}})
+    plt.close(figure)
+    return figure
+
+
+def test_trial_lines_fade_with_their_likelihood():
+    """The darkest of the lines beside the truth is the one nearest to the best intercept at the true slope."""
+    plain, faded = drawn("trials").axes[:2]
+    data = points()
+    weight = 1 / data["e"] ** 2
+    best = float((weight * (data["y"] - 2 * data["x"])).sum() / weight.sum())
+    lines = [line for line in faded.lines if len(line.get_xdata()) == 2 and line.get_linestyle() == "-"]
+    assert len(lines) == len([line for line in plain.lines if len(line.get_xdata()) == 2 and line.get_linestyle() == "-"]) > 5
+    intercepts = np.array([line.get_ydata()[0] for line in lines])  # at x = 0
+    darkness = np.array([3 - sum(line.get_color()[:3]) for line in lines])
+    assert darkness.argmax() == np.abs(intercepts - best).argmin()
+    assert (np.diff(darkness[np.argsort(np.abs(intercepts - best))]) <= 1e-9).all()
+
+
+def test_ten_lines_are_even_in_the_gradient_or_in_the_angle():
+    slopes = [[line.get_slope() for line in axes.lines if isinstance(line, AxLine)] for axes in drawn("angles").axes]
+    np.testing.assert_allclose(slopes[0], np.linspace(0, 20, 10))
+    np.testing.assert_allclose(np.diff(np.arctan(slopes[1])), np.arctan(20) / 9)

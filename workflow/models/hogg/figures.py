@@ -1,7 +1,8 @@
-"""What the figures of these models need beyond the draws, and one of their own."""
+"""What the figures of these models need beyond the draws, and two of their own."""
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.collections import PolyCollection
 
 from posterity.artefact import group
 from posterity.plots import style
@@ -50,4 +51,44 @@ def membership(artefacts, settings):
     right.set_xlim(0, 1)
     right.set_xlabel("probability of being an outlier")
     right.set_ylabel("number of the point in the table")
+    return figure
+
+
+def ellipses(artefacts, settings):
+    """
+    Each point with the ellipse of its errors in x and y (1 sigma: 39 % of a Gaussian in two dimensions), and the line's interval.
+
+    In a model with outliers the colour is the posterior probability of being one; points above one half carry their number in
+    the table.
+    """
+    options = settings["options"]
+    data, posterior = group(artefacts["data"], "data"), group(artefacts["posterior"], "posterior")
+    x, y, e_x, e_y, rho = (data[name].values for name in ("x", "y", "e_x", "e", "rho"))
+    ids = data["id"].values if "id" in data else data["row"].values
+    around = np.linspace(0, 2 * np.pi, 73)[:-1, None]
+    outlines = np.stack(  # by the Cholesky factor of each covariance
+        [x + e_x * np.cos(around), y + e_y * (rho * np.cos(around) + np.sqrt(1 - rho**2) * np.sin(around))], axis=-1
+    )
+    mixed = "p_outlier" in posterior
+    figure, axes = plt.subplots(figsize=(7.2 if mixed else 6.2, 4.8))
+    grid = np.linspace((x - e_x).min() - 10, (x + e_x).max() + 10, 200)
+    band(axes, grid, curve, posterior, options | {"lines": 0})
+    look = {"edgecolors": "black", "linewidths": 0.8, "alpha": 0.85, "zorder": 4}
+    if mixed:
+        probability = posterior["p_outlier"].mean(("chain", "draw")).values
+        drawn = PolyCollection(outlines.swapaxes(0, 1), array=probability, cmap="cividis", clim=(0, 1), **look)
+        figure.colorbar(drawn, ax=axes, label="probability of being an outlier", pad=0.02)
+        for i in np.flatnonzero(probability > 0.5):
+            place = {"xytext": (7, 7), "textcoords": "offset points", "fontweight": "bold", "color": style.TRUTH}
+            axes.annotate(f"{ids[i]}", (x[i], y[i] + e_y[i]), **place)
+    else:
+        drawn = PolyCollection(outlines.swapaxes(0, 1), facecolors="0.85", **look)
+    axes.add_collection(drawn)
+    axes.plot(x, y, ".", ms=3, color=style.DATA, zorder=5)
+    axes.plot([], [], "o", ms=9, mfc="0.85", mec="black", mew=0.8, label="data, with 1 sigma ellipses")
+    axes.set_xlim(grid[0], grid[-1])
+    axes.set_ylim(min(0, (y - e_y).min() - 20), (y + e_y).max() + 30)
+    axes.set_xlabel(style.label("x", data["x"], options))
+    axes.set_ylabel(style.label("y", data["y"], options))
+    axes.legend(loc="lower right")
     return figure

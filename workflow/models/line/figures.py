@@ -1,6 +1,78 @@
-"""What the figures of a straight line need beyond the draws."""
+"""What the figures of a straight line need beyond the draws, and two of their own."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+
+from posterity.artefact import group
+from posterity.plots import style
+
+OFFSETS = np.linspace(-2, 2, 11)  # of the trial lines from the true one
+STEEPEST = 20  # gradient of the steepest of the ten lines
+LINES = 10
+FAINT = "#E4EEF5"  # of lines that the data exclude: hardly to be seen
 
 
 def curve(x, m, c):
     """The line itself: drawn through the data for the truth and for draws of m and c."""
     return m * x + c
+
+
+def trials(artefacts, settings):
+    """
+    Trial lines of the true slope with several intercepts: as they are, and beside it each as dark as the data make it likely.
+
+    The likelihood is that of the line given the error bars, relative to the best of the trials.
+    """
+    options = settings["options"]
+    data, truth = group(artefacts["data"], "data"), group(artefacts["data"], "truth")
+    x, y, e = (data[name].values for name in ("x", "y", "e"))
+    m, c = float(truth["m"]), float(truth["c"]) + OFFSETS
+    log_likelihood = -0.5 * (((y - curve(x, m, c[:, None])) / e) ** 2).sum(1)
+    likelihood = np.exp(log_likelihood - log_likelihood.max())
+    shades = LinearSegmentedColormap.from_list("faded", [FAINT, style.MODEL])
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), sharex=True, sharey=True)
+    grid = np.array([x.min(), x.max()])
+    for i in np.argsort(likelihood):  # the likely ones above the others
+        left.plot(grid, curve(grid, m, c[i]), color=style.MODEL, lw=1)
+        right.plot(grid, curve(grid, m, c[i]), color=shades(likelihood[i]), lw=1.6)
+    left.plot([], [], color=style.MODEL, lw=1, label=f"{c.size} trial lines of the true slope")
+    for axes in (left, right):
+        axes.errorbar(x, y, e, fmt="o", ms=3, lw=0.8, color=style.DATA, label="data", zorder=3)
+        axes.plot(grid, curve(grid, m, float(truth["c"])), "--", color=style.TRUTH, lw=1.2, label="truth", zorder=4)
+        axes.set_xlabel(style.label("x", data["x"], options))
+    left.set_ylabel(style.label("y", data["y"], options))
+    left.legend(loc="upper left")
+    left.set_title("trials")
+    right.set_title("the same, faded by their likelihood")
+    figure.colorbar(ScalarMappable(Normalize(0, 1), shades), ax=right, label="likelihood / that of the best trial", pad=0.02)
+    return figure
+
+
+def angles(artefacts, settings):
+    """
+    What a prior that is flat in the gradient says of a line's direction: ten gradients evenly from 0 to 20, above ten angles.
+
+    The lines go through the true intercept, and the angles evenly to that of the steepest gradient. Even gradients crowd where the
+    line is steep.
+    """
+    options = settings["options"]
+    data, truth = group(artefacts["data"], "data"), group(artefacts["data"], "truth")
+    gradients = np.linspace(0, STEEPEST, LINES)
+    even = {
+        f"{LINES} lines, even in the gradient": gradients,
+        f"{LINES} lines, even in the angle": np.tan(np.linspace(0, np.arctan(STEEPEST), LINES)),
+    }
+    figure, panels = plt.subplots(2, 1, figsize=(5, 6.6), sharex=True, sharey=True)
+    for axes, (title, slopes) in zip(panels, even.items(), strict=True):
+        axes.errorbar(data["x"], data["y"], data["e"], fmt="o", ms=3, lw=0.8, color=style.DATA, label="data", zorder=3)
+        for slope in slopes:
+            axes.axline((0, float(truth["c"])), slope=slope, color=style.MODEL, lw=1.2)
+        axes.set_title(title)
+        axes.set_ylabel(style.label("y", data["y"], options))
+    panels[0].set_xlim(-0.3, float(data["x"].max()) + 0.5)
+    panels[0].set_ylim(0, 30)
+    panels[0].legend(loc="lower right")
+    panels[1].set_xlabel(style.label("x", data["x"], options))
+    return figure

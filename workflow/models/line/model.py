@@ -1,15 +1,30 @@
 """
-A straight line through points with known, independent Gaussian errors in y.
+A straight line through points with known, independent Gaussian errors in y, or in x and y.
 
-From "Getting Started" of H. McDougall's NumPyro guide (2023); the angle form after J. VanderPlas (2014), arXiv:1411.5018.
+From "Getting Started" of H. McDougall's NumPyro guide (2023) and his "A Brief Introduction to NumPyro" (2024); the angle form after
+J. VanderPlas (2014), arXiv:1411.5018.
 """
 
 import jax.numpy as jnp
 import numpyro
 from numpyro.distributions import Normal, Uniform
 
-LABELS = {"m": "slope m", "c": "intercept c", "angle": "angle of the line", "b_perp": "distance from the origin"}
+LABELS = {
+    "m": "slope m",
+    "c": "intercept c",
+    "angle": "angle of the line",
+    "b_perp": "distance from the origin",
+    "x_true": "true x",
+}
 UNITS = {"angle": "rad"}
+
+
+def _any_direction():
+    angle = numpyro.sample("angle", Uniform(-jnp.pi / 2, jnp.pi / 2))
+    b_perp = numpyro.sample("b_perp", Uniform(-5, 5))
+    m = numpyro.deterministic("m", jnp.tan(angle))
+    c = numpyro.deterministic("c", b_perp / jnp.cos(angle))
+    return m, c
 
 
 def model(x, e, y=None):
@@ -22,9 +37,22 @@ def model(x, e, y=None):
 
 def line_angle(x, e, y=None):
     """Flat in the line's angle and in its distance from the origin, so that no direction is preferred."""
-    angle = numpyro.sample("angle", Uniform(-jnp.pi / 2, jnp.pi / 2))
-    b_perp = numpyro.sample("b_perp", Uniform(-5, 5))
-    m = numpyro.deterministic("m", jnp.tan(angle))
-    c = numpyro.deterministic("c", b_perp / jnp.cos(angle))
+    m, c = _any_direction()
     with numpyro.plate("point", len(x)):
         numpyro.sample("y", Normal(m * x + c, e), obs=y)
+
+
+def line_xy(x, e_x, e, y=None):
+    """The x are measured too, with errors e_x: each point has a true x, which is latent."""
+    m, c = _any_direction()
+    with numpyro.plate("point", len(x)):
+        # ASSUME: the true x may lie anywhere, so that what is known of them is what was measured.
+        x_true = numpyro.sample("x_true", Normal(x, e_x))
+        numpyro.sample("y", Normal(m * x_true + c, e), obs=y)
+
+
+def line_xy_integrated(x, e_x, e, y=None):
+    """The same with the true x integrated out by hand: the same posterior of the line, from two latent numbers."""
+    m, c = _any_direction()
+    with numpyro.plate("point", len(x)):
+        numpyro.sample("y", Normal(m * x + c, jnp.sqrt(e**2 + (m * e_x) ** 2)), obs=y)

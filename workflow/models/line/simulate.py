@@ -4,16 +4,23 @@ import numpy as np
 import xarray as xr
 
 
-def simulate(rng: np.random.Generator, truth: dict, design: dict) -> xr.Dataset:
+def simulate(rng: np.random.Generator, truth: dict, design: dict) -> xr.Dataset | tuple[xr.Dataset, xr.Dataset]:
     """
     Simulate `design["n"]` points at x from 0 to 10, with errors of mean size `design["error"]`.
 
     The sizes are Poisson(`scatter`) / `scatter` * `error`. With `legacy_seed` NumPy's legacy generator is used, in the order of
-    the published page, which gives its 32 points to the digit (McDougall 2023; seed 123).
+    the published page, which gives its 32 points to the digit (McDougall 2023; seed 123). With `x_error` the x are measured too,
+    with errors that are Rayleigh numbers of that scale; the random numbers go on after those of y. Then the true x are returned
+    as well.
     """
     if "legacy_seed" in design:
         rng = np.random.RandomState(design["legacy_seed"])
     x = np.linspace(0, 10, design["n"])
     e = rng.poisson(design["scatter"], size=x.size) / design["scatter"] * design["error"]
     y = truth["m"] * x + truth["c"] + e * rng.normal(size=x.size)
+    if "x_error" in design:
+        e_x = np.sqrt(rng.normal(size=x.size) ** 2 + rng.normal(size=x.size) ** 2) * design["x_error"]
+        measured = x + rng.normal(size=x.size) * e_x
+        columns = {"x": measured, "y": y, "e": e, "e_x": e_x}
+        return xr.Dataset({name: ("point", values) for name, values in columns.items()}), xr.Dataset({"x_true": ("point", x)})
     return xr.Dataset({"x": ("point", x), "y": ("point", y), "e": ("point", e)})
