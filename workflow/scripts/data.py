@@ -48,7 +48,11 @@ def read_or_simulate(
 
 
 def simulate(spec: dict, model: dict, precision: str, threads: int, where: str) -> tuple[xr.Dataset, xr.Dataset]:
-    """Simulate by simulate.py beside the model, else by running the model forward. Returns data and truth."""
+    """
+    Simulate by simulate.py beside the model, else by running the model forward. Returns data and truth.
+
+    A simulate.py may return the true values of latent sites that it has drawn, as a Dataset beside the data.
+    """
     settings = spec["simulate"]
     file = Path(model["file"]).with_name("simulate.py")
     if not file.is_file():
@@ -66,9 +70,12 @@ def simulate(spec: dict, model: dict, precision: str, threads: int, where: str) 
         values = module.simulate(rng, settings["truth"], settings["design"])
     except KeyError as error:
         raise UserError(f"{where}: {file} needs the key {error} in `truth` or `design`; add it") from error
-    for dim in set(values.dims) - set(values.coords):
-        values = values.assign_coords({dim: range(values.sizes[dim])})
-    return values, xr.Dataset({name: np.asarray(value, dtype=float) for name, value in settings["truth"].items()})
+    values, drawn = values if isinstance(values, tuple) else (values, xr.Dataset())
+    values, drawn = (
+        one.assign_coords({dim: range(one.sizes[dim]) for dim in set(one.dims) - set(one.coords)}) for one in (values, drawn)
+    )
+    given = xr.Dataset({name: np.asarray(value, dtype=float) for name, value in settings["truth"].items()})
+    return values, given.merge(drawn)
 
 
 if __name__ == "__main__":
