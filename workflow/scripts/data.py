@@ -68,7 +68,8 @@ def simulate(spec: dict, model: dict, precision: str, threads: int, where: str) 
         raise UserError(f"{where}: {file} needs the key {error} in `truth` or `design`; add it") from error
     for dim in set(values.dims) - set(values.coords):
         values = values.assign_coords({dim: range(values.sizes[dim])})
-    return values, xr.Dataset({name: np.asarray(value, dtype=float) for name, value in settings["truth"].items()})
+    true = {name: np.asarray(value, dtype=float) for name, value in settings["truth"].items()}
+    return values, xr.Dataset({name: ([f"{name}_dim_{i}" for i in range(one.ndim)], one) for name, one in true.items()})
 
 
 if __name__ == "__main__":
