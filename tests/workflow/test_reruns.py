@@ -228,3 +228,14 @@ def test_moving_the_project_makes_nothing_run(finished, tmp_path):
         assert planned(moved) == set()
     finally:
         os.rename(moved, finished)
+
+
+@pytest.mark.long
+def test_a_file_that_a_simulation_reads_is_an_input(project):
+    """The filters of the study `colour` are named in its `design`; an edit of them makes the data again."""
+    given = ("--config", "studies=colour", "--", "results/colour/data.nc")
+    assert snakemake(project, *given).returncode == 0
+    table = project / "resources/speclite/decamDR1.csv"
+    assert "Job " not in snakemake(project, "-n", *given).stdout
+    table.write_text(table.read_text().replace("0.3805,0.000134", "0.3805,0.000135"))
+    assert "data of colour" in snakemake(project, "-n", *given).stdout

@@ -237,7 +237,8 @@ def data_sources(wildcards):
     if model is None:
         return [data["file"]] if data != "none" else []
     simulator = Path(model["file"]).with_name("simulate.py")
-    return files_of(simulator if simulator.is_file() else model["file"])
+    named = [value for value in data["simulate"]["design"].values() if isinstance(value, str) and Path(value).is_file()]
+    return [*files_of(simulator), *named] if simulator.is_file() else files_of(model["file"])
 
 
 def data_code(wildcards):

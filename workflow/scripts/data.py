@@ -74,8 +74,9 @@ def simulate(spec: dict, model: dict, precision: str, threads: int, where: str) 
     values, drawn = (
         one.assign_coords({dim: range(one.sizes[dim]) for dim in set(one.dims) - set(one.coords)}) for one in (values, drawn)
     )
-    given = xr.Dataset({name: np.asarray(value, dtype=float) for name, value in settings["truth"].items()})
-    return values, given.merge(drawn)
+    given = {name: np.asarray(value, dtype=float) for name, value in settings["truth"].items()}
+    truth = xr.Dataset({name: ([f"{name}_dim_{i}" for i in range(one.ndim)], one) for name, one in given.items()})
+    return values, truth.merge(drawn)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,62 @@
+"""Four islands: the masses and the evidence are known exactly, and chains that cannot cross must be noticed."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from conftest import ROOT
+
+from posterity import convergence, imports, statistics
+from posterity.methods import nested, nuts
+from posterity.model import bind, conditioned
+from posterity.study import settings
+
+FOLDER = ROOT / "workflow/models/islands"
+CENTRES = np.sqrt(2) * np.array([[-1.5, 0.0], [0.0, 1.5], [0.0, -1.5], [1.5, 0.0]])
+MASSES = np.array([2, 2, 2, 1]) / 7
+
+
+@pytest.fixture(scope="module")
+def bound():
+    spec = {"file": str(FOLDER / "model.py"), "function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
+    return bind("islands", spec, xr.Dataset())
+
+
+def test_the_density_is_that_of_four_gaussians(bound):
+    rng = np.random.default_rng(1)
+    for x in rng.uniform(-3, 3, (20, 2)):
+        sites = conditioned(bound, {"x": x}, {})
+        found = float(sites["islands"]["fn"].log_prob(sites["islands"]["value"]))
+        each = MASSES * np.exp(-0.5 * ((x - CENTRES) ** 2).sum(1) / 0.25**2) / (2 * np.pi * 0.25**2)
+        assert found == pytest.approx(np.log(7 * each.sum()), rel=1e-10)
+
+
+def test_nested_finds_masses_and_evidence(bound):
+    result = nested.fit(bound, settings("nested"), 1, ("islands",))
+    error = float(result.evidence["ln_z_error"])
+    assert error < 0.1
+    assert abs(float(result.evidence["ln_z"]) - np.log(7 / 400)) < 4 * error
+    nearest = np.linalg.norm(result.posterior["x"][0][:, None] - CENTRES, axis=2)
+    assert nearest.min(1).max() < 6 * 0.25
+    found = np.bincount(nearest.argmin(1), minlength=4) / len(nearest)
+    np.testing.assert_allclose(found, MASSES, atol=0.05)
+    for place in range(4):
+        inside = result.posterior["x"][0][nearest.argmin(1) == place]
+        np.testing.assert_allclose(inside.mean(0), CENTRES[place], atol=0.05)
+        np.testing.assert_allclose(inside.std(0), 0.25, atol=0.03)
+
+
+def test_the_checks_notice_that_chains_do_not_cross(bound):
+    chosen = settings("nuts", warmup=500, draws=500)
+    draws = nuts.fit(bound, chosen, 1, ("islands",)).posterior["x"]
+    nearest = np.linalg.norm(draws[:, :, None] - CENTRES, axis=3).argmin(2)
+    assert (nearest == nearest[:, :1]).all() and len(set(nearest[:, 0])) > 1
+    summary = statistics.summarise(bound.dataset({"x": draws}, ("chain", "draw"), xr.Dataset()), "hdi", 0.9)
+    limits = {"rhat": 1.01, "ess_bulk": 400, "ess_tail": 400, "mcse": 0.05}
+    found = {check.name: check.status for check in convergence.of_summary(summary, 4, limits, {"x"})}
+    assert set(found.values()) == {"fail"}, found
+
+
+def test_the_figure_knows_the_same_islands():
+    drawn, model = imports.load(FOLDER / "figures.py"), imports.load(FOLDER / "model.py")
+    np.testing.assert_allclose(drawn.CENTRES, np.sqrt(2) * np.array(model.CENTRES))
+    assert (model.SD, list(model.WEIGHTS)) == (drawn.SD, list(drawn.WEIGHTS))
