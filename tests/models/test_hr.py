@@ -9,10 +9,10 @@ import pytest
 import xarray as xr
 import yaml
 from conftest import ROOT
-from data import simulate
 from numpyro.infer.util import log_density
 from scipy import stats
 
+from data import simulate
 from posterity import imports, prediction
 from posterity.methods import nuts
 from posterity.model import bind
