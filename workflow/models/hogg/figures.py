@@ -84,7 +84,8 @@ def ellipses(artefacts, settings):
     else:
         drawn = PolyCollection(outlines.swapaxes(0, 1), facecolors="0.85", **look)
     axes.add_collection(drawn)
-    axes.plot(x, y, ".", ms=3, color="white" if mixed else style.DATA, zorder=5)
+    dark = probability < 0.5 if mixed else np.zeros(x.size, dtype=bool)
+    axes.scatter(x, y, s=5, c=np.where(dark, "white", style.DATA), lw=0, zorder=5)
     axes.plot([], [], "o", ms=9, mfc="0.85", mec="black", mew=0.8, label="data, with 1 sigma ellipses")
     axes.set_xlim(grid[0], grid[-1])
     axes.set_ylim(min(0, (y - e_y).min() - 20), (y + e_y).max() + 30)
