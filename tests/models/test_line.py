@@ -13,6 +13,7 @@ from matplotlib.lines import AxLine
 from posterity import notebook
 from posterity.methods import nuts
 from posterity.model import bind
+from posterity.plots import prior as prior_figure
 from posterity.statistics import summarise
 from posterity.study import settings
 
@@ -216,3 +217,17 @@ def test_ten_lines_are_even_in_the_gradient_or_in_the_angle():
     slopes = [[line.get_slope() for line in axes.lines if isinstance(line, AxLine)] for axes in drawn("angles").axes]
     np.testing.assert_allclose(slopes[0], np.linspace(0, 20, 10))
     np.testing.assert_allclose(np.diff(np.arctan(slopes[1])), np.arctan(20) / 9)
+
+
+def test_the_prior_figure_draws_lines():
+    data, rng = points(), np.random.default_rng(1)
+    prior = {name: (("chain", "draw"), rng.normal(size=(1, 40))) for name in ("m", "c")}
+    predictive = xr.Dataset({"y": (("chain", "draw", "point"), rng.normal(size=(1, 40, 32)))})
+    groups = {"prior": xr.Dataset(prior), "prior_predictive": predictive, "observed_data": data[["y"]]}
+    artefacts = {"data": xr.DataTree.from_dict({"data": data}), "prior": xr.DataTree.from_dict(groups)}
+    curve = {"curve": str(ROOT / "workflow/models/line/figures.py")}
+    figure = prior_figure.draw(artefacts, {"options": {"lines": 20}, "bounds": {}, "figure": curve})
+    plt.close(figure)
+    left = figure.axes[0]
+    assert sum(len(line.get_xdata()) == 50 for line in left.lines) == 20
+    assert left.get_ylabel() == "y"

@@ -73,7 +73,7 @@ def ellipses(artefacts, settings):
     figure, axes = plt.subplots(figsize=(7.2 if mixed else 6.2, 4.8))
     grid = np.linspace((x - e_x).min() - 10, (x + e_x).max() + 10, 200)
     band(axes, grid, curve, posterior, options | {"lines": 0})
-    look = {"edgecolors": "black", "linewidths": 0.8, "alpha": 0.85, "zorder": 4}
+    look = {"edgecolors": "black", "linewidths": 0.8, "alpha": 0.7, "zorder": 4}
     if mixed:
         probability = posterior["p_outlier"].mean(("chain", "draw")).values
         drawn = PolyCollection(outlines.swapaxes(0, 1), array=probability, cmap="cividis", clim=(0, 1), **look)
@@ -84,7 +84,8 @@ def ellipses(artefacts, settings):
     else:
         drawn = PolyCollection(outlines.swapaxes(0, 1), facecolors="0.85", **look)
     axes.add_collection(drawn)
-    axes.plot(x, y, ".", ms=3, color=style.DATA, zorder=5)
+    dark = probability < 0.5 if mixed else np.zeros(x.size, dtype=bool)
+    axes.scatter(x, y, s=5, c=np.where(dark, "white", style.DATA), lw=0, zorder=5)
     axes.plot([], [], "o", ms=9, mfc="0.85", mec="black", mew=0.8, label="data, with 1 sigma ellipses")
     axes.set_xlim(grid[0], grid[-1])
     axes.set_ylim(min(0, (y - e_y).min() - 20), (y + e_y).max() + 30)

@@ -37,10 +37,10 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     chosen = np.linspace(0, len(draws) - 1, min(max(options["lines"], 1), len(draws))).astype(int)
     curve, prior = load_curve(settings["figure"]["curve"]), group(tree, "prior")
     sites = sites_of(curve) if curve and names and names.x else []
-    if sites and all(site in prior and prior[site].ndim == 2 for site in sites):
+    if sites and all(name in prior and prior[name].ndim == 2 for name in sites):
         grid = np.linspace(horizontal.min(), horizontal.max(), 50)
-        values = curve(grid, *(prior[site].transpose("chain", "draw").values.reshape(-1)[chosen, None] for site in sites))
-        left.plot(grid, np.broadcast_to(values, (chosen.size, grid.size)).T, "-", color=style.MODEL, lw=0.6, alpha=0.5)
+        curves = curve(grid, *(prior[name].transpose("chain", "draw").values.reshape(-1)[chosen, None] for name in sites))
+        left.plot(grid, np.broadcast_to(curves, (chosen.size, grid.size)).T, "-", color=style.MODEL, lw=0.6, alpha=0.5)
         left.plot([], [], "-", color=style.MODEL, label=f"{chosen.size} prior draws of the curve")
     else:
         left.plot(horizontal[order], draws[chosen].T[order], ".", ms=2, color=style.MODEL, alpha=0.35, rasterized=True)
