@@ -14,9 +14,9 @@ from numpyro import distributions as dist
 from numpyro.distributions import Distribution, HalfNormal, Normal, Poisson, Uniform, constraints
 
 LABELS = {
-    "slope": "slope of the main sequence",
-    "offset": "offset of the main sequence",
-    "spread": "spread of the main sequence",
+    "slope": "slope",
+    "offset": "offset",
+    "spread": "spread",
     "root_dist": "cube root of the distance",
     "volume": "cube of the distance",
     "distance": "distance",

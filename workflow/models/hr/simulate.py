@@ -23,5 +23,5 @@ def simulate(rng: np.random.Generator, truth: dict, design: dict) -> tuple[xr.Da
     parallax = np.where(measured > parallax_limit, np.round(measured / parallax_step) * parallax_step, 0.0)
     data = {"cluster_index": ("star", cluster_index), "logtemps": ("star", logtemps)}
     data |= {"parallax": ("cluster", parallax), "fluxcounts": ("star", fluxcounts)}
-    drawn = {"distance": ("cluster", distance), "absolute_magnitude": ("star", absolute), "apparent_magnitude": ("star", apparent)}
+    drawn = {"distance": ("cluster", distance), "absolute_magnitude": ("star", absolute)}
     return xr.Dataset(data), xr.Dataset(drawn)
