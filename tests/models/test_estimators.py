@@ -124,20 +124,20 @@ def test_nuts_agrees_with_quadrature(n):
 
 def test_with_many_points_all_agree():
     """
-    The slope is nine of its errors away from the boundary: all within a tenth of a posterior sd of the exact mean, and the two that
-    give draws within a tenth of the exact sd (and Monte Carlo error).
+    The slope is nine of its errors away from the boundary. What modes, Gaussians and the posterior differ by, in posterior sds, is of
+    the order of 1 / sqrt(n) there: five times that is allowed, and Monte Carlo error.
     """
     data = points(1000, 0.5)
-    exact, draws = quadrature(data), 10000
+    exact, draws, agree = quadrature(data), 10000, 5 / np.sqrt(1000)
     for method in (mle, maximum):
         point = fitted(method, data, starts=4).point
         for name, (mean, sd) in exact.items():
-            assert abs(point[name] - mean) < 0.1 * sd, (method.__name__, name)
+            assert abs(point[name] - mean) < agree * sd, (method.__name__, name)
     for method, given in ((laplace, {"starts": 4}), (svi, {"steps": 4000, "starts": 10})):
         found = fitted(method, data, draws=draws, **given).posterior
         for name, (mean, sd) in exact.items():
-            assert abs(found[name].mean() - mean) < (0.1 + 5 / np.sqrt(draws)) * sd, (method.__name__, name)
-            assert abs(found[name].std() / sd - 1) < 0.1 + 5 / np.sqrt(2 * draws), (method.__name__, name)
+            assert abs(found[name].mean() - mean) < (agree + 5 / np.sqrt(draws)) * sd, (method.__name__, name)
+            assert abs(found[name].std() / sd - 1) < agree + 5 / np.sqrt(2 * draws), (method.__name__, name)
 
 
 def test_with_few_points_a_point_misleads():

@@ -35,9 +35,11 @@ def estimates(artefacts, settings):
         low, high = np.quantile(exact, [0.002, 0.995])
         marks = [float(truth[site])] if site in truth else []
         marks += [float(point[site]) for point in points.values()]
-        low, high = (0.0 if site in POSITIVE else min(low, *marks)), max(high, *marks)
+        low, high = min(low, *marks), max(high, *marks)
+        if site in POSITIVE and low < 0.2 * high:
+            low = 0.0  # the boundary is near, and a bin begins there
         margin = 0.04 * (high - low)
-        edges = np.linspace(low if site in POSITIVE else low - margin, high + margin, BINS + 1)
+        edges = np.linspace(low, high + margin, BINS + 1)
         density = _density(exact.values, edges)
         axes.stairs(density, edges, fill=True, color=style.PALE, label="nuts")
         for fit, (colour, dashes) in LINES.items():
@@ -45,8 +47,8 @@ def estimates(artefacts, settings):
         top = 1.45 * density.max()
         for fit, (colour, dashes, marker) in POINTS.items():
             value = float(points[fit][site])
-            axes.plot([value, value], [0, top], color=colour, ls=dashes, lw=1.6, label=fit, zorder=4)
-            axes.plot(value, 0.93 * top if fit == "mle" else 0.84 * top, marker, color=colour, ms=7, clip_on=False, zorder=5)
+            line, top_of_line = [value, value], [0, (0.93 if fit == "mle" else 0.84) * top]
+            axes.plot(line, top_of_line, color=colour, ls=dashes, lw=1.6, marker=marker, markevery=[1], ms=7, label=fit, zorder=5)
         if site in truth:
             axes.axvline(float(truth[site]), color=style.TRUTH, lw=1.4, label="truth", zorder=3)
         axes.set_ylim(0, top)
