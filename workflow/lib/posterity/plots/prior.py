@@ -39,8 +39,8 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     sites = sites_of(curve) if curve and names and names.x else []
     if sites and all(site in prior and prior[site].ndim == 2 for site in sites):
         grid = np.linspace(horizontal.min(), horizontal.max(), 50)
-        values = curve(grid, *(prior[site].transpose("chain", "draw").values.reshape(-1)[chosen, None] for site in sites))
-        left.plot(grid, np.broadcast_to(values, (chosen.size, grid.size)).T, "-", color=style.MODEL, lw=0.6, alpha=0.5)
+        lines = curve(grid, *(prior[site].transpose("chain", "draw").values.reshape(-1)[chosen, None] for site in sites))
+        left.plot(grid, np.broadcast_to(lines, (chosen.size, grid.size)).T, "-", color=style.MODEL, lw=0.6, alpha=0.5)
         left.plot([], [], "-", color=style.MODEL, label=f"{chosen.size} prior draws of the curve")
     else:
         left.plot(horizontal[order], draws[chosen].T[order], ".", ms=2, color=style.MODEL, alpha=0.35, rasterized=True)
