@@ -249,6 +249,10 @@ def test_a_guide_of_ones_own(written, tmp_path):
     one = written(NORMAL, y=Y)
     result = run(one, settings("svi", guide="guide", resample=True))
     compare(result.posterior["mu"], scipy.stats.norm(MEAN, PRECISION**-0.5))
+    best = result.guide  # its parameters, in their own space
+    assert set(best.data_vars) == {"centre", "width"}
+    assert abs(best["centre"] - MEAN) < 0.05 * PRECISION**-0.5 and best["width"] == pytest.approx(PRECISION**-0.5, rel=0.05)
+    assert not run(one, settings("svi", steps=200)).guide
     for name, parts in (
         ("without", ["does not match the model", "'mu'", "is not in it"]),
         ("other", ["a site 'nu' that the model does not have"]),

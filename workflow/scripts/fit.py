@@ -2,9 +2,9 @@
 Fit a model to the data by one method.
 
 Reads data.nc and the model. Writes posterior.nc with the groups `posterior` and `sample_stats` (dimensions chain, draw), or `point`
-for a point estimate, `optimisation` for a method that optimises, `observed_data` and `constant_data`, in ArviZ's schema; and, where
-the fit's `store` wants it, `posterior_thinned_<k>` and `posterior_summary`. Which method, and its settings, come from the study's
-`fits`; a method is a module of posterity.methods.
+for a point estimate, `optimisation` for a method that optimises, `guide` for a guide of the user's own, `observed_data` and
+`constant_data`, in ArviZ's schema; and, where the fit's `store` wants it, `posterior_thinned_<k>` and `posterior_summary`. Which
+method, and its settings, come from the study's `fits`; a method is a module of posterity.methods.
 """
 
 import importlib
@@ -60,6 +60,7 @@ def fit(
         "weighted_posterior": bound.dataset(weighted, ("chain", "draw"), table),
         "evidence": result.evidence,
         "optimisation": result.optimisation,
+        "guide": result.guide,
     }
     if result.log_weights is not None:
         groups["weighted_posterior"]["log_weight"] = (

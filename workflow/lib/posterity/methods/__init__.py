@@ -39,6 +39,7 @@ class Result:
     `statistics`: values by name as in ArviZ's `sample_stats`, shape (chain, draw).
     `point`: values by site of a point estimate. `weighted`: draws by site that count by `log_weights`.
     `evidence`: ln Z and its error. `optimisation`: what an optimiser did, over `step` or `start`.
+    `guide`: the best parameters of a guide of the user's own, by name.
     `gradient_evaluations`, `compile_seconds`, `run_seconds`: what it took. `stopped`: why it ended. `warmup`: iterations dropped.
     """
 
@@ -54,6 +55,7 @@ class Result:
     log_weights: np.ndarray | None = None
     evidence: xr.Dataset = field(default_factory=xr.Dataset)
     optimisation: xr.Dataset = field(default_factory=xr.Dataset)
+    guide: xr.Dataset = field(default_factory=xr.Dataset)
     stopped: str = ""
     warmup: int = 0
 

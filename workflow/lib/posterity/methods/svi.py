@@ -52,8 +52,9 @@ def fit(model: Model, settings: dict, seed_: int, names: tuple[str, ...], run: R
 
     `settings` are those of `svi` in the schema. The statistics `log_p` and `log_q` are the log densities of the draws under model
     and guide, from which the Pareto k-hat of the approximation follows (Yao et al. 2018, PMLR 80, 5581). `optimisation` has, by
-    `step`, the loss (minus the bound, in nats) and the step size. Raises UserError if the loss is not finite, for a guide that does
-    not fit the model, and for minibatches of a plate that the model does not subsample.
+    `step`, the loss (minus the bound, in nats) and the step size; `guide` the parameters in which a guide of the user's own ended.
+    Raises UserError if the loss is not finite, for a guide that does not fit the model, and for minibatches of a plate that the
+    model does not subsample.
     """
     problem = _Problem(model, settings)
     key_of_starts, key_of_draws = (key(seed_, *names, part) for part in ("svi", "draws"))
@@ -140,12 +141,13 @@ def fit(model: Model, settings: dict, seed_: int, names: tuple[str, ...], run: R
         "optimisation": optimisation,
     }
     pool = settings["draws"] * (POOL if settings["resample"] else 1)
-    draws, compiled, ran = timed(
+    (draws, best), compiled, ran = timed(
         lambda state, key, traced: problem.draws(state[0], key, traced, pool),
         (state, key_of_draws, model.traced),
         [*made_from, "draws", pool],
     )
     effort |= {"compile_seconds": programs.seconds + compiled, "run_seconds": seconds + ran}
+    effort["guide"] = xr.Dataset({name: ([f"{name}_dim_{i}" for i in range(value.ndim)], value) for name, value in best.items()})
     sites, statistics = jax.tree.map(lambda values: values[None], draws)
     if settings["guide"] == "AutoDelta":
         return Result(sampling="point", point={name: values[0, 0] for name, values in sites.items()}, **effort)
@@ -278,7 +280,11 @@ class _Problem:
         return update
 
     def draws(self, state, key, traced, count):
-        """Draw from the guide, all data in place: values by site, and log densities under model and guide."""
+        """
+        Draw from the guide, all data in place: values by site, and log densities under model and guide.
+
+        Beside them, the parameters of a guide of the user's own that are arrays (those of automatic ones say little by themselves).
+        """
         svi = self.svi(self.model.closed, 0.0)
         svi.init(jnp.zeros(2, jnp.uint32), **traced)
         params = svi.get_params(state)
@@ -289,7 +295,8 @@ class _Problem:
             log_p, of_model = log_density(replay(seed(self.model.closed, key), of_guide), (), traced, {})
             return {name: of_model[name]["value"] for name in recorded}, {"log_p": log_p, "log_q": log_q}
 
-        return jax.lax.map(draw, jax.random.split(key, count))
+        best = {name: value for name, value in params.items() if self.own and isinstance(value, jax.Array)}
+        return jax.lax.map(draw, jax.random.split(key, count)), best
 
 
 def _misfits(site: dict) -> bool:

@@ -20,9 +20,9 @@ def draw(artefacts: dict, settings: dict) -> Figure:
         axes.set_xlabel("step")
     left.set_ylabel("loss: minus the evidence bound (nats)")
     left.plot(*_averaged(steps, losses), color=style.MODEL, lw=1)
-    low = float(np.nanmin(losses))
-    if np.isfinite(low) and np.nanmax(losses) - low > 50:
-        left.set_yscale("symlog", linthresh=max(10.0, abs(low) * 1.5))
+    low, middle, high = np.nanquantile(losses, [0, 0.5, 1])
+    if np.isfinite([low, high]).all() and high - low > 50 and high - middle > 20 * (middle - low):  # a fall, and not mere noise
+        left.set_yscale("symlog", linthresh=max(10.0, abs(float(low)) * 1.5))
     left.set_title("all steps")
     first, second, end = windows(optimisation)
     begin = len(losses) // 5

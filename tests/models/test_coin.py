@@ -1,0 +1,106 @@
+"""The coin: its posterior is conjugate, Beta(10 + heads, 10 + tails)."""
+
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+import xarray as xr
+from conftest import ROOT
+from numpyro.infer import Predictive
+
+from posterity import approximation, imports, prediction
+from posterity.methods import nuts, svi
+from posterity.model import bind, load
+from posterity.study import read_yaml, settings
+
+FOLDER = ROOT / "workflow/models/coin"
+SPEC = {"file": str(FOLDER / "model.py"), "function": "model", "arguments": {"data": "heads"}, "dims": {}, "observed": None}
+FITS = read_yaml(ROOT / "config/studies/coin.yaml")["fits"]
+EXACT = scipy.stats.beta(16, 14)
+DRAWS = 20000
+
+
+def tosses():
+    return xr.Dataset({"heads": ("toss", pd.read_csv(ROOT / "resources/coin/flips.csv")["heads"].to_numpy())})
+
+
+@cache
+def fitted(name, draws=None):
+    """A fit of the study, with its own settings."""
+    given = FITS[name] | ({"draws": draws} if draws else {})
+    method = {"svi": svi, "nuts": nuts}[given["method"]]
+    bound = bind("coin", SPEC, tosses())
+    return bound, method.fit(bound, settings(**given), 1, ("coin", "coin", name))
+
+
+def statistics_of(result):
+    return xr.Dataset({name: (("chain", "draw"), values) for name, values in result.statistics.items()})
+
+
+def test_the_tosses_are_six_heads_and_four_tails():
+    assert tosses()["heads"].values.tolist() == [1] * 6 + [0] * 4
+
+
+def test_svi_hits_the_conjugate_answer():
+    """The guide can be exact, and is: its parameters are 16 and 14, nearly, and the loss is minus the log evidence."""
+    _, result = fitted("svi", DRAWS)
+    np.testing.assert_allclose([result.guide["alpha_q"], result.guide["beta_q"]], [16, 14], rtol=0.05)
+    draws = result.posterior["latent_fairness"].ravel()
+    assert scipy.stats.kstest(draws, scipy.stats.beta(result.guide["alpha_q"], result.guide["beta_q"]).cdf).pvalue > 1e-4
+    assert abs(draws.mean() - EXACT.mean()) < 0.02 * EXACT.std() + 5 * EXACT.std() / np.sqrt(DRAWS)
+    assert abs(draws.std() / EXACT.std() - 1) < 0.03 + 5 / np.sqrt(2 * DRAWS)
+    log_evidence = scipy.special.betaln(16, 14) - scipy.special.betaln(10, 10)
+    assert abs(result.optimisation["loss"].values[-200:].mean() + log_evidence) < 0.02
+    assert approximation.of_guide(statistics_of(result), {"warn": 0.5, "fail": 0.7}).status == "pass"
+    assert approximation.of_loss(result.optimisation, 0.1).status == "pass"
+
+
+def test_nuts_hits_the_conjugate_answer():
+    draws = fitted("nuts", 5000)[1].posterior["latent_fairness"]
+    ess = float(draws.size / 5)  # far fewer than are effective
+    assert abs(draws.mean() - EXACT.mean()) < 5 * EXACT.std() / np.sqrt(ess)
+    assert abs(draws.std() / EXACT.std() - 1) < 5 / np.sqrt(2 * ess)
+
+
+def test_the_pages_optimiser_does_not_arrive_and_is_caught():
+    """2,000 steps of 5e-5 move the logarithm of a parameter by 0.1, where it would have to go from about 1 to 14."""
+    _, result = fitted("page")
+    assert abs(np.log(result.guide["alpha_q"] / 15)) < 0.11
+    assert result.guide["beta_q"] < 10
+    assert approximation.of_guide(statistics_of(result), {"warn": 0.5, "fail": 0.7}).status == "fail"
+    assert approximation.of_loss(result.optimisation, 0.1).status != "pass"
+
+
+@pytest.mark.parametrize("fit", ["svi", "page"])
+def test_the_three_uses_of_predictive(fit):
+    """
+    Guide and model, the guide alone, and the model with posterior samples: NumPyro's Predictive and the stages fit and predict say
+    the same, whatever the guide has become.
+    """
+    bound, result = fitted(fit, DRAWS)
+    draws = result.posterior["latent_fairness"].ravel()
+    predicted = prediction.posterior(bound, {"latent_fairness": draws}, 1, "coin")["predicted"]["obs"]
+    model, guide = load(SPEC)[0], imports.load(str(FOLDER / "guide.py")).guide
+    params, key = {name: jnp.array(value.values) for name, value in result.guide.items()}, jax.random.PRNGKey(1)
+    both = Predictive(model, guide=guide, params=params, num_samples=DRAWS)(key, data=None)
+    alone = Predictive(guide, params=params, num_samples=DRAWS)(key, data=None)
+    given = Predictive(model, {"latent_fairness": jnp.array(draws)})(key, data=None)
+    assert both["obs"].shape == given["obs"].shape == predicted.shape == (DRAWS, 10)
+    assert scipy.stats.ks_2samp(draws, np.asarray(alone["latent_fairness"])).pvalue > 1e-4
+    q = scipy.stats.beta(float(params["alpha_q"]), float(params["beta_q"]))
+    exact = scipy.stats.betabinom(10, *q.args).pmf(np.arange(11))
+    for one in (predicted, both["obs"], given["obs"]):
+        shares = np.bincount(np.asarray(one).sum(1).astype(int), minlength=11) / DRAWS
+        np.testing.assert_array_less(np.abs(shares - exact), 5 * np.sqrt(exact * (1 - exact) / DRAWS) + 5 / DRAWS)
+
+
+def test_the_prior_of_the_figure_is_that_of_the_model():
+    bound, _ = fitted("svi", DRAWS)
+    a, b = imports.load(str(FOLDER / "figures.py")).PRIOR
+    at = np.linspace(0.05, 0.95, 7)
+    found = prediction.posterior(bound, {"latent_fairness": at}, 1, "coin")["log_prior"]["latent_fairness"]
+    np.testing.assert_allclose(found, scipy.stats.beta(a, b).logpdf(at), rtol=1e-10)

@@ -1,0 +1,152 @@
+"""Five ways to estimate against exact answers: closed forms for the points, quadrature for the posterior."""
+
+from functools import cache
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.optimize
+import scipy.stats
+import xarray as xr
+from conftest import ROOT
+from numpyro.infer.util import log_density
+
+from posterity.methods import laplace, mle, nuts, svi
+from posterity.methods import map as maximum
+from posterity.model import bind, load
+from posterity.statistics import summarise
+from posterity.study import settings
+
+FILE = str(ROOT / "workflow/models/estimators/model.py")
+SPEC = {"file": FILE, "function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
+
+
+@cache
+def points(n, slope=0.3, seed=1):
+    u = np.linspace(-1, 1, n)
+    y = 1.0 + slope * u + np.random.default_rng(seed).normal(size=n)
+    return xr.Dataset({"u": ("point", u), "y": ("point", y)})
+
+
+def fitted(method, data, **given):
+    name = method.__name__.rpartition(".")[2]
+    return method.fit(bind("estimators", SPEC, data), settings(name, **given), 1, ("estimators", name))
+
+
+def log_posterior(b, w, sigma, u, y):
+    """The density of the model's own parameters, unnormalised, in NumPy."""
+    likelihood = -0.5 * (((y - b - w * u) / sigma) ** 2).sum() - u.size * np.log(sigma)
+    return likelihood - 0.5 * (b / 2) ** 2 - 0.5 * w**2 - 0.5 * (sigma / 2) ** 2
+
+
+def quadrature(data, size=400):
+    """
+    Mean and sd of b, w, sigma: b, whose prior is Gaussian, is integrated in closed form, (w, sigma) on a grid of midpoints.
+
+    Given w and sigma, y - w u is Gaussian about b, b about 0 with sd 2.
+    """
+    u, y = data["u"].values, data["y"].values
+    n, least = u.size, least_squares(u, y)
+    if n < 10:  # the prior alone says how far
+        top, log_sigma = 6.0, np.linspace(np.log(0.005), np.log(12), 2000)
+    else:
+        top = least[1] + 12 * least[2] / np.sqrt((u**2).sum())
+        log_sigma = np.log(least[2]) + np.linspace(-1.2, 1.2, 2000)
+    w = (np.arange(size) + 0.5) / size * top
+    sigma = np.exp(log_sigma)[None, :]
+    rest = y[None, :] - w[:, None] * u[None, :]
+    mean, scatter = rest.mean(1)[:, None], rest.var(1)[:, None]
+    variance = 1 / (n / sigma**2 + 1 / 4)
+    centre = variance * n * mean / sigma**2
+    log_p = -0.5 * n * scatter / sigma**2 - n * np.log(sigma) - 0.5 * mean**2 / (4 + sigma**2 / n)
+    log_p += 0.5 * np.log(variance) - 0.5 * w[:, None] ** 2 - sigma**2 / 8 + np.log(sigma)  # the grid is even in log sigma
+    weight = np.exp(log_p - log_p.max())
+    weight /= weight.sum()
+    assert weight[-1].sum() < 1e-6 and weight[:, 0].sum() < 1e-6 and weight[:, -1].sum() < 1e-6  # the grid reaches far enough
+    moments = {}
+    for name, values, extra in (("b", centre, variance), ("w", w[:, None] + 0 * sigma, 0), ("sigma", sigma + 0 * w[:, None], 0)):
+        m = (weight * values).sum()
+        moments[name] = m, np.sqrt((weight * ((values - m) ** 2 + extra)).sum())
+    return moments
+
+
+def least_squares(u, y):
+    """The maximum of the likelihood: least squares, with a slope of at least zero; sigma is the root of the mean square residual."""
+    w = max(0.0, (u - u.mean()) @ y / ((u - u.mean()) ** 2).sum())
+    b = y.mean() - w * u.mean()
+    return b, w, np.sqrt(((y - b - w * u) ** 2).mean())
+
+
+def test_the_density_is_what_the_page_says():
+    data = points(30)
+    u, y = data["u"].values, data["y"].values
+    found = [
+        log_density(load(SPEC)[0], (jnp.array(u), jnp.array(y)), {}, dict(zip(["b", "w", "sigma"], at, strict=True)))[0]
+        for at in ((0.3, 0.2, 1.4), (-0.4, 1.1, 0.6))
+    ]
+    exact = [log_posterior(*at, u, y) for at in ((0.3, 0.2, 1.4), (-0.4, 1.1, 0.6))]
+    np.testing.assert_allclose(found[1] - found[0], exact[1] - exact[0], rtol=1e-10)
+
+
+@pytest.mark.parametrize(("n", "slope"), [(30, 0.6), (30, -0.6), (3, 1.0)])
+def test_mle_is_least_squares(n, slope):
+    """With a falling line the likelihood is largest at the boundary: w is zero, as nearly as an optimiser in log w can say."""
+    data = points(n, slope)
+    b, w, sigma = least_squares(data["u"].values, data["y"].values)
+    found = fitted(mle, data).point
+    assert (w > 0) == (slope > 0)
+    np.testing.assert_allclose([found["b"], found["w"], found["sigma"]], [b, w, sigma], atol=2e-4)
+
+
+@pytest.mark.parametrize("n", [3, 30])
+def test_map_is_the_maximum_of_the_density(n):
+    data = points(n, 1.0)
+    u, y = data["u"].values, data["y"].values
+    start, bounds = (1.0, 0.5, 1.0), [(None, None), (0, None), (1e-3, None)]
+    exact = scipy.optimize.minimize(lambda at: -log_posterior(*at, u, y), start, bounds=bounds, tol=1e-12).x
+    found = fitted(maximum, data).point
+    np.testing.assert_allclose([found["b"], found["w"], found["sigma"]], exact, atol=1e-3)
+
+
+@pytest.mark.parametrize("n", [3, 30])
+def test_nuts_agrees_with_quadrature(n):
+    data = points(n)
+    bound = bind("estimators", SPEC, data)
+    result = nuts.fit(bound, settings("nuts", warmup=1000, draws=5000, target_accept=0.95), 1, ("estimators",))
+    summary = summarise(bound.dataset(result.posterior, ("chain", "draw"), data), "hdi", 0.9)
+    for name, (mean, sd) in quadrature(data).items():
+        row = summary.sel(parameter=name)
+        assert abs(row["mean"] - mean) < 5 * row["mcse"], name
+        draws = result.posterior[name]
+        kurtosis = ((draws - draws.mean()) ** 4).mean() / draws.var() ** 2
+        assert abs(row["sd"] / sd - 1) < 5 * np.sqrt((kurtosis - 1) / 4 / min(row["ess_bulk"], row["ess_tail"])), name
+
+
+def test_with_many_points_all_agree():
+    """
+    The slope is nine of its errors away from the boundary. What modes, Gaussians and the posterior differ by, in posterior sds, is of
+    the order of 1 / sqrt(n) there: five times that is allowed, and Monte Carlo error.
+    """
+    data = points(1000, 0.5)
+    exact, draws, agree = quadrature(data), 10000, 5 / np.sqrt(1000)
+    for method in (mle, maximum):
+        point = fitted(method, data, starts=4).point
+        for name, (mean, sd) in exact.items():
+            assert abs(point[name] - mean) < agree * sd, (method.__name__, name)
+    for method, given in ((laplace, {"starts": 4}), (svi, {"steps": 4000, "starts": 10})):
+        found = fitted(method, data, draws=draws, **given).posterior
+        for name, (mean, sd) in exact.items():
+            assert abs(found[name].mean() - mean) < (agree + 5 / np.sqrt(draws)) * sd, (method.__name__, name)
+            assert abs(found[name].std() / sd - 1) < agree + 5 / np.sqrt(2 * draws), (method.__name__, name)
+
+
+def test_with_few_points_a_point_misleads():
+    """
+    With three points the likelihood is largest where the noise is much smaller than the posterior holds it to be, and Laplace's
+    Gaussian, and any in log w and log sigma, has another shape than the posterior.
+    """
+    data = points(3, 1.0)
+    mean, sd = quadrature(data)["sigma"]
+    assert fitted(mle, data).point["sigma"] < mean - sd
+    draws = fitted(laplace, data, draws=10000).posterior["sigma"]
+    assert abs(draws.mean() - mean) > 0.05 * sd

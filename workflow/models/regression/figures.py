@@ -1,0 +1,40 @@
+"""What the figures of a regression need beyond the draws, and the page's own: posterior mean, its band, and that of new data."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from posterity.artefact import group
+from posterity.plots import style
+from posterity.plots.data import ordered_interval
+
+
+def curve(u, w, b):
+    """The mean of y at u."""
+    return w * u + b
+
+
+def posterior_mean(artefacts, settings):
+    """
+    The posterior of the mean of y at the data's own places: its mean and its interval (dark). Pale: the interval of data made anew,
+    which has the noise as well. Nine in ten points should lie in the pale band, not in the dark one.
+    """
+    options = settings["options"]
+    data, truth = group(artefacts["data"], "data"), group(artefacts["data"], "truth")
+    mu = group(artefacts["posterior"], "posterior")["mu"]
+    order = np.argsort(data["u"].values, kind="stable")
+    u, y = data["u"].values[order], data["y"].values[order]
+    mean, text = mu.mean(("chain", "draw")).values[order], style.interval_text(options)
+    of_mean, _ = ordered_interval(mu, options)
+    of_data, _ = ordered_interval(group(artefacts["predictive"], "posterior_predictive")["y"], options)
+
+    figure, axes = plt.subplots(figsize=(6, 4.4))
+    axes.fill_between(u, *of_data[order].T, color=style.MODEL, alpha=0.15, lw=0, label=f"{text} of new data")
+    axes.fill_between(u, *of_mean[order].T, color=style.MODEL, alpha=0.45, lw=0, label=f"{text} of the line")
+    axes.plot(u, mean, color=style.MODEL, lw=1.8, label="posterior mean of the line")
+    if "mu" in truth:
+        axes.plot(u, truth["mu"].values[order], color=style.TRUTH, ls="--", lw=1.8, label="truth")
+    axes.plot(u, y, "o", ms=3.5, color=style.DATA, label="data", zorder=5)
+    axes.set_xlabel(style.label("u", data["u"], options))
+    axes.set_ylabel(style.label("y", data["y"], options))
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure

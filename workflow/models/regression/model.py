@@ -1,0 +1,23 @@
+"""
+Bayesian linear regression with unknown noise.
+
+From the example "Bayesian Regression" of J. E. Johnson's notes on NumPyro (CC-BY-4.0), with its priors. The mean of each point is a
+site of its own, so that its posterior, and its predictions at other places, are there to be looked at.
+"""
+
+import numpyro
+from numpyro.distributions import Exponential, Normal
+
+LABELS = {"b": "bias b", "w": "weight w", "sigma": "sd of the noise", "mu": "mean of y"}
+UNITS = {"b": "", "w": "", "sigma": "", "mu": ""}
+
+
+def model(u, y=None):
+    """y is w u + b and Gaussian noise; u, y and so all parameters are pure numbers."""
+    # ASSUME: u and y are standardised: of the order of one, so that a line through such points has w and b below one.
+    b = numpyro.sample("b", Normal(0.0, 0.2))
+    w = numpyro.sample("w", Normal(0.0, 0.5))
+    sigma = numpyro.sample("sigma", Exponential(1.0))
+    with numpyro.plate("point", len(u)):
+        mu = numpyro.deterministic("mu", w * u + b)
+        numpyro.sample("y", Normal(mu, sigma), obs=y)
