@@ -20,8 +20,8 @@ def occupation(x):
     """
     Compute 1 / (exp(x) - 1), the mean number of photons of energy x (in k T), to full precision for all x > 0; in float64.
 
-    exp(x) - 1 itself loses digits where x is small, and XLA's expm1 takes three times as long as this: with x = k ln 2 + r it is
-    2^k (exp(r) - 1) + (2^k - 1). Zero beyond x = 709, where exp(x) ends.
+    exp(x) - 1 itself loses digits where x is small, and with XLA's expm1 colours take half as long again: with x = k ln 2 + r it
+    is 2^k (exp(r) - 1) + (2^k - 1). Zero beyond x = 709, where exp(x) ends.
     """
     shifted = x * (1 / math.log(2)) + ROUND
     k = shifted - ROUND
