@@ -56,7 +56,7 @@ def copy_project(place: Path) -> Path:
 def choose(project: Path, studies: str) -> None:
     """Let a project run these studies."""
     config = project / "config/config.yaml"
-    config.write_text(re.sub(r"^studies: .*$", f"studies: [{studies}]", config.read_text(), flags=re.MULTILINE))
+    config.write_text(re.sub(r"^studies: \[.*?\]", f"studies: [{studies}]", config.read_text(), flags=re.MULTILINE | re.DOTALL))
 
 
 def snakemake(project: Path, *arguments: str) -> subprocess.CompletedProcess:
