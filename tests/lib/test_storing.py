@@ -189,3 +189,12 @@ def test_pieces_on_disk_are_gone_through_in_blocks(tmp_path, monkeypatch):
 def test_a_site_that_is_not_there_is_told(fitted):
     with pytest.raises(UserError, match=r"store: model line has no latent or deterministic site 'lin'.*line"):
         fitted("wrong", {"lin": "none"})
+
+
+def test_thinned_sites_that_are_all_large_are_no_hindrance_to_predictions(fitted, monkeypatch):
+    """predictive.nc repeats the small sites alone."""
+    monkeypatch.setattr("test_storing.ROWS", 101)
+    place = fitted("large", {"z": {"thin": 10}})
+    predictive = artefact.read(place / "predictive.nc")
+    assert set(predictive["posterior"].data_vars) == {"m", "c"}
+    assert predictive["posterior_predictive"].sizes["draw"] == 100
