@@ -191,9 +191,13 @@ def test_a_site_that_is_not_there_is_told(fitted):
         fitted("wrong", {"lin": "none"})
 
 
-def test_thinned_sites_that_are_all_large_are_no_hindrance_to_predictions(fitted, monkeypatch):
-    """predictive.nc repeats the small sites alone."""
+@pytest.fixture
+def many_rows(monkeypatch):
     monkeypatch.setattr("test_storing.ROWS", 101)
+
+
+def test_thinned_sites_that_are_all_large_are_no_hindrance_to_predictions(many_rows, fitted):
+    """predictive.nc repeats the small sites alone."""
     place = fitted("large", {"z": {"thin": 10}})
     predictive = artefact.read(place / "predictive.nc")
     assert set(predictive["posterior"].data_vars) == {"m", "c"}
