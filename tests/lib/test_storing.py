@@ -198,3 +198,16 @@ def test_records_of_a_short_chunk_do_not_hold_the_whole_buffer():
     assert all(kept.base is None for kept in records.new[0].values())
     np.testing.assert_array_equal(records["x"], buffer["x"][:, :10])
     np.testing.assert_array_equal(records["y"], buffer["y"][:, :10:2])
+
+
+@pytest.fixture
+def many_rows(monkeypatch):
+    monkeypatch.setattr("test_storing.ROWS", 101)
+
+
+def test_thinned_sites_that_are_all_large_are_no_hindrance_to_predictions(many_rows, fitted):
+    """predictive.nc repeats the small sites alone."""
+    place = fitted("large", {"z": {"thin": 10}})
+    predictive = artefact.read(place / "predictive.nc")
+    assert set(predictive["posterior"].data_vars) == {"m", "c"}
+    assert predictive["posterior_predictive"].sizes["draw"] == 100

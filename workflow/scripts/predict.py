@@ -75,7 +75,8 @@ def predict(
     groups |= model.data_groups(bound, table)
     having = [part for part in artefact.posteriors(fit) if set(chosen) <= set(part["draw"].values)]
     small = [part[[site for site in part if part[site][0, 0].size <= SMALL]] for part in having]
-    groups["posterior"] = xr.merge([thin(part, chosen) for part in small], join="exact", combine_attrs="drop_conflicts")
+    small = [thin(part, chosen) for part in small if part.data_vars]
+    groups["posterior"] = xr.merge(small, join="exact", combine_attrs="drop_conflicts")
     if "sample_stats" in fit.children:
         groups["sample_stats"] = thin(artefact.group(fit, "sample_stats"), chosen)
     attributes = artefact.provenance("predict", study, settings, seed, ("jax", "numpyro"), model=id, fit=name)
