@@ -2,14 +2,16 @@
 Colours of black bodies: pure Python, NumPy, the page's JAX (vmap without jit), and Posterity's compiled functions, side by side.
 
 Run in the project's environment, from its folder: python benchmarks/colour.py [rounds] [betas]
-All in float64, on the same arrays, in one process; contenders are interleaved, and ratios are taken round by round. The loops
-stand as the page has them, with its names. The time of the CPU is that of all threads, and depends less on what else runs.
-Agreement is with 50 digits, by the decimal module.
+All in float64, on the same arrays, each contender in a process of its own, as one leaves gigabytes behind that cost the next one
+time; they are asked in turn, and ratios are taken round by round. The loops stand as the page has them, with its names. The time
+of the CPU is that of all threads, and depends less on what else runs. Agreement is with 50 digits, by the decimal module.
 """
 
+import json
 import math
 import os
 import statistics
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -79,21 +81,36 @@ CONTENDERS = {
 }
 
 
+def contend(name: str, count: int) -> None:
+    """Run one contender whenever a line comes in: print its seconds, those of the CPU, and, the first time, its colours."""
+    betas, run = np.logspace(-2, 0, count)[:: SHARE if name == "pure Python" else 1], CONTENDERS[name]
+    found = jax.block_until_ready(run(betas))  # compiles
+    print(json.dumps(np.asarray(found[0] if isinstance(found, tuple) else found).tolist()), flush=True)
+    for _ in sys.stdin:
+        before, busy = time.perf_counter(), time.process_time()
+        jax.block_until_ready(run(betas))
+        took = np.array([time.perf_counter() - before, time.process_time() - busy]) * count / len(betas)
+        print(json.dumps(took.tolist()), flush=True)
+
+
 def main(rounds: int, count: int) -> None:
     """Print median times, and the medians of ratios, round by round."""
     betas = np.logspace(-2, 0, count)
-    times, cpu, values = ({name: [] for name in CONTENDERS} for _ in range(3))
-    for one in range(-1, rounds):  # the first round compiles, and is not counted
-        for name, run in CONTENDERS.items():
-            given = betas[:: SHARE if name == "pure Python" else 1]
-            jax.block_until_ready(run(given[::50]))  # what the one before left behind (gigabytes, of the page's JAX) is not its own
-            before, busy = time.perf_counter(), time.process_time()
-            found = jax.block_until_ready(run(given))
-            scale = count / len(given)
-            if one >= 0:
-                times[name].append((time.perf_counter() - before) * scale)
-                cpu[name].append((time.process_time() - busy) * scale)
-            values[name] = np.asarray(found[0] if isinstance(found, tuple) else found)
+    times, cpu = ({name: [] for name in CONTENDERS} for _ in range(2))
+    command = [sys.executable, __file__, "contend"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    running = {name: subprocess.Popen([*command, name, str(count)], **pipes) for name in CONTENDERS}
+    values = {name: np.array(json.loads(process.stdout.readline())) for name, process in running.items()}
+    for _ in range(rounds):
+        for name, process in running.items():
+            process.stdin.write("\n")
+            process.stdin.flush()
+            took, busy = json.loads(process.stdout.readline())
+            times[name].append(took)
+            cpu[name].append(busy)
+    for process in running.values():
+        process.stdin.close()
+        process.wait()
 
     def ratio(name, to, times=times):
         return statistics.median(a / b for a, b in zip(times[name], times[to], strict=True))
@@ -120,4 +137,7 @@ def main(rounds: int, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 7, int(sys.argv[2]) if len(sys.argv) > 2 else 100_000)
+    if sys.argv[1:2] == ["contend"]:
+        contend(sys.argv[2], int(sys.argv[3]))
+    else:
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else 7, int(sys.argv[2]) if len(sys.argv) > 2 else 100_000)
