@@ -270,8 +270,20 @@ def fit_code(wildcards):
 
 
 def fit_threads(wildcards):
-    settings = fit_settings(wildcards)
-    return settings.get(catalogue.METHODS[settings["method"]][1], 1)
+    """One for each chain. On one machine, with far more fits than cores: one, as cores idle while fits with several start."""
+    here = workflow.is_main_process and not workflow.non_local_exec
+    return 1 if here and parallel_fits() >= 4 * workflow.cores else catalogue.threads(fit_settings(wildcards))
+
+
+@cache
+def parallel_fits():
+    """The number of fits of this run that could use several threads."""
+    return sum(
+        catalogue.threads(study["fits"][fit]) > 1
+        for study in STUDIES.values()
+        for model in study["models"]
+        for fit in catalogue.fits_of(study, model)
+    )
 
 
 # For predict, diagnose and compare

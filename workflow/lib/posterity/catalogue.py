@@ -50,6 +50,11 @@ def sampling(study: dict, fit: str) -> str:
     return METHODS[study["fits"][fit]["method"]][0]
 
 
+def threads(settings: dict) -> int:
+    """Tell how many threads a fit can use."""
+    return settings.get(METHODS[settings["method"]][1], 1)
+
+
 def fits_of(study: dict, model: str, gives: tuple[str, ...] = ANY) -> list[str]:
     """List the fits of a model that give draws of a kind."""
     return [fit for fit, settings in study["fits"].items() if model in settings["models"] and sampling(study, fit) in gives]
