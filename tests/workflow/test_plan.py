@@ -42,7 +42,7 @@ def test_a_plan_lists_the_stages(project, profile):
     assert "in 1 group (data, prior)" in told
     assert "in 5 groups (predict, sensitivity, diagnose)" in told
     assert "on this machine" in told.splitlines()[12]
-    assert "75 jobs, 19 submissions to a cluster" in told
+    assert "77 jobs, 19 submissions to a cluster" in told
     assert not list((project / "results").glob("*/*"))
     assert all(int(row[3]) >= 600 for row in found.values())
 
