@@ -117,7 +117,7 @@ EDITS = {
         of(*ALL_STAGES, fits=OTHER_FITS) | figures(*ALL_FIGURES, fits=OTHER_FITS),
     ),
     "a model's figures": (
-        "workflow/models/line/figures.py", ("m * x + c", "c + m * x"), figures("data", fits=SMALL_FITS),
+        "workflow/models/line/figures.py", ("m * x + c", "c + m * x"), figures("data", "prior", fits=SMALL_FITS),
     ),
     "a simulation": (
         "workflow/models/line/simulate.py", ("linspace(0, 10", "linspace(0, 11"),
