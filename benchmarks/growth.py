@@ -105,7 +105,7 @@ def main(rounds: int) -> None:
     print(f"exponent {exponent(times):.2f}\n\n| latent values | peak MB | all draws, MB | seconds |\n|---|---|---|---|")
     held = [DRAWS * 8e-6 * size for size in SIZES]
     for size, all_draws in zip(SIZES, held, strict=True):
-        one = fitted(LATENT, size, 50, DRAWS)
+        one = fitted(LATENT, size, 50 if size < 1e6 else 20, DRAWS)
         memory.append(one["memory"])
         print(f"| {size} | {one['memory']:.0f} | {all_draws:.1f} | {one['seconds']:.1f} |", flush=True)
     print(f"exponent {exponent(memory):.2f}")
