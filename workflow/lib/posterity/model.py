@@ -446,7 +446,7 @@ def graph(model: Model) -> str:
 def observed_values(model: Model) -> dict[str, np.ndarray]:
     """The observations of each observed site, as the model conditions on them."""
     run = jax.jit(lambda traced: {name: _record(model, traced)[1][name] for name in model.names("observed")})
-    program = build((model.traced,), ["observed", model.fingerprint], lambda: ([run.trace(model.traced)], None)).run[0]
+    program = build((model.traced,), ["observed", model.fingerprint], lambda: ([run.trace(model.traced)], None), quick=(0,)).run[0]
     return {name: np.asarray(value) for name, value in program(model.traced).items()}
 
 

@@ -147,7 +147,7 @@ def _over_draws(what: str, run, inputs, model: Model):
     size = min(BATCH, draws)
     mapped, first = jax.jit(jax.vmap(run, in_axes=(0, None))), jax.tree.map(lambda values: values[:size], inputs)
     made_from = [what, model.fingerprint]
-    program = build((first, model.traced), made_from, lambda: ([mapped.trace(first, model.traced)], None)).run[0]
+    program = build((first, model.traced), made_from, lambda: ([mapped.trace(first, model.traced)], None), quick=(0,)).run[0]
     done = []
     for start in range(0, draws, size):
         chosen = np.minimum(np.arange(start, start + size), draws - 1)

@@ -128,7 +128,7 @@ def _out_of_range(model: Model, data: xr.Dataset, source: str) -> list[str]:
 
     keys = np.stack([key(0, "preflight", draw) for draw in range(DRAWS)])
     mapped = jax.jit(jax.vmap(run, in_axes=(0, None))).trace(keys, model.traced)  # `found` is known from here
-    program = build((keys, model.traced), ["preflight", model.fingerprint], lambda: ([mapped], None)).run[0]
+    program = build((keys, model.traced), ["preflight", model.fingerprint], lambda: ([mapped], None), quick=(0,)).run[0]
     drawn = program(keys, model.traced)
     for name, (distribution, rules) in found.items():
         for parameter, rule in rules.items():

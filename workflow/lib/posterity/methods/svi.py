@@ -63,9 +63,13 @@ def fit(model: Model, settings: dict, seed_: int, names: tuple[str, ...], run: R
     size = min(settings["steps"], 100_000)
 
     def starts(key, traced):
-        keys = jax.random.split(key, settings["starts"])
-        losses = jax.lax.map(lambda one: problem.first_loss(one, traced), keys)
-        return problem.begin(keys[jnp.argmin(jnp.where(jnp.isfinite(losses), losses, jnp.inf))], traced), jnp.min(losses)
+        def better(best, key):
+            state, loss = problem.begin(key, traced)
+            take = jnp.isfinite(loss) & (loss < best[1])
+            return jax.tree.map(lambda new, old: jnp.where(take, new, old), (state, loss), best), None
+
+        nowhere = jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), jax.eval_shape(problem.begin, key, traced)[0])
+        return jax.lax.scan(better, (nowhere, jnp.inf), jax.random.split(key, settings["starts"]))[0]
 
     def advance(state, traced, count, since):
         """Steps `since + 1` ... of which those after the first `since` decay over the rest (see `rate`)."""
@@ -259,14 +263,11 @@ class _Problem:
         options = {"hidden_factors": [8, 8]} if self.settings["guide"] == "AutoBNAFNormal" else {}
         return getattr(autoguide, self.settings["guide"])(function, init_loc_fn=start, **options)
 
-    def first_loss(self, key, traced):
-        """The loss of a start."""
-        svi = self.svi(self.batched, 0.0)
-        return svi.evaluate(svi.init(key, **traced), **traced)
-
     def begin(self, key, traced):
-        """The state of a start."""
-        return self.svi(self.batched, 0.0).init(key, **traced)
+        """The state of a start, and its loss."""
+        svi = self.svi(self.batched, 0.0)
+        state = svi.init(key, **traced)
+        return state, svi.evaluate(state, **traced)
 
     def update(self, traced) -> Callable:
         """Give a function of state and step size that takes one step; it returns the state and the loss."""
