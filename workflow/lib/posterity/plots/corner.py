@@ -8,7 +8,7 @@ from posterity.artefact import group
 from posterity.plots import style
 from posterity.standins import absent
 
-with absent("arviz"), absent("scipy.ndimage"):
+with absent("arviz"):
     import corner
 
 LEVELS = 1 - np.exp(-0.5 * np.array([1.0, 2.0]) ** 2)  # what lies within 1 and 2 sigma of a Gaussian in two dimensions
