@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 from conftest import ROOT
 
-from posterity.statistics import interval, scalars, summarise
+from posterity.statistics import arviz, interval, scalars, summarise
 
 RNG = np.random.default_rng(3)
 
@@ -38,6 +38,13 @@ def test_intervals():
     np.testing.assert_allclose(interval(skewed, "eti", 0.9), [-np.log(0.95), -np.log(0.05)], atol=0.05)
     np.testing.assert_allclose(interval(skewed, "hdi", 0.9), [0, -np.log(0.1)], atol=0.05)
     assert interval(RNG.normal(size=(3, 1000)), "hdi", 0.5).shape == (3, 2)
+
+
+@pytest.mark.parametrize("probability", [0.5, 0.9, 0.99, 1.0])
+@pytest.mark.parametrize("count", [1, 2, 10, 999, 1000])
+def test_the_interval_of_highest_density_is_that_of_arviz(count, probability):
+    for draws in (RNG.gamma(1.5, size=(2, 3, count)), RNG.poisson(3, size=(2, 3, count)), RNG.random((1, count)) < 0.3):
+        np.testing.assert_array_equal(interval(draws, "hdi", probability), arviz().hdi(draws, probability, axis=-1))
 
 
 def test_numpyro_can_be_imported_after_arviz():
