@@ -10,6 +10,10 @@ STUDIES ?=
 STUDY ?= $(STUDIES)
 PROFILE ?= slurm-generic
 config = $(if $(strip $(STUDIES)),--config studies="$(STUDIES)")
+studies = $(or $(strip $(STUDIES)),all)
+# whether the report that is there is of these studies, and nothing that it shows is newer; to write one takes seconds
+current = echo '$(studies)' | cmp -s - results/logs/report.studies && test -z "$$(find Snakefile config workflow results -type f \
+	-newer results/report.html -not -path 'results/logs/*' -not -name '*.pyc' 2>&1 | head -n 1)"
 unexport PYTHONDONTWRITEBYTECODE
 SHELL := /bin/sh
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -19,7 +23,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 run: .venv/ready
 	@snakemake --cores all --quiet host reason $(config)
 	@python workflow/scripts/verdicts.py results/verdicts.csv
-	@snakemake --cores 1 $(config) --quiet all --report results/report.html 2> results/logs/report.log || { cat results/logs/report.log; exit 1; }
+	@$(current) || { snakemake --cores 1 $(config) --quiet all --report results/report.html 2> results/logs/report.log \
+		&& echo '$(studies)' > results/logs/report.studies || { cat results/logs/report.log; exit 1; }; }
 	@echo "The report: results/report.html"
 
 test: .venv/ready

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from conftest import snakemake
+from conftest import ROOT, snakemake
 
 from posterity import artefact
 
@@ -251,6 +251,31 @@ def test_studies_by_command_line(finished, studies):
     planned = snakemake(finished, "-n", "--config", f"studies={studies}", "--", "fits")
     assert planned.returncode == 0, planned.stdout
     assert "Nothing to be done" in planned.stdout
+
+
+@pytest.mark.long
+def test_the_report_is_written_again_where_something_is_newer_or_the_studies_are_others(finished, tmp_path):
+    project = tmp_path / "project"
+    shutil.copytree(finished, project, symlinks=True)
+    shutil.copy2(ROOT / "Makefile", project)
+    (project / ".venv").symlink_to(sys.prefix)
+    report = project / "results/report.html"
+
+    def written_by(*arguments):
+        before = report.stat().st_mtime_ns if report.exists() else 0
+        run = subprocess.run(["make", "run", *arguments], cwd=project, capture_output=True, text=True)
+        assert run.returncode == 0, run.stdout + run.stderr
+        return report.stat().st_mtime_ns > before
+
+    assert written_by()
+    assert not written_by()
+    (project / "workflow/report/report.css").touch()
+    assert written_by()
+    assert written_by("STUDIES=small")
+    assert not written_by("STUDIES=small")
+    (project / "results/small/figures/line_a_corner.svg").unlink()
+    assert written_by("STUDIES=small")
+    assert written_by()
 
 
 @pytest.mark.long
