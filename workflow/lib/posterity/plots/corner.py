@@ -29,12 +29,13 @@ def draw(artefacts: dict, settings: dict) -> Figure:
         low, high = np.quantile(draws, [0.001, 0.999])
         low, high = (min(low, true), max(high, true)) if true is not None else (low, high)
         margin = 0.08 * (high - low)
-        ends = [draws.min(), draws.max()] + [true] * (true is not None)  # no density where no draw is
+        ends = [draws.min(), draws.max()]  # no density where no draw is
+        if true is not None and not ends[0] <= true <= ends[1]:
+            ends += [true - margin, true + margin]
         ranges.append((max(low - margin, min(ends)), min(high + margin, max(ends))))
     size = len(moving)
     figure = corner.corner(
         np.stack([draws for _, _, draws in moving], axis=1),
-        labels=[label.replace(" of ", " of\n") if size > 3 else label for _, label, _ in moving],
         truths=truths if size > 1 else None,  # corner fails with the truth of a single parameter
         truth_color=style.TRUTH,
         range=ranges,
@@ -47,13 +48,18 @@ def draw(artefacts: dict, settings: dict) -> Figure:
         fill_contours=True,
         max_n_ticks=4,
         hist_kwargs={"lw": 1.4},
-        label_kwargs={"fontsize": 9},
-        labelpad=-0.1 if size < 4 else 0.0,
     )
     side = max(4.2, 1.7 * size + 1.0)
     figure.set_size_inches(side, side)
     for axes in figure.axes:
         axes.tick_params(labelsize=8)
+    panels = np.reshape(figure.axes, (size, size))
+    for i, (_, label, _) in enumerate(moving):  # corner would put them at fixed places, where ticks of many digits are
+        text = label.replace(" of ", " of\n") if size > 3 else label
+        panels[-1, i].set_xlabel(text, fontsize=9)
+        if i:
+            panels[i, 0].set_ylabel(text, fontsize=9)
+    figure.align_labels()
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
     note = "contours: 39 % and 86 %\n(1 and 2 sigma)" + ("\nred lines: truth" if any(t is not None for t in truths) else "")
     if size > 1:

@@ -48,7 +48,8 @@ def draw(artefacts: dict, settings: dict) -> Figure:
             left.plot(
                 where, np.full(len(where), left.get_ylim()[0]), "|", color=style.BLACK, ms=6, label="divergence", clip_on=False
             )
-    grid[0, 0].set_title(f"trace of {chains} chains (1 of {step} draws)" if step > 1 else f"trace of {chains} chains")
+    of = f"trace of {chains} chains" if chains > 1 else "trace of one chain"
+    grid[0, 0].set_title(f"{of} (1 of {step} draws)" if step > 1 else of)
     grid[0, 1].set_title("ranks, flat = 1 (99 % in grey)")
     grid[-1, 0].set_xlabel("draw")
     grid[-1, 1].set_xlabel("rank / number of draws")
