@@ -21,12 +21,14 @@ import sys
 sys.path[:0] = ["workflow/lib", "workflow/scripts"]
 import yaml
 from fit import fit
+from posterity import job
 from posterity.study import load
 study = load("line", yaml.safe_load(open("config/config.yaml"))["defaults"])
 spec = {key: value for key, value in study["models"]["line"].items() if key != "figures"}
 settings = {key: value for key, value in study["fits"]["nuts"].items() if key != "models"}
 files, threads = [spec["file"]], int(sys.argv[2])
 fit("results/line/data.nc", sys.argv[1], "line", "line", spec, "nuts", settings, 1, "float64", files, threads=threads)
+job.end(0)  # as the stage does
 """
 
 IMPORTS = """

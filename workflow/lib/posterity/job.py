@@ -62,13 +62,13 @@ def job(snakemake) -> Iterator[None]:
         log.info("%s took %.2f s, of these %.2f s for imports, and %.0f MB", what, _age(), imported, peak)
         if _told:
             os.write(terminal, _LINE.encode())
-        _end(0)
+        end(0)
     release(snakemake.output)
     line = f"posterity: {what}: {sentence}\n"
     os.write(terminal, f"\n{line}\n".encode())
     with suppress(OSError):  # on a full disk
         os.write(2, line.encode())  # found again at the end of the run
-    _end(1)
+    end(1)
 
 
 def progress(what: str) -> Callable[[str], None]:
@@ -85,7 +85,7 @@ def progress(what: str) -> Callable[[str], None]:
     return tell
 
 
-def _end(code: int) -> NoReturn:
+def end(code: int) -> NoReturn:
     """End the process at once. To take down the interpreter, module by module, takes a third of a second, half of one with JAX."""
     atexit._run_exitfuncs()
     with suppress(OSError):  # on a full disk
