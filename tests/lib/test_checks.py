@@ -48,6 +48,8 @@ def test_expected_outcomes():
     assert "meant to fail" in expected(passed, "fail")[1]
     assert expected(failed, None) == ("fail", "ppc: m")
     assert expected(passed, None) == ("pass", "")
+    assert expected(failed, "any") == ("pass", "ppc is meant to say nothing here, and is fail: m")
+    assert expected(passed, "any") == ("pass", "")
 
 
 def test_there_and_back():

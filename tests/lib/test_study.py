@@ -96,6 +96,10 @@ def test_a_threshold_in_two_forms_replaces_a_default(place):
         ({"checks": {"expect": {"lime": {}}}}, ["no model 'lime'"]),
         ({"checks": {"expect": {"line": {"nut": {}}}}}, ["no fit 'nut'"]),
         ({"checks": {"expect": {"line": {"nuts": {"pcc": "fail"}}}}}, ["no check 'pcc'", "'ppc'"]),
+        (
+            {"checks": {"expect": {"line": {"nuts": {"ppc": "any", "rhat": "warn"}}}}},
+            ["line: nuts: ppc: any", "cannot be switched off"],
+        ),
         ({"figures": {"interval": {"probability": 90}}}, ["probability", "90 should be below 1"]),
         ({"precision": "float16"}, ["precision", "'float16'", "'float64'"]),
     ],

@@ -430,3 +430,7 @@ def _check_expectations(study: dict, path: Path) -> None:
             for check in checks:
                 if check not in known:
                     raise UserError(f"{where}: {model}: {fit}: there is no check '{check}': {hint(check, known)}")
+            if "any" in checks.values() and "fail" not in checks.values():
+                check = next(check for check, status in checks.items() if status == "any")
+                sentence = "a check cannot be switched off; `any` is for a fit of which another check is meant to fail"
+                raise UserError(f"{where}: {model}: {fit}: {check}: any: {sentence}")
