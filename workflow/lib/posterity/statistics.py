@@ -60,8 +60,8 @@ def interval(draws: np.ndarray, kind: str, probability: float) -> np.ndarray:
     """
     Compute credible intervals over the last axis: highest density (`hdi`) or equal-tailed (`eti`); shape (..., 2).
 
-    The interval of highest density is the shortest one that holds the probability (Chen & Shao 1999, JCGS 8, 69, section 2.2).
-    ArviZ's is the same; without it most figures are drawn in two thirds of the time.
+    The interval of highest density is the shortest one that holds the probability (Chen & Shao 1999, JCGS 8, 69). ArviZ's is the
+    same, but its import takes 0.7 s, beside the 0.9 s of all else in a figure with a band.
     """
     if kind == "eti":
         tail = (1 - probability) / 2
