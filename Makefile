@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SHELL := /bin/sh
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run plan check test lint env lock unlock
+.PHONY: run plan check test coverage lint env lock unlock
 
 run: .venv/ready
 	@snakemake --cores all --quiet host reason $(config)
@@ -29,6 +29,9 @@ run: .venv/ready
 
 test: .venv/ready
 	@python -m pytest $(PYTEST)
+
+coverage: .venv/ready
+	@python -m pytest --cov --cov-report=term-missing:skip-covered --cov-report=html $(PYTEST)
 
 plan: .venv/ready
 	@PYTHONPATH=workflow/lib python -m posterity.plan --workflow-profile workflow/profiles/$(PROFILE) $(config)
