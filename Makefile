@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SHELL := /bin/sh
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run plan check test coverage lint env lock unlock
+.PHONY: run plan check test coverage lint types layers env lock unlock
 
 run: .venv/ready
 	@snakemake --cores all --quiet host reason $(config)
@@ -44,6 +44,13 @@ check: .venv/ready
 
 lint: .venv/ready
 	@ruff check . && ruff format --check . && snakefmt --check Snakefile workflow && snakemake --lint
+
+# `types` and `layers` join `lint` once they pass.
+types: .venv/ready
+	@mypy
+
+layers: .venv/ready
+	@lint-imports
 
 env: .venv/ready
 	@$(if $(GPU),envs/setup.sh $(GPU))
