@@ -43,7 +43,11 @@ check: .venv/ready
 	@PYTHONPATH=workflow/lib python -m posterity $(STUDY)
 
 lint: .venv/ready
-	@ruff check . && ruff format --check . && snakefmt --check Snakefile workflow && snakemake --lint
+	@ruff check .
+	@ruff format --check .
+	@snakefmt --check Snakefile workflow
+	@codespell
+	@snakemake --lint
 
 # `types` and `layers` join `lint` once they pass.
 types: .venv/ready
