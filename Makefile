@@ -1,24 +1,28 @@
-# make run     set up, run the default studies on all cores, write results/report.html, print the verdicts
-# make test    set up, run the tests            make lint    lint and format
-# make env     set up only: .venv from the hash-pinned lock in envs/      (make env GPU=cuda12 adds JAX for GPUs)
-# One study alone: make run STUDIES=mine        (several: STUDIES="line hogg")
-# Its models and data looked at, in seconds, before anything is computed: make check STUDY=mine
-# After a kill -9 of Snakemake, before the next run: make unlock
-# What a run would ask a cluster for, by stage: make plan          (PROFILE=slurm for the other profile; STUDIES as above)
+# make run       run the default studies on all cores, write results/report.html, print the verdicts
+# make check     check the models and data of a study in seconds, without a run:   make check STUDY=mine
+# make plan      list the jobs of a run with their cores, memory and hours          (PROFILE=slurm for the other profile)
+# make unlock    unlock the folder after a `kill -9` of Snakemake, before the next run
+# make env       create .venv from the hash-pinned lock in envs/                    (GPU=cuda12 adds JAX for GPUs)
+# make test      run the tests                  make coverage   the same, with line and branch coverage
+# make lint      run all linters                make docs       build the documentation into docs/_build/html
+# make types     check the types                make layers     check which module imports which
+# make lock      resolve envs/*.in again
+# Each target creates .venv first if it is missing or out of date.
+# run, plan and unlock take STUDIES: make run STUDIES=mine        (several: STUDIES="line hogg")
 
 STUDIES ?=
 STUDY ?= $(STUDIES)
 PROFILE ?= slurm-generic
 config = $(if $(strip $(STUDIES)),--config studies="$(STUDIES)")
 studies = $(or $(strip $(STUDIES)),all)
-# whether the report that is there is of these studies, and nothing that it shows is newer; to write one takes seconds
+# Succeeds if the report shows these studies and is newer than everything that it shows. Writing a report takes seconds.
 current = echo '$(studies)' | cmp -s - results/logs/report.studies && test -z "$$(find Snakefile config workflow results -type f \
 	-newer results/report.html -not -path 'results/logs/*' -not -name '*.pyc' 2>&1 | head -n 1)"
 unexport PYTHONDONTWRITEBYTECODE
 SHELL := /bin/sh
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run plan check test coverage lint types layers env lock unlock
+.PHONY: run plan check test coverage lint types layers docs env lock unlock
 
 run: .venv/ready
 	@snakemake --cores all --quiet host reason $(config)
@@ -55,6 +59,11 @@ types: .venv/ready
 
 layers: .venv/ready
 	@lint-imports
+
+# -E reads every page again, since Sphinx repeats no warning of a page that it keeps.
+docs: .venv/ready
+	@sphinx-build -E -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html
+	@echo "The documentation: docs/_build/html/index.html"
 
 env: .venv/ready
 	@$(if $(GPU),envs/setup.sh $(GPU))
