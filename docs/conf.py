@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT / "workflow/lib"))
 
 project = "Posterity"
 author = "Posterity maintainers"
-copyright = "The Posterity developers"
+project_copyright = "The Posterity developers"
 release = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
