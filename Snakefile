@@ -28,11 +28,12 @@ include: "workflow/rules/verdict.smk"
 
 onstart:
     check_results()
+    remove_status(workflow.dag.needrun_jobs())
 
 
 onerror:
     forget(workflow.scheduler.failed)
-    print(f"\n{failures(log)}\n", file=sys.stderr)
+    print(f"\n{failures(workflow.scheduler.failed)}\n", file=sys.stderr)
 
 
 rule all:

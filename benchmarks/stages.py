@@ -1,12 +1,12 @@
 """
-What each stage's process takes beyond the imports that it needs, and how much memory: from the logs of the last run, and by timing
-the imports alone.
+What each stage's process takes beyond the imports that it needs, and how much memory: from the status files of the last run, and
+by timing the imports alone.
 
 Run in the project's environment, from its folder, after `make run`: python benchmarks/stages.py
 """
 
+import json
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -40,11 +40,12 @@ def imports(stage: str, rounds: int = 5) -> float:
 
 
 def logged(stage: str) -> list[tuple[float, float]]:
-    """Read seconds and MB of each job of a stage from the logs."""
+    """Return seconds and MB of each job of a stage that is done, from the status files."""
     name, _, kind = stage.partition(" ")
-    logs = ROOT.glob(f"results/logs/{name}/**/*{'_' + kind.strip('()') if kind else ''}.log")
-    found = [re.search(r" took ([\d.]+) s, .* and (\d+) MB", log.read_text()) for log in logs]
-    return [(float(match[1]), float(match[2])) for match in found if match]
+    pattern = f"*{'_' + kind.strip('()') if kind else ''}.status.json"
+    files = ROOT.glob(f"results/logs/{name}/**/{pattern}")
+    found = [json.loads(file.read_text()) for file in files]
+    return [(job["seconds"]["total"], job["peak_memory_mb"]) for job in found if job["state"] == "done"]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""Fit a study's model once, in a process that a test can kill: `python fit_once.py PROJECT OUTPUT CHECKPOINT SETTINGS THREADS`."""
+"""
+Fit a study's model once, in a process that a test can kill: `python fit_once.py PROJECT OUTPUT CHECKPOINT SETTINGS THREADS`.
+
+Each report of the fit is a line of JSON, so that a test reads values and no words.
+"""
 
 import json
 import os
@@ -10,6 +14,16 @@ sys.path[:0] = [str(ROOT / "workflow/lib"), str(ROOT / "workflow/scripts")]
 
 from posterity import driving, progress  # noqa: E402
 
+
+class Reports(progress.Progress):
+    """Print how many iterations are done, and how many of them are warm-up, in place of a sentence."""
+
+    def report(self, state, records, done: int, warmup: int) -> None:
+        print(json.dumps({"done": done, "warmup": warmup}), flush=True)
+        super().report(state, records, done, warmup)
+
+
+driving.Progress = Reports
 driving.CHUNK, progress.PAUSE, progress.SHARE = (0.02, 0.02), 0.0, 1.0  # a checkpoint every few milliseconds
 
 from fit import fit  # noqa: E402

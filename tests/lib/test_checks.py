@@ -1,9 +1,15 @@
+import re
+
 import numpy as np
 import pytest
 import xarray as xr
+from conftest import ROOT
 
-from posterity import checks, convergence
-from posterity.checks import Check, expected, judge, worst
+import gate as gates
+import verdicts
+from posterity import artefact, checks, convergence, html
+from posterity.checks import ORDER, Check, Outcome, expected, judge, worst
+from posterity.errors import UserError
 from posterity.statistics import summarise
 
 LIMITS = {
@@ -39,17 +45,62 @@ def test_the_worst_counts():
     assert worst(["pass", "n/a", "warn"]) == "warn"
     assert worst(["fail", "warn"]) == "fail"
     assert worst(["n/a"]) == worst([]) == "pass"
+    assert worst(["pass", "expected", "n/a"]) == "expected"
+    assert worst(["expected", "warn"]) == "warn"
 
 
-def test_expected_outcomes():
-    failed, passed = Check("ppc", 0, 0.01, "fail", "m"), Check("ppc", 1, 0.01, "pass", "m")
-    assert expected(failed, "fail")[0] == "pass"
-    assert expected(passed, "fail")[0] == "fail"
-    assert "meant to fail" in expected(passed, "fail")[1]
-    assert expected(failed, None) == ("fail", "ppc: m")
-    assert expected(passed, None) == ("pass", "")
-    assert expected(failed, "any") == ("pass", "ppc is meant to say nothing here, and is fail: m")
-    assert expected(passed, "any") == ("pass", "")
+@pytest.mark.parametrize(
+    ("declared", "status", "outcome"),
+    [
+        (None, "n/a", Outcome("n/a", False, "")),
+        (None, "pass", Outcome("pass", False, "")),
+        (None, "warn", Outcome("warn", False, "ppc: m")),
+        (None, "fail", Outcome("fail", False, "ppc: m")),
+        ("warn", "n/a", Outcome("fail", True, "ppc is expected to warn (`expect:`), but its status is n/a: m")),
+        ("warn", "pass", Outcome("fail", True, "ppc is expected to warn (`expect:`), but its status is pass: m")),
+        ("warn", "warn", Outcome("expected", True, "ppc is expected to warn, and does: m")),
+        ("warn", "fail", Outcome("fail", True, "ppc is expected to warn (`expect:`), but its status is fail: m")),
+        ("fail", "n/a", Outcome("fail", True, "ppc is expected to fail (`expect:`), but its status is n/a: m")),
+        ("fail", "pass", Outcome("fail", True, "ppc is expected to fail (`expect:`), but its status is pass: m")),
+        ("fail", "warn", Outcome("fail", True, "ppc is expected to fail (`expect:`), but its status is warn: m")),
+        ("fail", "fail", Outcome("expected", True, "ppc is expected to fail, and does: m")),
+        ("any", "n/a", Outcome("n/a", False, "")),
+        ("any", "pass", Outcome("pass", False, "")),
+        ("any", "warn", Outcome("expected", True, "ppc is ignored, as the fit is expected to fail (status warn): m")),
+        ("any", "fail", Outcome("expected", True, "ppc is ignored, as the fit is expected to fail (status fail): m")),
+    ],
+)
+def test_expected_failures(declared, status, outcome):
+    assert expected(Check("ppc", 0, 0.01, status, "m"), declared) == outcome
+
+
+def test_each_status_has_a_sign_and_a_colour_of_its_own():
+    rules = (ROOT / "workflow/report/report.css").read_text() + html.STYLE
+    signs = {status: mark.partition(" ")[0] for status, mark in html.MARKS.items()}
+    assert list(signs) == [status for status in ORDER if status != "n/a"]
+    assert len(set(signs.values())) == len(signs)
+    for status, mark in html.MARKS.items():
+        assert verdicts.MARKS[status] == f":{status}:`{mark}`"
+        assert f'<td class="{status}">{mark}</td>' in html.page("", (), [(status,)])
+    colours = [re.findall(rf"\.{status} {{ color: (#\w+)", rules) for status in signs]
+    assert all(of_report == of_page for of_report, of_page in colours)
+    assert len({of_report for of_report, _ in colours}) == len(signs)
+
+
+def test_a_strict_run_stops_at_fail_alone(tmp_path):
+    for verdict in ("pass", "expected", "warn", "fail"):
+        fits = {"model": ["m"], "fit": ["f"], "verdict": [verdict], "reason": ["ppc: why"]}
+        table = xr.Dataset({name: ("row", np.array(values, dtype=object)) for name, values in fits.items()})
+        file = tmp_path / f"{verdict}.nc"
+        artefact.write(file, {"fits": table}, {"study": "s", "verdict": verdict})
+        gate = tmp_path / f"{verdict}.txt"
+        if verdict == "fail":
+            with pytest.raises(UserError, match="model m, fit f: ppc: why"):
+                gates.gate(str(file), str(gate), "s")
+            assert not gate.exists()
+        else:
+            gates.gate(str(file), str(gate), "s")
+            assert gate.read_text() == f"s: {verdict}\n"
 
 
 def test_there_and_back():

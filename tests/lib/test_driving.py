@@ -69,18 +69,24 @@ def same(one: Path, other: Path) -> None:
     assert attributes[0] == attributes[1]
 
 
+def reported(line: str) -> dict[str, int]:
+    """Read a report of the fit from a line of its output; empty for another line."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def killed(place, name, settings, moment, number=signal.SIGKILL):
-    """Start a fit and end it at a moment (a share of the iterations, as it tells); return what it said."""
+    """Start a fit and end it at a moment (a share of the iterations, as it reports); return what it said."""
     running, said = process(place, name, settings), []
     for line in running.stdout:
         said.append(line)
-        if line.startswith(("warm-up", "going on")) or " draws" in line:
-            words = line.replace(",", "").split()
-            done = int(words[1]) if line.startswith("warm-up") else settings["warmup"] + int(words[0]) if words[0].isdigit() else 0
-            if done >= moment * (settings["warmup"] + settings["draws"]):
-                time.sleep(random.Random(f"{name} {moment}").uniform(0, 0.03))
-                running.send_signal(number)
-                break
+        if reported(line).get("done", -1) >= moment * (settings["warmup"] + settings["draws"]):
+            time.sleep(random.Random(f"{name} {moment}").uniform(0, 0.03))
+            running.send_signal(number)
+            break
     rest, _ = running.communicate(timeout=300)
     return running.returncode, "".join(said) + rest
 
@@ -200,7 +206,7 @@ def test_other_methods_go_on_too(place, chosen):
     finish(process(place, f"{name}-whole", chosen, checkpoint=False))
     running, told = process(place, name, chosen), 0
     for line in running.stdout:
-        told += " steps" in line
+        told += "done" in reported(line)
         if told == 3:
             running.send_signal(signal.SIGKILL)
             break

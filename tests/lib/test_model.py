@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import xarray as xr
+from numpyro import distributions
 from numpyro.distributions import Normal, Uniform
 
 from posterity import model as models
@@ -93,7 +94,8 @@ def test_a_parameter_named_like_a_dimension(spec):
     [
         ("import nothing_of_this_name\n" + LINE, ["line 4", "does not import", "nothing_of_this_name"]),
         (LINE.replace("m * X + c", "m * X + jnp.ones(5)"), ["line 9", "cannot be evaluated", "X (3,)"]),
-        (LINE.replace('"c"', '"m"'), ["line 7", "`m` duplicated"]),
+        (LINE.replace('"c"', '"m"'), ["line 7", "`m` duplicated", "give each site a name of its own"]),
+        (LINE + "    assert False, 'all sites must have unique names'\n", ["line 10", "mend that line"]),
         (LINE.replace("dist.Normal(m", "dist.normal(m"), ["line 9", "normal"]),
     ],
 )
@@ -299,6 +301,53 @@ def test_an_observation_that_the_data_lack_is_told_unless_it_is_meant(spec):
     assert models.bind("m", spec(option), TABLE).sites["y"].role == "observed"
     option = LINE.replace("X, Y, E", "X, E, Y=None, wide=False").replace("E)", "E * (2 if wide else 1))")
     assert models.bind("m", spec(option), TABLE).sites["y"].role == "observed"
+
+
+def test_a_factor_is_no_site_whatever_is_around_it(spec):
+    source = (
+        LINE
+        + """
+    numpyro.factor("alone", -m)
+    with numpyro.plate("rows", 3):
+        numpyro.factor("scalar", -m)
+        numpyro.factor("vector", -m * jnp.ones(3))
+    with numpyro.handlers.mask(mask=False):
+        numpyro.factor("masked", -m)
+"""
+    )
+    assert list(models.bind("m", spec(source), TABLE).sites) == ["m", "c", "y"]
+
+
+def test_a_class_that_is_called_like_an_improper_prior_is_proper(spec):
+    source = "\nclass ImproperUniform(dist.Normal):\n    pass\n\n" + LINE.replace("dist.Uniform(-5, 5)", "ImproperUniform(0, 1)")
+    bound = models.bind("m", spec(source), TABLE)
+    assert bound.sites["m"].distribution == "ImproperUniform"
+    assert bound.improper == []
+
+
+@pytest.mark.parametrize(
+    ("distribution", "fixed"),
+    [("Normal", {"loc", "scale"}), ("Dirichlet", set()), ("Uniform", set()), ("CategoricalProbs", {"probs"})],
+)
+def test_constraints_that_depend_on_others_are_told_apart(distribution, fixed):
+    rules = getattr(distributions, distribution).arg_constraints
+    assert {name for name, rule in rules.items() if preflight._is_fixed(rule)} == fixed
+
+
+@pytest.mark.parametrize(
+    ("observed", "words"),
+    [
+        ("Poisson(m**2), obs=Y.at[1].set(-1.0)", "a whole number, 0 or more"),
+        ("Gamma(m**2, 1), obs=Y.at[1].set(-1.0)", "above 0"),
+        ("Bernoulli(logits=m), obs=Y.at[1].set(2.0)", "0 or 1"),
+        ("Beta(1 + m**2, 1), obs=Y.at[1].set(2.0)", "between 0 and 1"),
+    ],
+)
+def test_what_a_value_has_to_be_is_said_in_words(spec, observed, words):
+    data = TABLE.assign(Y=("point", [0.0, 1.0, 0.0]))
+    source = f"\ndef model(X, Y, E):\n    m = numpyro.sample('m', dist.Normal())\n    numpyro.sample('y', dist.{observed})\n"
+    found = preflight.faults(models.bind("m", spec(source), data), data, "t.csv")
+    assert any(f"has to be {words};" in sentence for sentence in found), found
 
 
 def test_improper_priors_inside_plates_and_events(spec):

@@ -91,7 +91,8 @@ def test_a_threshold_in_two_forms_replaces_a_default(place):
         ({"models": {"line": {"figures": [{"curve": "nut"}]}}}, ["figures: curve", "no fit 'nut'", "'nuts'"]),
         ({"models": {"line": {"figures": [{"curve": ["nuts", "svi"]}]}}}, ["figures: curve", "no fit 'svi'"]),
         ({"checks": {"rhatt": 1}}, ["checks", "unknown key 'rhatt'", "'rhat'"]),
-        ({"checks": {"rhat": "low"}}, ["checks: rhat", "'low'"]),
+        ({"checks": {"rhat": "low"}}, ["checks: rhat", "'low' fits none of numbers or {warn: a, fail: b}"]),
+        ({"data": 5}, ["data", "5 fits none of the forms in config/README.md"]),
         ({"checks": {"rhat": {"fails": 1}}}, ["checks: rhat", "unknown key 'fails'"]),
         ({"checks": {"expect": {"lime": {}}}}, ["no model 'lime'"]),
         ({"checks": {"expect": {"line": {"nut": {}}}}}, ["no fit 'nut'"]),
@@ -121,7 +122,13 @@ def test_a_broken_model_file_is_named_with_its_line(place):
 
 @pytest.mark.parametrize(
     ("text", "part"),
-    [("a: 1\na: 2\n", "'a' is given twice"), ("a: [1\n", "no YAML"), ("a:\n\t- 1\n", "line 2"), ("- 1\n", "keys with values")],
+    [
+        ("a: 1\na: 2\n", "'a' is given twice"),
+        ("a: [1\n", "no YAML"),
+        ("a:\n\t- 1\n", "line 2: this is no YAML (a tab where blanks are needed)"),
+        ("a: @b\n", "line 1: this is no YAML (found character"),
+        ("- 1\n", "keys with values"),
+    ],
 )
 def test_broken_yaml(tmp_path, text, part):
     file = tmp_path / "s.yaml"

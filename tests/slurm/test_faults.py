@@ -13,6 +13,7 @@ import yaml
 from conftest import ROOT, choose, copy_project
 
 from posterity import artefact
+from posterity.job import read_status
 
 PROFILES = ("slurm-generic", "slurm")
 POSTERIOR = "results/held/held/a/posterior.nc"
@@ -89,16 +90,15 @@ def jobs(environment, name=""):
     return [line.split()[0] for line in told.stdout.splitlines() if name in line]
 
 
-def log_of(project, fit="a"):
-    log = project / f"results/logs/fit/held/held/{fit}.log"
-    return log.read_text() if log.exists() else ""
+def status_of(project, fit="a"):
+    return read_status(str(project / f"results/logs/fit/held/held/{fit}.log"))
 
 
 def held_job(process, project, environment, fit="a", other_than=()):
     """Wait for a fit that waits in its job. Returns the job's id."""
 
     def found():
-        ids = set(re.findall(r"SLURM job (\d+)", log_of(project, fit))) - set(other_than)
+        ids = {status_of(project, fit).get("slurm_job")} - set(other_than)
         return ids & set(jobs(environment))
 
     return until(found, project, process=process).pop()
@@ -121,8 +121,10 @@ def test_a_job_is_cancelled(cluster, held, profile):
         subprocess.run(["scancel", job], env=cluster, check=True)
         assert process.wait(300) == 1
     said = [line for line in (held / "told").read_text().splitlines() if line.startswith("posterity: ")]
-    assert len(said) == 1
-    assert "fit/held/held/a.log has no end: the job was cancelled, or killed" in said[0]
+    killed = "the job was cancelled, or killed for its memory or its time. Read results/logs/slurm."
+    assert said == [f"posterity: fit held/held/a: {killed}"]
+    assert status_of(held)["state"] == "running"
+    assert status_of(held)["slurm_job"] == job
     assert not (held / POSTERIOR).exists()
     (held / "hold").unlink()
     with running(held, cluster, *through(profile), "--", POSTERIOR) as process:
@@ -155,10 +157,10 @@ def test_a_job_that_needs_more_memory_gets_it(cluster, held, profile):
     (held / "fat").touch()
     with running(held, cluster, *through(profile), "--", POSTERIOR) as process:
         first = held_job(process, held, cluster)
-        asked = int(re.search(r"mem_mb (\d+)", log_of(held))[1])
+        asked = status_of(held)["resources"]["mem_mb"]
         assert process.wait(300) == 0, (held / "told").read_text()
     assert state(cluster, first) in ("OUT_OF_MEMORY", "FAILED", "CANCELLED")
-    assert int(re.search(r"mem_mb (\d+)", log_of(held))[1]) == 2 * asked
+    assert status_of(held)["resources"]["mem_mb"] == 2 * asked
     assert artefact.read(held / POSTERIOR).attrs["fit"] == "a"
 
 
@@ -172,7 +174,7 @@ def test_a_job_that_needs_more_time_gets_it(cluster, held):
         until(lambda: state(cluster, first) == "TIMEOUT", held, seconds=180)
         (held / "hold").unlink()
         assert process.wait(300) == 0, (held / "told").read_text()
-    assert "runtime 2," in log_of(held)
+    assert status_of(held)["resources"]["runtime"] == 2
     assert artefact.read(held / POSTERIOR).attrs["fit"] == "a"
 
 
@@ -186,8 +188,9 @@ def test_two_fits_get_a_gpu_each(cluster, held, profile):
             held_job(process, held, cluster, fit)
         (held / "hold").unlink()
         assert process.wait(300) == 0, (held / "told").read_text()
-    found = [re.search(r"gpu 1, SLURM job \d+, CUDA_VISIBLE_DEVICES (\d)\n", log_of(held, fit))[1] for fit in "ab"]
-    assert sorted(found) == ["0", "1"]
+    found = [status_of(held, fit) for fit in "ab"]
+    assert [status["resources"]["gpu"] for status in found] == [1, 1]
+    assert sorted(status["cuda_visible_devices"] for status in found) == ["0", "1"]
 
 
 @pytest.mark.long
@@ -220,6 +223,7 @@ def test_snakemake_is_killed_and_its_job_lives_on(cluster, held, profile, first)
     until(lambda: old not in jobs(cluster), held)
     assert state(cluster, old) == "FAILED"
     assert state(cluster, new) == "COMPLETED"
+    assert (status_of(held)["state"], status_of(held)["slurm_job"]) == ("done", new)
     posterior = artefact.read(held / POSTERIOR)
     assert posterior["posterior"].sizes["draw"] == 150
     assert artefact.read(held / "results/held/data.nc").attrs["created_at"] == data

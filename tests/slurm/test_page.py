@@ -8,7 +8,10 @@ import pytest
 import yaml
 from conftest import ROOT, copy_project
 
+from posterity.job import read_status
+
 PAGE = (ROOT / "docs/cluster.md").read_text()
+NUTS_LOG = "results/logs/fit/line/line/nuts.log"
 STUDY = {  # a small one in the place of the page's
     "title": "line",
     "data": {"simulate": {"model": "line", "truth": {"m": 2.0, "c": 3.5}, "design": {"n": 10, "error": 1.5, "scatter": 10}}},
@@ -100,12 +103,12 @@ def test_the_page(cluster, tmp_path):
     (more,) = steps["8. A job was killed"]
     (project / "results/line/line/nuts/posterior.nc").unlink()
     run(more, project, cluster)
-    assert re.search(r"mem_mb 4000, runtime 120,", (project / "results/logs/fit/line/line/nuts.log").read_text())
+    assert read_status(str(project / NUTS_LOG))["resources"] == {"mem_mb": 4000, "runtime": 120}
 
     (gpus,) = steps["9. GPUs"]
     (project / "results/line/line/nuts/posterior.nc").unlink()
     run(gpus, project, cluster)
-    assert "CUDA_VISIBLE_DEVICES 0" in (project / "results/logs/fit/line/line/nuts.log").read_text()
+    assert read_status(str(project / NUTS_LOG))["cuda_visible_devices"] == "0"
 
     scratch = tmp_path / "scratch"
     scratch.mkdir()

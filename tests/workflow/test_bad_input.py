@@ -11,6 +11,7 @@ from conftest import ROOT, snakemake
 
 from posterity import artefact
 from posterity.__main__ import check
+from posterity.job import read_status
 
 STUDY = """
 title: A small study of real data
@@ -295,6 +296,22 @@ def test_a_run_names_every_fault_too(project):
     assert not list(project.glob("results/s*/*/*/posterior.nc"))
 
 
+def test_the_end_of_a_run_repeats_why_each_job_failed(project):
+    """Each sentence when it happens and once more at the end, from the status files; --keep-going keeps all of them."""
+    studies = {"one": "control flow", "two": "two sites of one name"}
+    for study, name in studies.items():
+        put(project, study, *FAULTS[name][:3])
+    run = snakemake(project, "-k", "--config", "studies=one,two", "--", "fits")
+    assert run.returncode != 0
+    sentences = [line for line in run.stdout.splitlines() if line.startswith("posterity: ")]
+    assert len(sentences) == 4
+    assert set(sentences[:2]) == set(sentences[2:])
+    for study in studies:
+        status = read_status(str(project / f"results/logs/fit/{study}/m/f.log"))
+        assert status["state"] == "failed"
+        assert f"posterity: fit {study}/m/f: {status['messages'][0]}" in sentences
+
+
 @pytest.mark.long
 def test_where_no_start_has_a_finite_density(project):
     """Observations that no draw of the prior allows, for each method; and covariates of predictions that are not there."""
@@ -399,7 +416,7 @@ def small_disk(place, size):
 @pytest.mark.long
 def test_a_disk_that_gets_full(study):
     """The sentence names the file and the disk, also where the log cannot be written any more, and no part of a file is left."""
-    with small_disk(study / "results", "44k"):
+    with small_disk(study / "results", "52k"):
         assert_parts(refused(study, "fits"), ["results/other/line/a/posterior.nc", "cannot be written", "disk", "0.0 MB free"])
         assert (study / "results/other/data.nc").is_file()
         assert not [file for file in (study / "results/other/line").rglob("*") if file.is_file()]

@@ -63,7 +63,13 @@ def home(report):
 def test_verdicts_are_on_the_first_page(report):
     home(report)
     text = wait(report, "return document.querySelector('.prose') && document.querySelector('.prose').innerText")
-    for part in ("A small simulated study", "A small study of real data", "✓ pass", "meant to fail, and does"):
+    for part in (
+        "A small simulated study",
+        "A small study of real data",
+        "✓ pass",
+        "⊘ expected",
+        "ppc is expected to fail, and does",
+    ):
         assert part in text
     top = report.execute_script("return document.querySelector('.prose h1').getBoundingClientRect().top")
     assert 0 <= top < 200, "the first page begins above the window"

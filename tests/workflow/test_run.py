@@ -2,6 +2,7 @@
 
 import csv
 import json
+import platform
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import xarray as xr
 from conftest import ROOT, snakemake
 
 from posterity import artefact
+from posterity.job import read_status
 
 FITS = [
     ("small", "line", "a"),
@@ -114,10 +116,18 @@ def test_verdicts(finished):
     with results(finished, "verdicts.csv").open(newline="") as file:
         rows = {(row["study"], row["model"], row["fit"]): row for row in csv.DictReader(file)}
     assert set(rows) == {*FITS, POINT}
-    assert {place: row["verdict"] for place, row in rows.items() if row["verdict"] != "pass"} == {}
+    expected = {("other", "line", "a"), ("other", "line", "d")}
+    assert {place: row["verdict"] for place, row in rows.items()} == {
+        place: "expected" if place in expected else "pass" for place in rows
+    }
     assert rows["small", "line", "b"]["draws"] == "1000"
-    assert "meant to fail, and does" in rows["other", "line", "a"]["reason"]
-    checks = artefact.read(results(finished, "other/verdict.nc"))["checks"]
+    assert "ppc is expected to fail, and does" in rows["other", "line", "a"]["reason"]
+    tree = artefact.read(results(finished, "other/verdict.nc"))
+    assert tree.attrs["verdict"] == "expected"
+    checks = tree["checks"]
+    counted = {name: checks[name].values.tolist() for name in ("fit", "check", "status", "counts_as")}
+    changed = [row for row in zip(*counted.values(), strict=True) if row[2] != row[3]]
+    assert sorted(changed) == [("a", "ppc", "fail", "expected"), ("d", "ppc", "fail", "expected")]
     assert {"model", "fit", "stage"} <= set(checks.coords)
     status = {fit: {} for fit in "acd"}
     for fit, check, found in zip(*(checks[name].values for name in ("fit", "check", "status")), strict=True):
@@ -184,7 +194,9 @@ def test_the_table_for_a_terminal(finished):
     command = [sys.executable, "workflow/scripts/verdicts.py", "results/verdicts.csv"]
     lines = subprocess.run(command, cwd=finished, capture_output=True, text=True, check=True).stdout.splitlines()
     assert lines[0].split() == ["study", "model", "fit", "verdict", "draws", "smallest", "ESS", "largest", "R-hat", "seconds"]
-    assert len([line for line in lines if " pass " in line]) == 6
+    found = {tuple(line.split()[:3]): line.split()[3] for line in lines[2:8]}
+    expected = {("other", "line", "a"), ("other", "line", "d")}
+    assert found == {place: "expected" if place in expected else "pass" for place in (*FITS, POINT)}
 
 
 def test_tables_for_a_paper(finished):
@@ -304,10 +316,16 @@ def test_a_dry_run_of_the_studies_that_ship(project):
         assert f"data of {study}" in run.stdout
 
 
-def test_every_job_logs_what_it_took(finished):
+def test_every_job_writes_what_it_took(finished):
     logs = list(finished.glob("results/logs/**/*.log"))
     assert len(logs) > 20
     for log in logs:
         text = log.read_text()
         assert "Traceback" not in text, log
-        assert " took " in text, log
+        status = read_status(str(log))
+        assert status["state"] == "done", log
+        assert status["messages"] == []
+        assert 0 < status["seconds"]["imports"] <= status["seconds"]["total"]
+        assert status["peak_memory_mb"] > 10
+        assert status["host"] == platform.node()
+        assert status["slurm_job"] is None

@@ -1,6 +1,5 @@
 # What the rules share: the studies, the paths of the artefacts, and what each stage's result depends on. No rules here.
 import os
-import re
 import sys
 import tempfile
 from functools import cache
@@ -15,6 +14,7 @@ os.environ.update(
 
 from posterity import catalogue, sources, work
 from posterity.errors import UserError, hint
+from posterity.job import read_status, status_file
 from posterity.study import configuration, load, simulation_model
 
 DATA = "results/{study}/data.nc"
@@ -386,18 +386,28 @@ def check_results():
     check_writable(place, "or make results/ a link to another place")
 
 
-def failures(snakemake_logs):
-    """What the failed jobs of a run said, a sentence each, from their logs. On a cluster, a log without an end is a killed job's."""
-    told = "".join(Path(path).read_text(encoding="utf-8") for path in snakemake_logs)
-    sentences = []
-    for path in dict.fromkeys(re.findall(r"^ +log: (results/[^\s,]+)", told, flags=re.MULTILINE)):
-        text = Path(path).read_text(encoding="utf-8", errors="replace") if Path(path).is_file() else ""
-        said = [line for line in text.splitlines() if line.startswith("posterity: ")]
-        if workflow.non_local_exec and text and not said and " took " not in text:
-            reason = "the job was cancelled, or killed for its memory or its time; results/logs/slurm says more"
-            said = [f"posterity: {path} has no end: {reason}"]
-        sentences += said
-    return "\n".join(sentences)
+def remove_status(jobs):
+    """Remove the status files of earlier runs, since a job that does not start leaves its own as it was."""
+    for path in [path for job in jobs for path in job.log]:
+        status_file(path).unlink(missing_ok=True)
+
+
+def failures(jobs):
+    """
+    Return why jobs failed, a line each, from their status files.
+
+    A group of jobs has the logs of all its members, of which some are done or never started. A job of a cluster that still runs by
+    its status file was killed.
+    """
+    lines = []
+    for path in sorted({path for job in jobs for path in job.log}):
+        status = read_status(path)
+        if status.get("state") == "failed":
+            lines.append(f"posterity: {status['job']}: {status['messages'][0]}")
+        elif status.get("state") == "running" and workflow.non_local_exec:
+            reason = "the job was cancelled, or killed for its memory or its time. Read results/logs/slurm."
+            lines.append(f"posterity: {status['job']}: {reason}")
+    return "\n".join(lines)
 
 
 def forget(jobs):

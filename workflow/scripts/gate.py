@@ -14,7 +14,11 @@ from posterity.writing import replaced
 
 
 def gate(verdict: str, output: str, study: str) -> None:
-    """Write `output` if the verdict of the study is not `fail`. Raises UserError, naming the failed checks, if it is."""
+    """
+    Write `output` if the verdict of the study is not `fail`; `expected` is no failure.
+
+    Raises UserError, naming the failed checks, if it is.
+    """
     tree = artefact.read(verdict, study=study)
     if tree.attrs["verdict"] == "fail":
         table = artefact.group(tree, "fits")

@@ -3,7 +3,7 @@ Bring all checks of a study together, and give each fit its verdict.
 
 Reads the group `checks` of diagnosis.nc of all fits, and comparison.nc (the check `loo` of models that are compared). Writes
 verdict.nc with the groups `checks` (all of them, with the coordinates model, fit and stage, and `counts_as`: the status with
-expected outcomes taken into account) and `fits` (one entry per fit: verdict, draws, smallest ESS, largest R-hat, reason), and
+expected failures taken into account) and `fits` (one entry per fit: verdict, draws, smallest ESS, largest R-hat, reason), and
 checks.html, the same for the report. A fit's verdict is the worst of its checks; the study's, an attribute, the worst of its fits'.
 """
 
@@ -24,7 +24,7 @@ def verdict(
     """
     Write the verdict of a study to `output`, and its checks as a page to `html`.
 
-    `loo` is the threshold of that check, `expect` are the outcomes that are meant, by model, fit and check. Raises UserError for
+    `loo` is the threshold of that check, `expect` are the expected failures, by model, fit and check. Raises UserError for
     artefacts that cannot be read or are another study's.
     """
     found, at, counted, said, fits, seconds = [], {"model": [], "fit": [], "stage": []}, [], [], [], {}
@@ -32,20 +32,20 @@ def verdict(
     for path in diagnoses:
         tree = artefact.read(path, study=study)
         source, mine = tree.attrs, checks.from_dataset(artefact.group(tree, "checks"))
-        meant = expect.get(source["model"], {}).get(source["fit"], {})
+        declared = expect.get(source["model"], {}).get(source["fit"], {})
         stages = ["diagnose"] * len(mine)
         if (place := (source["model"], source["fit"])) in compared:
             mine.append(compared[place])
             stages.append("compare")
-        elif "loo" in meant:
+        elif "loo" in declared:
             mine.append(checks.not_applicable("loo", "the models are not compared by this fit"))
             stages.append("compare")
-        outcomes = [checks.expected(check, meant.get(check.name)) for check in mine]
+        outcomes = [checks.expected(check, declared.get(check.name)) for check in mine]
         seconds[f"{source['model']}/{source['fit']}"] = source["fit_seconds"]
         values = {check.name: check.value for check in mine}
-        said += [reason if "is meant to" in reason else check.message for check, (_, reason) in zip(mine, outcomes, strict=True)]
+        said += [outcome.message if outcome.overridden else check.message for check, outcome in zip(mine, outcomes, strict=True)]
         found += mine
-        counted += [status for status, _ in outcomes]
+        counted += [outcome.status for outcome in outcomes]
         at["stage"] += stages
         for name in ("model", "fit"):
             at[name] += [source[name]] * len(mine)
@@ -53,11 +53,11 @@ def verdict(
             {
                 "model": source["model"],
                 "fit": source["fit"],
-                "verdict": checks.worst([status for status, _ in outcomes]),
+                "verdict": checks.worst([outcome.status for outcome in outcomes]),
                 "draws": source["draws"],
                 "ess": np.fmin(values["ess_bulk"], values["ess_tail"]),
                 "rhat": values["rhat"],
-                "reason": "; ".join(reason for _, reason in outcomes if reason),
+                "reason": "; ".join(outcome.message for outcome in outcomes if outcome.message),
             }
         )
     fits.sort(key=lambda row: (row["model"], row["fit"]))

@@ -12,7 +12,12 @@ import sys
 from pathlib import Path
 
 COLUMNS = ("study", "model", "fit", "verdict", "draws", "ess", "rhat", "seconds", "reason")
-MARKS = {"pass": ":pass:`✓ pass`", "warn": ":warn:`! warn`", "fail": ":fail:`✗ fail`"}  # not by colour alone
+MARKS = {  # not by colour alone
+    "pass": ":pass:`✓ pass`",
+    "expected": ":expected:`⊘ expected`",
+    "warn": ":warn:`! warn`",
+    "fail": ":fail:`✗ fail`",
+}
 HEADINGS = ("study", "model", "fit", "verdict", "draws", "smallest ESS", "largest R-hat", "seconds")
 
 

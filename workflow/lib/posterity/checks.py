@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-ORDER = ("n/a", "pass", "warn", "fail")  # from best to worst
+ORDER = ("n/a", "pass", "expected", "warn", "fail")  # from best to worst
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,20 @@ class Check:
     value: float
     threshold: float
     status: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    What a check counts as in a verdict.
+
+    `overridden` is true if the declaration in `expect:` decides the status, and not the check. `message` is empty if a reader
+    needs none.
+    """
+
+    status: str
+    overridden: bool
     message: str
 
 
@@ -65,19 +79,26 @@ def from_dataset(data: xr.Dataset) -> list[Check]:
     return [Check(*row) for row in zip(*columns, strict=True)]
 
 
-def expected(check: Check, meant: str | None) -> tuple[str, str]:
+def expected(check: Check, declared: str | None) -> Outcome:
     """
-    Say what a check counts for where an outcome is meant: an expected failure passes, and one that does not come fails.
+    Compare a check with the outcome that `expect:` declares, and return what the check counts as.
 
-    Where `any` is meant, as of a fit that is meant to fail otherwise and whose numbers say nothing, each outcome passes.
-
-    Returns the status that counts, and a reason where there is something to say.
+    Parameters
+    ----------
+    check
+        The check as the diagnosis found it.
+    declared
+        `warn`, `fail`, `any` (the check is ignored), or None if nothing is declared.
     """
-    if meant is None:
-        return check.status, f"{check.name}: {check.message}" if check.status in ("warn", "fail") else ""
-    if meant == "any":
-        reason = f"{check.name} is meant to say nothing here, and is {check.status}: {check.message}"
-        return "pass", reason if check.status in ("warn", "fail") else ""
-    if check.status == meant:
-        return "pass", f"{check.name} is meant to {meant}, and does: {check.message}"
-    return "fail", f"{check.name} is meant to {meant} (`expect:`), but its status is {check.status}: {check.message}"
+    bad = check.status in ("warn", "fail")
+    if declared is None:
+        return Outcome(check.status, False, f"{check.name}: {check.message}" if bad else "")
+    if declared == "any":
+        if not bad:
+            return Outcome(check.status, False, "")
+        ignored = f"{check.name} is ignored, as the fit is expected to fail"
+        return Outcome("expected", True, f"{ignored} (status {check.status}): {check.message}")
+    if check.status == declared:
+        return Outcome("expected", True, f"{check.name} is expected to {declared}, and does: {check.message}")
+    found = f"but its status is {check.status}: {check.message}"
+    return Outcome("fail", True, f"{check.name} is expected to {declared} (`expect:`), {found}")

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 import xarray as xr
-from numpyro.distributions import ExpandedDistribution, ImproperUniform, Independent, MaskedDistribution, biject_to
+from numpyro.distributions import ExpandedDistribution, ImproperUniform, Independent, MaskedDistribution, Unit, biject_to
 from numpyro.handlers import scope, seed, substitute, trace, uncondition
 from numpyro.infer.inspect import get_dependencies
 from numpyro.ops.provenance import eval_provenance
@@ -31,8 +31,8 @@ KEY = np.zeros(2, np.uint32)  # for sites whose values are not looked at
 @dataclass(frozen=True)
 class Site:
     """
-    One site of a model: its role (`latent`, `observed` or `deterministic`), shape, dimensions, name of its distribution, and
-    whether its values are discrete.
+    One site of a model: its role (`latent`, `observed` or `deterministic`), shape, dimensions, name of its distribution (for
+    messages), whether its values are discrete, and whether its prior is improper.
     """
 
     role: str
@@ -40,6 +40,7 @@ class Site:
     dims: tuple[str, ...]
     distribution: str = ""
     discrete: bool = False
+    improper: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Model:
     @property
     def improper(self) -> list[str]:
         """The sites whose prior is improper: it has no draws."""
-        return [name for name, site in self.sites.items() if site.role == "latent" and site.distribution == "ImproperUniform"]
+        return [name for name, site in self.sites.items() if site.role == "latent" and site.improper]
 
     def attributes(self, site: str) -> dict[str, str]:
         """`long_name`, `units` and `role` of a site, for an artefact."""
@@ -282,12 +283,22 @@ def _untraceable(model: Model, error: Exception) -> UserError:
     shapes = ", ".join(f"{name} {np.shape(value)}" for name, value in model.arguments.items()) or "none"
     reason = " ".join(str(error).split()) or repr(error)
     before = ", ".join(f"{name} {np.shape(value)}" for name, value in getattr(error, "sites", {}).items())
-    remedy = "give each site a name of its own" if "unique names" in reason else "mend that line, or what it is given"
+    remedy = "give each site a name of its own" if _is_duplicate(error) else "mend that line, or what it is given"
     return UserError(
         f"{where}: the model cannot be evaluated on these data ({reason})"
         f"{f', in `{statement}`' if statement else ''}{f', after the sites {before}' if before else ''}; "
         f"its arguments are: {shapes}; {remedy}"
     )
+
+
+def _is_duplicate(error: Exception) -> bool:
+    """
+    Return whether two sites of a model have the same name.
+
+    NumPyro has no error class for that. It is the only assertion of the method with which `trace` records a site.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return isinstance(error, AssertionError) and frames[-1].f_code is trace.postprocess_message.__code__
 
 
 def _record(model: Model, traced: dict, key=KEY) -> tuple[dict, dict]:
@@ -331,7 +342,7 @@ def _with_sites(model: Model, spec: dict, data: xr.Dataset) -> tuple[Model, bool
             continue
         value = shapes[name]
         role = "deterministic" if site["type"] == "deterministic" else "observed" if site["is_observed"] else "latent"
-        if role == "observed" and type(site["fn"]).__name__ == "Unit":
+        if role == "observed" and isinstance(base(site["fn"]), Unit):
             continue  # numpyro.factor: a term of the density, nothing that was measured
         variables = [spec["arguments"].get(argument, argument) for argument in origin.get(name, ())]
         matching = [variable for variable in variables if variable in data and data[variable].shape == value.shape]
@@ -345,7 +356,9 @@ def _with_sites(model: Model, spec: dict, data: xr.Dataset) -> tuple[Model, bool
         if role == "deterministic":
             sites[name] = Site(role, value.shape, dims)
         else:
-            sites[name] = Site(role, value.shape, dims, type(base(site["fn"])).__name__, site["fn"].support.is_discrete)
+            distribution, discrete = base(site["fn"]), site["fn"].support.is_discrete
+            improper = isinstance(distribution, ImproperUniform)
+            sites[name] = Site(role, value.shape, dims, type(distribution).__name__, discrete, improper)
     plates = {frame.name for site in messages.values() for frame in site.get("cond_indep_stack", ())}
     for plate in spec["dims"]:
         if plate not in plates:

@@ -13,6 +13,18 @@ from posterity.randomness import key
 DRAWS = 3  # a fault of the data is there whatever the latent values are; one of the latent values is not
 SUMMING = ("nuts", "hmc")  # methods that sum out discrete latent sites
 TAKEN = ("chain", "draw")  # dimensions of every artefact
+WORDS = (  # what a value has to be, by the class of its constraint
+    (constraints.nonnegative_integer, "a whole number, 0 or more"),
+    (constraints.positive_integer, "a whole number above 0"),
+    (constraints.nonnegative, "0 or more"),
+    (constraints.positive, "above 0"),
+    (constraints.softplus_positive, "above 0"),
+    (constraints.boolean, "0 or 1"),
+    (constraints.unit_interval, "between 0 and 1"),
+    (constraints.positive_definite, "positive definite"),
+    (constraints.positive_semidefinite, "positive semidefinite"),
+    (constraints.positive_ordered_vector, "ordered and above 0"),
+)
 
 
 def check(model: Model, data: xr.Dataset, source: str, methods: tuple[str, ...] = ()) -> None:
@@ -150,7 +162,9 @@ def entry(data: xr.Dataset, dims: tuple[str, ...], index: tuple[int, ...]) -> st
 
 def _is_fixed(rule) -> bool:
     """Tell a constraint of fixed bounds from one that depends on other parameters."""
-    return isinstance(rule, constraints.Constraint) and "ependent" not in type(rule).__name__
+    if not isinstance(rule, constraints.Constraint) or constraints.is_dependent(rule):
+        return False
+    return not isinstance(rule, constraints.independent)  # several numbers have one answer
 
 
 def _sentence(model, data, source, site, distribution, parameter, values, bad, rule) -> str:
@@ -164,10 +178,7 @@ def _sentence(model, data, source, site, distribution, parameter, values, bad, r
         place = f"{entry(data, model.sites[site].dims[: len(index)], index)}: "
     what = f"'{culprits[0]}' is {value:g}" if culprits else f"the {parameter} is {value:g}"
     more = f" (and {int(bad.sum()) - 1} more rows)" if bad.sum() > 1 else ""
-    words = {"integernonnegative": "a whole number, 0 or more", "integerpositive": "a whole number above 0", "positive": "above 0"}
-    words |= {"nonnegative": "0 or more", "boolean": "0 or 1", "unitinterval": "between 0 and 1"}
-    kind = type(rule).__name__.lower().replace("_", "")
-    bound = next((text for word, text in words.items() if word in kind), str(rule).strip("<>"))
+    bound = next((text for known, text in WORDS if isinstance(rule, type(known))), str(rule).strip("<>"))
     role = f"{parameter} of {distribution} at site '{site}'" if parameter != "observation" else f"{distribution} at site '{site}'"
     return (
         f"{source}: {place}{what}{more}, but the {role} of model {model.name} has to be {bound}; "

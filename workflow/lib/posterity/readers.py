@@ -124,9 +124,9 @@ def _read_csv(file: str) -> dict[str, Column]:
     try:
         frame = pd.read_csv(file, sep=sep, dtype_backend="numpy_nullable", low_memory=False, **options)
     except pd.errors.ParserError as error:
-        if long := re.search(r"in line (\d+), saw (\d+)", str(error)):
-            line, saw = long.groups()
-            raise UserError(f"{file}: line {line} has {saw} cells, but the header has {len(names)}; correct the line") from None
+        if long := _long_line(error):
+            line, cells = long
+            raise UserError(f"{file}: line {line} has {cells} cells, but the header has {len(names)}; correct the line") from None
         raise
     if not isinstance(frame.index, pd.RangeIndex):  # pandas takes what is too much for labels of the rows
         raise UserError(f"{file}: row 1 has more cells than the header, which has {len(names)}; correct the row or the header")
@@ -145,6 +145,16 @@ def _read_csv(file: str) -> dict[str, Column]:
         dtype = object if series.dtype.kind == "O" else series.dtype.numpy_dtype
         columns[name] = _column(series.to_numpy(dtype, na_value=empty[series.dtype.kind]), series.isna().to_numpy(bool))
     return columns
+
+
+def _long_line(error: pd.errors.ParserError) -> tuple[int, int] | None:
+    """
+    Return the line with too many cells and their number, or None for another error.
+
+    pandas gives them in the text of its error only ("Expected 2 fields in line 3, saw 3").
+    """
+    found = re.search(r"in line (\d+), saw (\d+)", str(error))
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def _check_header(names: list[str], file: str) -> None:
@@ -181,11 +191,23 @@ def _content(file: str) -> bytes:
     return decompress.get(Path(file).suffix.lower(), bytes)(Path(file).read_bytes())
 
 
+def _refuse_damage() -> None:
+    """
+    Make errors of the warnings of `astropy.io.fits` about a file that is cut short or has a wrong checksum.
+
+    astropy has no category of their own for them: they are AstropyUserWarning, as is much that does no harm.
+    """
+    from astropy.utils.exceptions import AstropyUserWarning
+
+    damage = r"(?s).*(truncated|(Checksum|Datasum) verification failed)"
+    warnings.filterwarnings("error", message=damage, category=AstropyUserWarning)
+
+
 def _read_fits(file: str, hdu: int | str | None) -> dict[str, Column]:
     from astropy.io import fits
     from astropy.table import Table
 
-    warnings.filterwarnings("error", message=r"(?s).*(truncated|(Checksum|Datasum) verification failed)")
+    _refuse_damage()
     with fits.open(io.BytesIO(_content(file)), checksum=True) as parts:
         known = [f"{place} ({part.name})" if part.name else str(place) for place, part in enumerate(parts)]
         tables = {

@@ -55,11 +55,15 @@ _Loader.add_implicit_resolver(
 
 def read_yaml(path: str | Path) -> dict:
     """Read a YAML file whose top level is a mapping. Raises UserError with file, line and reason."""
+    text = ""
     try:
-        content = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
+        text = Path(path).read_text(encoding="utf-8")
+        content = yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        problem = "a tab where blanks are needed" if "cannot start any token" in error.problem else error.problem
+        mark = error.problem_mark
+        line = f", line {mark.line + 1}" if mark else ""
+        tab = mark and text[mark.index : mark.index + 1] == "\t"
+        problem = "a tab where blanks are needed" if tab else error.problem
         raise UserError(f"{path}{line}: this is no YAML ({problem}); mend the line or the one above it") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: this is no YAML ({str(error).splitlines()[0]})") from None
@@ -115,8 +119,9 @@ def _sentence(error: jsonschema.ValidationError) -> str:
         case "pattern" | "propertyNames":
             return f"{place}{value} may have letters, digits and _ only"
         case "oneOf":
-            kinds = ("numbers", "{warn: a, fail: b}") if "warn" in str(error.schema) else ("the forms in config/README.md",)
-            return f"{place}{value} fits none of {' or '.join(kinds)}"
+            threshold = error.schema == schema("study")["$defs"]["threshold"]
+            kinds = "numbers or {warn: a, fail: b}" if threshold else "the forms in config/README.md"
+            return f"{place}{value} fits none of {kinds}"
         case "minimum" | "exclusiveMinimum":
             more = "at least" if error.validator == "minimum" else "above"
             return f"{place}{value} should be {more} {error.validator_value}"
@@ -432,5 +437,5 @@ def _check_expectations(study: dict, path: Path) -> None:
                     raise UserError(f"{where}: {model}: {fit}: there is no check '{check}': {hint(check, known)}")
             if "any" in checks.values() and "fail" not in checks.values():
                 check = next(check for check, status in checks.items() if status == "any")
-                sentence = "a check cannot be switched off; `any` is for a fit of which another check is meant to fail"
+                sentence = "a check cannot be switched off; `any` is for a fit of which another check is expected to fail"
                 raise UserError(f"{where}: {model}: {fit}: {check}: any: {sentence}")
