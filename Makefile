@@ -38,13 +38,13 @@ coverage: .venv/ready
 	@python -m pytest --cov --cov-report=term-missing:skip-covered --cov-report=html $(PYTEST)
 
 plan: .venv/ready
-	@PYTHONPATH=workflow/lib python -m posterity.plan --workflow-profile workflow/profiles/$(PROFILE) $(config)
+	@PYTHONPATH=workflow/lib python -m posterity.cli.plan --workflow-profile workflow/profiles/$(PROFILE) $(config)
 
 unlock: .venv/ready
 	@snakemake --unlock $(config)
 
 check: .venv/ready
-	@PYTHONPATH=workflow/lib python -m posterity $(STUDY)
+	@PYTHONPATH=workflow/lib python -m posterity.cli.check $(STUDY)
 
 lint: .venv/ready
 	@ruff check .

@@ -71,7 +71,7 @@ rule diagnoses:
 
 rule predictions:
     input:
-        per_fit(PREDICTIVE, gives=catalogue.DRAWS),
+        per_fit(PREDICTIVE, gives=registry.DRAWS),
 
 
 rule sensitivities:

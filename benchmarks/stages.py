@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # what a stage imports before and while it works
 LATER = {
-    "data": [], "prior": ["model", "prediction", "preflight"], "fit": ["methods.nuts", "model", "prediction", "preflight"],
-    "predict": ["model", "prediction"], "diagnose": [], "tables": [], "verdict": [], "verdicts": ["artefact"],
+    "data": [], "prior": ["model.preflight", "prediction.predict"], "fit": ["inference.methods.nuts", "inference.storage", "model.preflight"],
+    "predict": ["prediction.new_data", "prediction.predict"], "diagnose": [], "tables": [], "verdict": [], "verdicts": ["artefact.netcdf"],
     "figures (data)": ["plots.data"], "figures (corner)": ["plots.corner"], "figures (trace)": ["plots.trace"],
     "figures (ppc)": ["plots.ppc"], "figures (prior)": ["plots.prior"], "figures (forest)": ["plots.forest"],
     "figures (graph)": ["plots.graph"],
@@ -27,7 +27,7 @@ LATER = {
 
 def imports(stage: str, rounds: int = 5) -> float:
     """Time a process that does nothing but the imports of a stage."""
-    names = [stage.split()[0], *(f"posterity.{module}" for module in LATER[stage])]
+    names = [stage.split()[0], *(f"posterity.{module.replace('/', '.')}" for module in LATER[stage])]
     program = f"import sys; sys.path[:0] = ['workflow/lib', 'workflow/scripts']; import {', '.join(names)}"
     if stage in ("prior", "fit", "predict"):
         program += "; import jax; jax.devices()"

@@ -11,8 +11,10 @@ import pytest
 import yaml
 from conftest import ROOT, snakemake
 
-from posterity import artefact, catalogue, notebook
-from posterity.study import schema
+from posterity import notebook
+from posterity.artefact import netcdf
+from posterity.config import registry
+from posterity.config.schema import schema
 
 OWN = (
     "README.md",
@@ -120,7 +122,7 @@ def test_every_group_and_variable_is_described(finished):
         text = section(ARTEFACTS, f"{stage}.nc")
         text += section(ARTEFACTS, "posterior.nc") if stage == "predictive" else ""
         for path in finished.glob(f"results/**/{stage}.nc"):
-            tree = artefact.read(path)
+            tree = netcdf.read(path)
             for name in tree.attrs:
                 assert f"`{name}`" in section(ARTEFACTS, "Attributes of every file") + text, (path, name)
             for group, values in tree.children.items():
@@ -133,10 +135,10 @@ def test_every_group_and_variable_is_described(finished):
 
 
 def test_every_figure_and_table_is_described():
-    for kind, (scope, *_) in catalogue.KINDS.items():
+    for kind, (scope, *_) in registry.KINDS.items():
         name = {"fit": "<model>_<fit>_", "model": "<model>_", "study": "comparison_"}[scope] + kind
         assert f"`{name}`" in section(ARTEFACTS, "Figures"), name
-    assert set(re.findall(r"^- `(\w+)`", section(ARTEFACTS, "Tables"), flags=re.M)) == set(catalogue.TABLES)
+    assert set(re.findall(r"^- `(\w+)`", section(ARTEFACTS, "Tables"), flags=re.M)) == set(registry.TABLES)
 
 
 # docs/notebook.md

@@ -22,8 +22,8 @@ sys.path[:0] = [str(ROOT / "workflow/lib"), str(HERE)]
 import xarray as xr  # noqa: E402
 from worker import load  # noqa: E402
 
-from posterity import artefact  # noqa: E402
-from posterity.statistics import summarise  # noqa: E402
+from posterity.artefact import netcdf  # noqa: E402
+from posterity.stats.summary import summarise  # noqa: E402
 
 MODELS = ("schools", "logistic", "groups", "volatility")
 CONTENDERS = ("posterity", "posterity, compiled before", "numpyro", "blackjax", "nutpie")
@@ -33,7 +33,7 @@ def prepare(name: str, place: Path) -> Path:
     """Write the data of a model."""
     arrays = {key: (("row", "column")[: value.ndim], value) for key, value in load(name).data().items()}
     path = place / f"{name}.nc"
-    artefact.write(path, {"data": xr.Dataset(arrays)}, {"study": "study", "source": name, "data_hash": "1"})
+    netcdf.write(path, {"data": xr.Dataset(arrays)}, {"study": "study", "source": name, "data_hash": "1"})
     return path
 
 

@@ -12,10 +12,13 @@ import xarray as xr
 from conftest import ROOT
 from numpyro.infer import Predictive
 
-from posterity import approximation, imports, prediction
-from posterity.methods import nuts, svi
-from posterity.model import bind, load
-from posterity.study import read_yaml, settings
+from posterity import python_files
+from posterity.config.schema import settings
+from posterity.config.yaml import read_yaml
+from posterity.diagnostics import approximation
+from posterity.inference.methods import nuts, svi
+from posterity.model.bind import bind, load
+from posterity.prediction import predict
 
 FOLDER = ROOT / "workflow/models/coin"
 SPEC = {"file": str(FOLDER / "model.py"), "function": "model", "arguments": {"data": "heads"}, "dims": {}, "observed": None}
@@ -83,8 +86,8 @@ def test_the_three_uses_of_predictive(fit):
     """
     bound, result = fitted(fit, DRAWS)
     draws = result.posterior["latent_fairness"].ravel()
-    predicted = prediction.posterior(bound, {"latent_fairness": draws}, 1, "coin")["predicted"]["obs"]
-    model, guide = load(SPEC)[0], imports.load(str(FOLDER / "guide.py")).guide
+    predicted = predict.posterior(bound, {"latent_fairness": draws}, 1, "coin")["predicted"]["obs"]
+    model, guide = load(SPEC)[0], python_files.load(str(FOLDER / "guide.py")).guide
     params, key = {name: jnp.array(value.values) for name, value in result.guide.items()}, jax.random.PRNGKey(1)
     both = Predictive(model, guide=guide, params=params, num_samples=DRAWS)(key, data=None)
     alone = Predictive(guide, params=params, num_samples=DRAWS)(key, data=None)
@@ -100,7 +103,7 @@ def test_the_three_uses_of_predictive(fit):
 
 def test_the_prior_of_the_figure_is_that_of_the_model():
     bound, _ = fitted("svi", DRAWS)
-    a, b = imports.load(str(FOLDER / "figures.py")).PRIOR
+    a, b = python_files.load(str(FOLDER / "figures.py")).PRIOR
     at = np.linspace(0.05, 0.95, 7)
-    found = prediction.posterior(bound, {"latent_fairness": at}, 1, "coin")["log_prior"]["latent_fairness"]
+    found = predict.posterior(bound, {"latent_fairness": at}, 1, "coin")["log_prior"]["latent_fairness"]
     np.testing.assert_allclose(found, scipy.stats.beta(a, b).logpdf(at), rtol=1e-10)

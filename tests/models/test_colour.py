@@ -10,16 +10,16 @@ import xarray as xr
 from conftest import ROOT
 from fifty_digits import colour_and_slope
 
-from posterity import imports
-from posterity.methods import nuts
-from posterity.model import bind
-from posterity.statistics import arviz
-from posterity.study import settings
+from posterity import python_files
+from posterity.config.schema import settings
+from posterity.inference.methods import nuts
+from posterity.model.bind import bind
+from posterity.stats.arviz_bridge import arviz
 
 FOLDER = ROOT / "workflow/models/colour"
 FILTERS = pd.read_csv(ROOT / "resources/speclite/decamDR1.csv")
 BANDS = [FILTERS[name].to_numpy() for name in ("wavelength", "g", "r")]
-blackbody = imports.load(FOLDER / "blackbody.py")
+blackbody = python_files.load(FOLDER / "blackbody.py")
 
 
 @pytest.mark.parametrize("beta", [*np.logspace(-2, 0, 9), 0.003, 31.0, 5e6])
@@ -78,13 +78,13 @@ DESIGN = {"filters": str(ROOT / "resources/speclite/decamDR1.csv"), "error": 0.0
 
 @pytest.fixture(scope="module")
 def stars():
-    return imports.load(FOLDER / "simulate.py").simulate(np.random.default_rng(3), TRUTH, DESIGN)
+    return python_files.load(FOLDER / "simulate.py").simulate(np.random.default_rng(3), TRUTH, DESIGN)
 
 
 def test_the_simulation_has_the_colours_of_the_true_temperatures(stars):
     right = [float(colour_and_slope(kelvin / blackbody.KELVIN, *BANDS)[0]) for kelvin in TRUTH["temperature"]]
     assert (np.abs(stars["g_r"].values - right) < 5 * 0.02).all()
-    again = imports.load(FOLDER / "simulate.py").simulate(np.random.default_rng(3), TRUTH, DESIGN | {"error": 1e-9})
+    again = python_files.load(FOLDER / "simulate.py").simulate(np.random.default_rng(3), TRUTH, DESIGN | {"error": 1e-9})
     np.testing.assert_allclose(again["g_r"], right, atol=1e-8)
 
 
@@ -122,7 +122,7 @@ def test_the_filters_are_those_of_speclite():
 
 
 def test_figures_know_the_same_constant_without_jax():
-    figures = imports.load(FOLDER / "figures.py")
+    figures = python_files.load(FOLDER / "figures.py")
     assert figures.KELVIN == blackbody.KELVIN and not hasattr(figures, "jax")
 
 

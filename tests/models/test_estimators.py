@@ -11,11 +11,10 @@ import xarray as xr
 from conftest import ROOT
 from numpyro.infer.util import log_density
 
-from posterity.methods import laplace, mle, nuts, svi
-from posterity.methods import map as maximum
-from posterity.model import bind, load
-from posterity.statistics import summarise
-from posterity.study import settings
+from posterity.config.schema import settings
+from posterity.inference.methods import laplace, map, mle, nuts, svi
+from posterity.model.bind import bind, load
+from posterity.stats.summary import summarise
 
 FILE = str(ROOT / "workflow/models/estimators/model.py")
 SPEC = {"file": FILE, "function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
@@ -104,7 +103,7 @@ def test_map_is_the_maximum_of_the_density(n):
     u, y = data["u"].values, data["y"].values
     start, bounds = (1.0, 0.5, 1.0), [(None, None), (0, None), (1e-3, None)]
     exact = scipy.optimize.minimize(lambda at: -log_posterior(*at, u, y), start, bounds=bounds, tol=1e-12).x
-    found = fitted(maximum, data).point
+    found = fitted(map, data).point
     np.testing.assert_allclose([found["b"], found["w"], found["sigma"]], exact, atol=1e-3)
 
 
@@ -129,7 +128,7 @@ def test_with_many_points_all_agree():
     """
     data = points(1000, 0.5)
     exact, draws, agree = quadrature(data), 10000, 5 / np.sqrt(1000)
-    for method in (mle, maximum):
+    for method in (mle, map):
         point = fitted(method, data, starts=4).point
         for name, (mean, sd) in exact.items():
             assert abs(point[name] - mean) < agree * sd, (method.__name__, name)

@@ -15,11 +15,13 @@ from numpyro.infer import MCMC, NUTS
 from numpyro.infer.util import log_density
 from scipy import stats
 
-from posterity import comparison, prediction
-from posterity.methods import nuts
-from posterity.model import bind, data_groups
-from posterity.statistics import summarise
-from posterity.study import settings
+from posterity.comparison import models as comparison_models
+from posterity.config.schema import settings
+from posterity.inference.methods import nuts
+from posterity.model.bind import bind
+from posterity.model.datasets import data_groups
+from posterity.prediction import predict
+from posterity.stats.summary import summarise
 
 SETTINGS = settings("nuts", warmup=1000, draws=1000)
 SPEC = {"file": str(ROOT / "workflow/models/hogg/model.py"), "arguments": {}, "dims": {}, "observed": None, "figures": []}
@@ -64,10 +66,10 @@ def test_the_mixture_wins():
         posterior = fitted(function)
         bound = bind(function, {**SPEC, "function": function}, data)
         latent = {name: posterior[name].values.reshape(-1, *bound.sites[name].shape) for name in bound.names("latent")}
-        values = prediction.posterior(bound, latent, 1)
-        groups = {"posterior": posterior, "log_likelihood": prediction.posterior_dataset(bound, values["log_likelihood"], 4, data)}
+        values = predict.posterior(bound, latent, 1)
+        groups = {"posterior": posterior, "log_likelihood": predict.posterior_dataset(bound, values["log_likelihood"], 4, data)}
         trees[function] = xr.DataTree.from_dict(groups | data_groups(bound, data))
-    found = comparison.models(trees, None)
+    found = comparison_models.models(trees, None)
     assert found["model"].values.tolist() == ["outliers", "line"]
     assert float(found["weight"][0]) > 0.95
     assert float(found["elpd_diff"][1]) < -2 * float(found["dse"][1])

@@ -12,11 +12,12 @@ from numpyro.infer.util import log_density
 from scipy import stats
 
 from data import simulate
-from posterity import imports
-from posterity.methods import nuts
-from posterity.model import bind
-from posterity.statistics import arviz, scalars
-from posterity.study import settings
+from posterity import python_files
+from posterity.config.schema import settings
+from posterity.inference.methods import nuts
+from posterity.model.bind import bind
+from posterity.stats.arviz_bridge import arviz
+from posterity.stats.summary import scalars
 
 FOLDER = ROOT / "workflow/models/hr"
 SPEC = {"file": str(FOLDER / "model.py"), "arguments": {}, "dims": {"clusters": "cluster", "stars": "star"}, "observed": None}
@@ -141,7 +142,7 @@ def test_the_densities_are_those_of_the_page_up_to_the_jacobian(function, which)
 def test_parallaxes_are_drawn_as_they_are_recorded():
     """Each value as often as its probability says."""
     true, draws = 0.06, 100_000
-    drawn = imports.load(FOLDER / "model.py").RecordedParallax(true).sample(jax.random.PRNGKey(1), (draws,))
+    drawn = python_files.load(FOLDER / "model.py").RecordedParallax(true).sample(jax.random.PRNGKey(1), (draws,))
     values, counts = np.unique(np.round(np.asarray(drawn), 6), return_counts=True)
     assert values[:3].tolist() == [0.0, 0.05, 0.075]
     probability = np.array([np.exp(recorded(value, true)) for value in values])

@@ -5,10 +5,13 @@ import pytest
 import xarray as xr
 from conftest import ROOT
 
-from posterity import convergence, imports, statistics
-from posterity.methods import nested, nuts
-from posterity.model import bind, conditioned
-from posterity.study import settings
+from posterity import python_files
+from posterity.config.schema import settings
+from posterity.diagnostics import convergence
+from posterity.inference.methods import nested, nuts
+from posterity.model.bind import bind
+from posterity.model.model import conditioned
+from posterity.stats import summary as stats_summary
 
 FOLDER = ROOT / "workflow/models/islands"
 CENTRES = np.sqrt(2) * np.array([[-1.5, 0.0], [0.0, 1.5], [0.0, -1.5], [1.5, 0.0]])
@@ -50,13 +53,13 @@ def test_the_checks_notice_that_chains_do_not_cross(bound):
     draws = nuts.fit(bound, chosen, 1, ("islands",)).posterior["x"]
     nearest = np.linalg.norm(draws[:, :, None] - CENTRES, axis=3).argmin(2)
     assert (nearest == nearest[:, :1]).all() and len(set(nearest[:, 0])) > 1
-    summary = statistics.summarise(bound.dataset({"x": draws}, ("chain", "draw"), xr.Dataset()), "hdi", 0.9)
+    summary = stats_summary.summarise(bound.dataset({"x": draws}, ("chain", "draw"), xr.Dataset()), "hdi", 0.9)
     limits = {"rhat": 1.01, "ess_bulk": 400, "ess_tail": 400, "mcse": 0.05}
     found = {check.name: check.status for check in convergence.of_summary(summary, 4, limits, {"x"})}
     assert set(found.values()) == {"fail"}, found
 
 
 def test_the_figure_knows_the_same_islands():
-    drawn, model = imports.load(FOLDER / "figures.py"), imports.load(FOLDER / "model.py")
+    drawn, model = python_files.load(FOLDER / "figures.py"), python_files.load(FOLDER / "model.py")
     np.testing.assert_allclose(drawn.CENTRES, np.sqrt(2) * np.array(model.CENTRES))
     assert (model.SD, list(model.WEIGHTS)) == (drawn.SD, list(drawn.WEIGHTS))

@@ -11,11 +11,11 @@ from conftest import ROOT
 from matplotlib.lines import AxLine
 
 from posterity import notebook
-from posterity.methods import nuts
-from posterity.model import bind
-from posterity.plots import prior as prior_figure
-from posterity.statistics import summarise
-from posterity.study import settings
+from posterity.config.schema import settings
+from posterity.inference.methods import nuts
+from posterity.model.bind import bind
+from posterity.plots import prior as plots_prior
+from posterity.stats.summary import summarise
 
 SETTINGS = settings("nuts", warmup=500, draws=5000)
 FEWER = settings("nuts", warmup=500, draws=1500)
@@ -58,7 +58,7 @@ def test_the_errors_in_x_are_those_of_the_page():
 
 def test_true_values_that_a_simulation_draws_are_part_of_the_truth():
     study = notebook.study("line_xy")
-    values, truth = notebook.script("data").simulate(study["data"], study["models"]["line_xy"], "float64", 1, "here")
+    values, truth = notebook.simulate(study["data"], study["models"]["line_xy"], "float64", 1, "here")
     assert {name: one.shape for name, one in truth.items()} == {"m": (), "c": (), "x_true": (32,)}
     assert truth["x_true"].dims == values["x"].dims == ("point",)
 
@@ -226,7 +226,7 @@ def test_the_prior_figure_draws_lines():
     groups = {"prior": xr.Dataset(prior), "prior_predictive": predictive, "observed_data": data[["y"]]}
     artefacts = {"data": xr.DataTree.from_dict({"data": data}), "prior": xr.DataTree.from_dict(groups)}
     curve = {"curve": str(ROOT / "workflow/models/line/figures.py")}
-    figure = prior_figure.draw(artefacts, {"options": {"lines": 20}, "bounds": {}, "figure": curve})
+    figure = plots_prior.draw(artefacts, {"options": {"lines": 20}, "bounds": {}, "figure": curve})
     plt.close(figure)
     left = figure.axes[0]
     assert sum(len(line.get_xdata()) == 50 for line in left.lines) == 20

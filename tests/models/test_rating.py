@@ -10,11 +10,14 @@ import xarray as xr
 from conftest import ROOT
 from scipy.special import logsumexp
 
-from posterity import comparison, prediction
-from posterity.methods import nuts
-from posterity.model import bind, conditioned, data_groups
-from posterity.statistics import arviz
-from posterity.study import settings
+from posterity.comparison import models as comparison_models
+from posterity.config.schema import settings
+from posterity.inference.methods import nuts
+from posterity.model.bind import bind
+from posterity.model.datasets import data_groups
+from posterity.model.model import conditioned
+from posterity.prediction import new_data, predict
+from posterity.stats.arviz_bridge import arviz
 
 SETTINGS = settings("nuts", warmup=1000, draws=2000, dense_mass=True)
 SPEC = {"file": str(ROOT / "workflow/models/rating/model.py"), "arguments": {}, "dims": {}, "observed": None, "figures": []}
@@ -121,18 +124,18 @@ def test_leave_one_out_is_the_exact_one():
     for function in ("model", "offset"):
         bound, posterior = fitted(function)
         latent = {name: posterior[name].reshape(-1)[::2] for name in bound.names("latent")}
-        values = prediction.posterior(bound, latent, 1)
+        values = predict.posterior(bound, latent, 1)
         draws = {name: array.reshape(4, -1) for name, array in latent.items()}
         groups = {
             "posterior": bound.dataset(draws, ("chain", "draw"), data),
-            "log_likelihood": prediction.posterior_dataset(bound, values["log_likelihood"], 4, data),
+            "log_likelihood": predict.posterior_dataset(bound, values["log_likelihood"], 4, data),
         }
         trees[function] = xr.DataTree.from_dict(groups | data_groups(bound, data))
-        there = prediction.place(function, {**SPEC, "function": function}, {"h": [5.0, 7.5], "e": 0.035}, data, 1, "at")
-        found = prediction.elsewhere(there, latent, 1)["discharge"]
+        there = new_data.place(function, {**SPEC, "function": function}, {"h": [5.0, 7.5], "e": 0.035}, data, 1, "at")
+        found = new_data.elsewhere(there, latent, 1)["discharge"]
         above = np.array([5.0, 7.5]) - latent.get("h0", np.zeros(1))[:, None]
         np.testing.assert_allclose(found, np.exp(latent["log_a"][:, None]) * above ** latent["b"][:, None], rtol=1e-9)
-    found = comparison.models(trees, None)
+    found = comparison_models.models(trees, None)
     for function in trees:
         assert abs(float(found["elpd"].sel(model=function)) - exact_elpd(function)) < 0.3
     assert found["model"].values.tolist() == ["offset", "model"]

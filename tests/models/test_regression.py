@@ -8,11 +8,13 @@ import scipy.stats
 from conftest import ROOT
 from numpyro.infer.util import log_density
 
-from posterity import imports, prediction, simulation
-from posterity.methods import nuts
-from posterity.model import bind, load
-from posterity.statistics import summarise
-from posterity.study import settings
+from posterity import python_files
+from posterity.config.schema import settings
+from posterity.data import simulate
+from posterity.inference.methods import nuts
+from posterity.model.bind import bind, load
+from posterity.prediction import new_data, predict
+from posterity.stats.summary import summarise
 
 FILE = str(ROOT / "workflow/models/regression/model.py")
 SPEC = {"file": FILE, "function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
@@ -22,7 +24,7 @@ DESIGN = {"u": {"linspace": [-1.5, 1.5, 40]}}
 
 @cache
 def points():
-    return simulation.forward("regression", SPEC, TRUTH, DESIGN, "point", 1, "the test")
+    return simulate.forward("regression", SPEC, TRUTH, DESIGN, "point", 1, "the test")
 
 
 @cache
@@ -92,8 +94,8 @@ def test_the_mean_is_predicted_where_nothing_was_measured():
     data, _ = points()
     _, posterior = fitted()
     latent = {name: posterior[name].values[:, ::4].reshape(-1) for name in ("b", "w", "sigma")}
-    there = prediction.place("regression", SPEC, {"u": {"linspace": [-3, 3, 13]}}, data, 1, "the test")
-    values = prediction.elsewhere(there, latent, 1, "regression", "at")
+    there = new_data.place("regression", SPEC, {"u": {"linspace": [-3, 3, 13]}}, data, 1, "the test")
+    values = new_data.elsewhere(there, latent, 1, "regression", "at")
     u = np.linspace(-3, 3, 13)
     np.testing.assert_array_equal(there.covariates["u"], u)
     assert set(values) == {"mu", "y"} and not there.drawn
@@ -107,15 +109,15 @@ def test_the_prior_draws_lines():
     """100 draws: b, w and sigma of the prior, mu the line of each."""
     data, _ = points()
     bound = bind("regression", SPEC, data)
-    prior = prediction.prior(bound, 100, 1, "regression")
+    prior = predict.prior(bound, 100, 1, "regression")
     assert prior["mu"].shape == prior["y"].shape == (100, 40)
     line = prior["w"][:, None] * data["u"].values + prior["b"][:, None]
     np.testing.assert_allclose(prior["mu"], line, rtol=1e-12, atol=1e-12)
-    many = prediction.prior(bound, 4000, 1, "regression")
+    many = predict.prior(bound, 4000, 1, "regression")
     for name, exact in (("b", scipy.stats.norm(0, 0.2)), ("w", scipy.stats.norm(0, 0.5)), ("sigma", scipy.stats.expon())):
         assert scipy.stats.kstest(many[name], exact.cdf).pvalue > 1e-4, name
 
 
 def test_curve_is_the_models_mean():
-    curve = imports.load(str(ROOT / "workflow/models/regression/figures.py")).curve
+    curve = python_files.load(str(ROOT / "workflow/models/regression/figures.py")).curve
     assert curve(u=2.0, w=0.5, b=0.25) == 1.25

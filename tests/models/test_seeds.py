@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from posterity import artefact, comparison, model, prediction, preflight
-from posterity.methods import nuts
-from posterity.study import settings
+from posterity.artefact import groups as artefact_groups
+from posterity.comparison import fits as comparison_fits
+from posterity.comparison import models as comparison_models
+from posterity.config.schema import settings
+from posterity.inference.methods import nuts
+from posterity.model import bind, datasets, preflight
+from posterity.prediction import predict
 
 SETTINGS = settings("nuts", chains=2, warmup=400, draws=800)
 HEADER = """
@@ -171,7 +175,7 @@ def bound(name, folder, data=None):
     }
     spec["dims"] = spec["dims"] if name == "HRmodel" else {}
     data = DATA[name]() if data is None else data
-    one = model.bind("seed", spec, data)
+    one = bind.bind("seed", spec, data)
     preflight.check(one, data, "the data")
     return one, spec, data
 
@@ -200,9 +204,9 @@ def test_it_is_understood_and_can_be_run_forward(name, tmp_path):
     one, _, _ = bound(name, tmp_path)
     assert (one.names("latent"), one.names("observed")) == EXPECTED[name]
     assert one.constants == (("cluster_index",) if name == "HRmodel" else ())
-    prior = prediction.prior(one, 5, 1, name)
+    prior = predict.prior(one, 5, 1, name)
     latent = {site: prior[site] for site in one.names("latent")}
-    values = prediction.posterior(one, latent, 1, name)
+    values = predict.posterior(one, latent, 1, name)
     for site in one.names("observed"):
         assert values["predicted"][site].shape == (5, *one.sites[site].shape)
         assert values["log_likelihood"][site].shape == (5, *one.sites[site].shape)
@@ -244,17 +248,17 @@ def test_the_loop_gives_what_the_plate_gives(tmp_path):
         result = nuts.fit(one, SETTINGS, 1, ("seed",))
         fits[name] = one.dataset(result.posterior, ("chain", "draw"), data)
         latent = {site: fits["model(X, Y, E)"][site].values.reshape(-1) for site in ("m", "c")}
-        values = prediction.posterior(one, latent, 1)
+        values = predict.posterior(one, latent, 1)
         groups = {
             "posterior": fits["model(X, Y, E)"],
-            "log_likelihood": prediction.posterior_dataset(one, values["log_likelihood"], 2, data),
-            **model.data_groups(one, data),
+            "log_likelihood": predict.posterior_dataset(one, values["log_likelihood"], 2, data),
+            **datasets.data_groups(one, data),
         }
         trees[name] = xr.DataTree.from_dict(groups)
-    plate, loop = (artefact.group(tree, "log_likelihood") for tree in trees.values())
+    plate, loop = (artefact_groups.group(tree, "log_likelihood") for tree in trees.values())
     np.testing.assert_allclose(loop.to_dataarray("site").transpose("chain", "draw", "site").values, plate["y"].values, rtol=1e-10)
-    said = comparison.in_words(comparison.fits(fits, {}, 100))
+    said = comparison_fits.in_words(comparison_fits.fits(fits, {}, 100))
     assert [pair["agree"] for pair in said] == [True]
-    models = comparison.models(trees, None)
+    models = comparison_models.models(trees, None)
     np.testing.assert_allclose(*models["elpd"].values, rtol=1e-10)
     np.testing.assert_allclose(*models["p"].values, rtol=1e-8)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from conftest import ROOT, copy_project
 
-from posterity.job import read_status
+from posterity.workflow.job import read_status
 
 PAGE = (ROOT / "docs/cluster.md").read_text()
 NUTS_LOG = "results/logs/fit/line/line/nuts.log"

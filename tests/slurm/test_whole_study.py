@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 from conftest import choose, copy_project, snakemake
 
-from posterity import artefact
+from posterity.artefact import netcdf, provenance
 
 TIMES = {"seconds", "seconds_a", "seconds_b"}  # columns of tables that tell of the run
 
@@ -55,8 +55,8 @@ def assert_equal(old: Path, new: Path):
     """Compare two files of results by what they say, to the rounding of sums over threads, leaving out times and the host."""
     match old.suffix:
         case ".nc":
-            first, second = artefact.read(old), artefact.read(new)
-            for name in {*first.attrs, *second.attrs} - {*artefact.VOLATILE, "git_commit"}:
+            first, second = netcdf.read(old), netcdf.read(new)
+            for name in {*first.attrs, *second.attrs} - {*provenance.VOLATILE, "git_commit"}:
                 assert first.attrs[name] == second.attrs[name], (old, name)
             assert set(first.children) == set(second.children)
             for group in first.children:
@@ -92,7 +92,7 @@ def test_the_whole_study(cluster, local, tmp_path, profile):
     # no more submissions than the plan says, and nothing left to do
     submitted = set(re.findall(r"(?:external jobid '|SLURM jobid )(\d+)", run.stdout))
     planned = subprocess.run(
-        ["python", "-m", "posterity.plan", "--workflow-profile", f"workflow/profiles/{profile}", "--forceall"],
+        ["python", "-m", "posterity.cli.plan", "--workflow-profile", f"workflow/profiles/{profile}", "--forceall"],
         cwd=project, env=cluster | {"PYTHONPATH": "workflow/lib"}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert f" {len(submitted)} submissions" in planned.stdout, planned.stdout
@@ -102,8 +102,8 @@ def test_the_whole_study(cluster, local, tmp_path, profile):
 
     # a single stage again, and what follows from it
     posterior = project / "results/line/line/nuts/posterior.nc"
-    before = artefact.read(posterior).attrs["created_at"]
+    before = netcdf.read(posterior).attrs["created_at"]
     run = on_cluster(project, cluster, profile, "-R", "fit", "--", str(posterior.relative_to(project)))
     assert run.returncode == 0, run.stdout
-    assert artefact.read(posterior).attrs["created_at"] > before
+    assert netcdf.read(posterior).attrs["created_at"] > before
     assert_equal(local / "results/line/line/nuts/posterior.nc", posterior)

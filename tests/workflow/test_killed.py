@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 from conftest import choose, copy_project, snakemake
 
-from posterity import artefact
+from posterity.artefact import netcdf, provenance
 
 STUDY = """
 title: A fit that takes a while
@@ -57,8 +57,8 @@ def test_snakemake_killed_in_the_middle_of_a_fit(project):
     shutil.rmtree(project / "results")
     assert snakemake(project, "--", POSTERIOR).returncode == 0
     assert "going on" not in log.read_text()
-    resumed, whole = artefact.read(project / "resumed.nc"), artefact.read(project / POSTERIOR)
-    attributes = [{k: v for k, v in tree.attrs.items() if k not in artefact.VOLATILE} for tree in (resumed, whole)]
+    resumed, whole = netcdf.read(project / "resumed.nc"), netcdf.read(project / POSTERIOR)
+    attributes = [{k: v for k, v in tree.attrs.items() if k not in provenance.VOLATILE} for tree in (resumed, whole)]
     assert attributes[0] == attributes[1]
     for tree in (resumed, whole):
         tree.attrs = {}

@@ -9,7 +9,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-from posterity.plan import LOCAL
+from posterity.cli.plan import LOCAL
 
 
 def plan(project, *arguments):
@@ -20,7 +20,7 @@ def plan(project, *arguments):
         if not (programs / name).exists():
             (programs / name).symlink_to(shutil.which(name))
     environment |= {"PYTHONPATH": str(project / "workflow/lib"), "PATH": f"{os.path.dirname(sys.executable)}:{programs}"}
-    command = [sys.executable, "-m", "posterity.plan", *arguments]
+    command = [sys.executable, "-m", "posterity.cli.plan", *arguments]
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout, done.stderr
 

@@ -128,27 +128,27 @@ EDITS = {
         of("data", *ALL_STAGES, fits=OTHER_FITS) | figures(*ALL_FIGURES, fits=OTHER_FITS),
     ),
     "a module of the diagnosis": (
-        "workflow/lib/posterity/convergence.py", ("largest R-hat", "worst R-hat"), of("diagnose", "verdict"),
+        "workflow/lib/posterity/diagnostics/convergence.py", ("largest R-hat", "worst R-hat"), of("diagnose", "verdict"),
     ),
     "a module of the sensitivity": (
-        "workflow/lib/posterity/sensitivity.py", ("LEVEL = 0.05", "LEVEL = 0.06"),
+        "workflow/lib/posterity/diagnostics/prior_sensitivity.py", ("LEVEL = 0.05", "LEVEL = 0.06"),
         of("sensitivity", "diagnose", "verdict", "table sensitivity") | figures("sensitivity"),
     ),
     "a module of the comparison": (
-        "workflow/lib/posterity/comparison.py", ("STEPS = 2000", "STEPS = 2001"),
+        "workflow/lib/posterity/comparison/models.py", ("STEPS = 2000", "STEPS = 2001"),
         of("compare", "verdict", "table models", "table fits") | figures(*AFTER_COMPARE),
     ),
     "a module imported through others": (
-        "workflow/lib/posterity/statistics.py", ("ddof=1", "ddof=0"),
+        "workflow/lib/posterity/stats/summary.py", ("ddof=1", "ddof=0"),
         of("sensitivity", "diagnose", "compare", "verdict", "tables")
         | figures("data", "trace", "loss", "predictions", "sensitivity", "forest", *AFTER_COMPARE),
     ),
     "a module of one method": (
-        "workflow/lib/posterity/sampling.py", ("jax.lax.fori_loop", "jax.lax.fori_loop"),
+        "workflow/lib/posterity/inference/chains.py", ("jax.lax.fori_loop", "jax.lax.fori_loop"),
         of("fit", "predict", "sensitivity", "diagnose", fits=NUTS) | of("compare", "verdict", "tables")
         | figures(*KINDS, fits=NUTS) | figures("forest", *AFTER_COMPARE),
     ),
-    "a module of all methods": ("workflow/lib/posterity/preflight.py", ("DRAWS = 3", "DRAWS = 4"), AFTER_FIT | of("prior") | figures(*ALL_FIGURES)),
+    "a module of all methods": ("workflow/lib/posterity/model/preflight.py", ("DRAWS = 3", "DRAWS = 4"), AFTER_FIT | of("prior") | figures(*ALL_FIGURES)),
     "a module of one figure": ("workflow/lib/posterity/plots/corner.py", ("bins=40", "bins=30"), figures("corner")),
     "a script": (
         "workflow/scripts/predict.py", ("SMALL = 100", "SMALL = 99"),
@@ -159,9 +159,9 @@ EDITS = {
 }  # fmt: skip
 
 NOTHING = {
-    "logging": ("workflow/lib/posterity/job.py", ("of these", "of which")),
+    "logging": ("workflow/lib/posterity/workflow/job.py", ("of these", "of which")),
     "messages": ("workflow/lib/posterity/errors.py", ("did you mean", "is it")),
-    "a method's listing": ("workflow/lib/posterity/catalogue.py", ("METHODS = {", "METHODS = {'other': ('chains', 'chains'), ")),
+    "a method's listing": ("workflow/lib/posterity/config/registry.py", ("METHODS = {", "METHODS = {'other': ('chains', 'chains'), ")),
     "what a notebook needs": ("workflow/lib/posterity/notebook.py", ("at the top", "on top")),
     "a comment in a study file": (SMALL, ("title:", "# more\ntitle:")),
     "numbers written otherwise": (SMALL, ("draws: 400", "draws: 400.0")),

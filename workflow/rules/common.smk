@@ -12,10 +12,12 @@ os.environ.update(
     PYTHONPATH=os.pathsep.join([str(LIBRARY.resolve()), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]).rstrip(os.pathsep)
 )
 
-from posterity import catalogue, sources, work
+from posterity import python_files
+from posterity.config import registry, targets
+from posterity.config.study import configuration, load, simulation_model
 from posterity.errors import UserError, hint
-from posterity.job import read_status, status_file
-from posterity.study import configuration, load, simulation_model
+from posterity.workflow import resources as job_resources
+from posterity.workflow.job import read_status, status_file
 
 DATA = "results/{study}/data.nc"
 PRIOR = "results/{study}/{model}/prior.nc"
@@ -39,8 +41,8 @@ def stop(sentence):
 try:
     CONFIG = configuration(config)
     STUDIES = {name: load(name, CONFIG["defaults"]) for name in CONFIG["studies"]}
-    FIGURES = {name: catalogue.figures(name, study) for name, study in STUDIES.items()}
-    TABLES = {name: catalogue.tables(study) for name, study in STUDIES.items()}
+    FIGURES = {name: targets.figures(name, study) for name, study in STUDIES.items()}
+    TABLES = {name: targets.tables(study) for name, study in STUDIES.items()}
 except UserError as error:
     stop(error)
 
@@ -85,24 +87,24 @@ def per_model(path, studies=STUDIES):
     return [path.format(study=study, model=model) for study in studies for model in STUDIES[study]["models"]]
 
 
-def per_fit(path, studies=STUDIES, only=None, gives=catalogue.ANY):
+def per_fit(path, studies=STUDIES, only=None, gives=registry.ANY):
     """The path for each fit (of the model `only`), of those whose draws are of a kind that `gives` lists."""
     return [
         path.format(study=study, model=model, fit=fit)
         for study in studies
         for model in STUDIES[study]["models"]
         if only in (None, model)
-        for fit in catalogue.fits_of(STUDIES[study], model, gives)
+        for fit in targets.fits_of(STUDIES[study], model, gives)
     ]
 
 
 def every_sensitivity(studies=STUDIES):
     with_data = [study for study in studies if STUDIES[study]["data"] != "none"]
-    return per_fit(SENSITIVITY, with_data, gives=catalogue.DRAWS)
+    return per_fit(SENSITIVITY, with_data, gives=registry.DRAWS)
 
 
 def every_comparison(studies=STUDIES):
-    return per_study(COMPARISON, [study for study in studies if catalogue.has_comparison(STUDIES[study])])
+    return per_study(COMPARISON, [study for study in studies if targets.has_comparison(STUDIES[study])])
 
 
 def every_figure():
@@ -131,12 +133,18 @@ def relative(paths):
     return [os.path.relpath(path) for path in paths]
 
 
+# modules that the functions of a script import
+PRIOR_MODULES = ("model/bind", "model/datasets", "model/dependencies", "model/preflight", "prediction/predict")
+FIT_MODULES = ("inference/checkpoint", "inference/run", "inference/storage", "model/bind", "model/datasets", "model/preflight")
+PREDICT_MODULES = ("model/bind", "model/datasets", "prediction/new_data", "prediction/predict", "prediction/statistics")
+
+
 @cache
 def code(script, *modules):
     """The script of a stage, the library modules that it imports, and modules that it imports by name later."""
-    files = sources.closure(Path(workflow.basedir, f"workflow/scripts/{script}.py"), LIBRARY)
+    files = python_files.closure(Path(workflow.basedir, f"workflow/scripts/{script}.py"), LIBRARY)
     for module in modules:
-        files += sources.closure(LIBRARY / "posterity" / f"{module}.py", LIBRARY)
+        files += python_files.closure(LIBRARY / "posterity" / f"{module}.py", LIBRARY)
     return sorted({*relative(files)})
 
 
@@ -144,7 +152,7 @@ def code(script, *modules):
 def files_of(file):
     """A file of the user's (model.py, simulate.py, figures.py), and what it imports from beside it and from the library."""
     try:
-        return sources.of_user(file, LIBRARY)
+        return python_files.of_user(file, LIBRARY)
     except SyntaxError as error:
         stop(f"{error.filename or file}, line {error.lineno}: {error.msg}; mend the file")
 
@@ -159,7 +167,7 @@ def model_of(wildcards):
 
 def fit_of(wildcards):
     model_of(wildcards)
-    fits = catalogue.fits_of(study_of(wildcards), wildcards.model)
+    fits = targets.fits_of(study_of(wildcards), wildcards.model)
     if wildcards.fit not in fits:
         place = f"results/{wildcards.study}/{wildcards.model}/{wildcards.fit}"
         stop(
@@ -194,28 +202,28 @@ def of_study(*keys):
 @cache
 def sizes():
     """The sizes of all models: counted before anything is submitted to a cluster; locally, where nothing is asked for, as known."""
-    return work.sizes(STUDIES, count=work.COUNTING or (workflow.is_main_process and workflow.non_local_exec))
+    return job_resources.sizes(STUDIES, count=job_resources.COUNTING or (workflow.is_main_process and workflow.non_local_exec))
 
 
 @cache
 def numbers(study, model, fit):
-    return work.numbers(STUDIES[study], {of: size for (name, of), size in sizes().items() if name == study}, model, fit)
+    return job_resources.numbers(STUDIES[study], {of: size for (name, of), size in sizes().items() if name == study}, model, fit)
 
 
 def asked(stage, resource):
-    """What a job of a stage asks for (`mem_mb`, `runtime` in minutes, `gpu`), as posterity.work says; more at each attempt."""
+    """What a job of a stage asks for (`mem_mb`, `runtime` in minutes, `gpu`), as posterity.workflow.resources says; more at each attempt."""
 
     def ask(wildcards, attempt):
         place = dict(wildcards)
         if "study" not in place:  # the verdicts on all studies
-            return work.ask(stage, {}, attempt)[resource]
+            return job_resources.ask(stage, {}, attempt)[resource]
         study_of(wildcards)
         figure = figure_of(wildcards) if "figure" in place else {}
         of = {key: figure.get(key, place.get(key)) or None for key in ("model", "fit")}
         kind = figure["kind"] if figure else place.get("table")
-        if stage == "compare" and not catalogue.compared(STUDIES[place["study"]])[1]:
+        if stage == "compare" and not targets.compared(STUDIES[place["study"]])[1]:
             kind = "fits"
-        return work.ask(f"{stage} {kind}" if kind else stage, numbers(place["study"], **of), attempt)[resource]
+        return job_resources.ask(f"{stage} {kind}" if kind else stage, numbers(place["study"], **of), attempt)[resource]
 
     return ask
 
@@ -244,7 +252,7 @@ def data_sources(wildcards):
 def data_code(wildcards):
     model = simulated_model(wildcards)
     forward = model is not None and not Path(model["file"]).with_name("simulate.py").is_file()
-    return code("data", *["simulation", "device"] * forward)
+    return code("data", *["data/simulate", "runtime/device"] * forward)
 
 
 # For fit
@@ -261,9 +269,9 @@ def fit_code(wildcards):
         or {"ess", "rhat"} & settings.get("until", {}).keys()
         or "summary" in settings.get("store", {}).values()
     )
-    later = ["methods/summing"] * (settings["method"] in ("nuts", "hmc"))
-    later += ["statistics"] * bool(by_arviz) + ["methods/pathfinder"] * (settings.get("init") == "pathfinder")
-    files = code("fit", "driving", "model", "preflight", "storing", f"methods/{settings['method']}", *later)
+    later = ["inference/enumeration"] * (settings["method"] in ("nuts", "hmc"))
+    later += ["stats/summary", "stats/importance"] * bool(by_arviz) + ["inference/methods/pathfinder"] * (settings.get("init") == "pathfinder")
+    files = code("fit", *FIT_MODULES, f"inference/methods/{settings['method']}", *later)
     guide = Path(model_of(wildcards)["file"]).with_name("guide.py")
     own = settings["method"] == "svi" and not settings["guide"].startswith("Auto") and guide.is_file()
     return sorted({*files, *files_of(str(guide))}) if own else files
@@ -272,17 +280,17 @@ def fit_code(wildcards):
 def fit_threads(wildcards):
     """One for each chain. On one machine, with far more fits than cores: one, as cores idle while fits with several start."""
     here = workflow.is_main_process and not workflow.non_local_exec
-    return 1 if here and parallel_fits() >= 4 * workflow.cores else catalogue.threads(fit_settings(wildcards))
+    return 1 if here and parallel_fits() >= 4 * workflow.cores else targets.threads(fit_settings(wildcards))
 
 
 @cache
 def parallel_fits():
     """The number of fits of this run that could use several threads."""
     return sum(
-        catalogue.threads(study["fits"][fit]) > 1
+        targets.threads(study["fits"][fit]) > 1
         for study in STUDIES.values()
         for model in study["models"]
-        for fit in catalogue.fits_of(study, model)
+        for fit in targets.fits_of(study, model)
     )
 
 
@@ -291,7 +299,7 @@ def parallel_fits():
 
 def gives_draws(wildcards):
     fit_of(wildcards)
-    return catalogue.sampling(study_of(wildcards), wildcards.fit) in catalogue.DRAWS
+    return targets.sampling(study_of(wildcards), wildcards.fit) in registry.DRAWS
 
 
 def posterior_draws(wildcards):
@@ -316,11 +324,11 @@ def diagnose_inputs(wildcards):
 
 def compare_inputs(wildcards):
     study = study_of(wildcards)
-    if not catalogue.has_comparison(study):
+    if not targets.has_comparison(study):
         where = f"results/{wildcards.study}/comparison.nc"
         stop(f"{where}: the study has nothing to compare; give it two models of its data by one fit, or two fits of a model")
-    fit, models = catalogue.compared(study)
-    several = [model for model in study["models"] if len(catalogue.fits_of(study, model)) > 1]
+    fit, models = targets.compared(study)
+    several = [model for model in study["models"] if len(targets.fits_of(study, model)) > 1]
     return {
         "predictives": [PREDICTIVE.format(study=wildcards.study, model=model, fit=fit) for model in models],
         "posteriors": [path for model in several for path in per_fit(POSTERIOR, [wildcards.study], only=model)],
@@ -344,7 +352,7 @@ def figure_inputs(wildcards):
     paths = {"prior": PRIOR, "posterior": POSTERIOR, "predictive": PREDICTIVE, "sensitivity": SENSITIVITY, "comparison": COMPARISON}
     files = {name: path.format(**place) for name, path in paths.items() if name in figure["needs"]}
     if "posteriors" in figure["needs"]:
-        fits = figure["fits"] or catalogue.fits_of(study_of(wildcards), figure["model"])
+        fits = figure["fits"] or targets.fits_of(study_of(wildcards), figure["model"])
         files["posteriors"] = [POSTERIOR.format(**place | {"fit": fit}) for fit in fits]
     modules = ["plots/style"] if figure["own"] else [f"plots/{figure['kind']}"]
     own = [path for file in (figure["own"], figure["curve"]) if file for path in files_of(file)]

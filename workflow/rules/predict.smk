@@ -6,7 +6,7 @@ rule predict:
         data=DATA,
         posterior=posterior_draws,
         model=model_files,
-        code=code("predict", "model", "prediction"),
+        code=code("predict", *PREDICT_MODULES),
     output:
         update(PREDICTIVE),
     log:

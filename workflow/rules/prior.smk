@@ -5,7 +5,7 @@ rule prior:
     input:
         data=DATA,
         model=model_files,
-        code=code("prior", "model", "prediction", "preflight"),
+        code=code("prior", *PRIOR_MODULES),
     output:
         update(PRIOR),
     log:

@@ -66,7 +66,7 @@ rule gate:
 rule verdicts:
     input:
         verdicts=per_study(VERDICT),
-        code=code("verdicts", "artefact"),
+        code=code("verdicts", "artefact/netcdf"),
     output:
         csv=update("results/verdicts.csv"),
         rst=update("results/verdicts.rst"),
@@ -84,10 +84,10 @@ rule verdicts:
     params:
         studies={name: {key: study[key] for key in ("title", "description")} for name, study in STUDIES.items()},
         pages={
-            name: catalogue.pages(
+            name: targets.pages(
                 name,
                 FIGURES[name],
-                {catalogue.TABLES[table][1]: f"results/{name}/tables/{table}.html" for table in TABLES[name]}
+                {registry.TABLES[table][1]: f"results/{name}/tables/{table}.html" for table in TABLES[name]}
                 | {"all checks": CHECKS},
             )
             for name in STUDIES

@@ -12,8 +12,11 @@ import json
 import numpy as np
 import xarray as xr
 
-from posterity import artefact, comparison
-from posterity.job import job
+from posterity.artefact import groups as artefact_groups
+from posterity.artefact import netcdf, provenance
+from posterity.comparison import fits as comparison_fits
+from posterity.comparison import models as comparison_models
+from posterity.workflow.job import job
 
 
 def compare(predictives: list[str], posteriors: list[str], output: str, study: str, reference: str | None, scalars: int) -> None:
@@ -23,21 +26,21 @@ def compare(predictives: list[str], posteriors: list[str], output: str, study: s
     `reference` is the model that others are compared with (the best where None). Raises UserError for artefacts that cannot be
     read or are another study's.
     """
-    predicted = [artefact.read(path, study=study) for path in predictives]
-    models = comparison.models({tree.attrs["model"]: tree for tree in predicted}, reference)
+    predicted = [netcdf.read(path, study=study) for path in predictives]
+    models = comparison_models.models({tree.attrs["model"]: tree for tree in predicted}, reference)
     if predicted:
         models = models.assign_attrs(fit=predicted[0].attrs["fit"])
     fitted, seconds, parts, pairs = {}, {}, [], []
     for path in posteriors:
-        tree = artefact.read(path, study=study)
+        tree = netcdf.read(path, study=study)
         fitted.setdefault(tree.attrs["model"], {})[tree.attrs["fit"]] = tree
         seconds[f"{tree.attrs['model']}/{tree.attrs['fit']}"] = tree.attrs["wall_time"]
     for model, trees in fitted.items():
-        draws = {fit: artefact.common(tree) for fit, tree in trees.items() if "posterior" in tree.children}
-        points = {fit: artefact.group(tree, "point") for fit, tree in trees.items() if "point" in tree.children}
-        rows = comparison.fits(draws, points, scalars)
+        draws = {fit: artefact_groups.common(tree) for fit, tree in trees.items() if "posterior" in tree.children}
+        points = {fit: artefact_groups.group(tree, "point") for fit, tree in trees.items() if "point" in tree.children}
+        rows = comparison_fits.fits(draws, points, scalars)
         parts.append(rows.assign(model=("row", np.full(rows.sizes["row"], model, dtype=object))))
-        for pair in comparison.in_words(rows):
+        for pair in comparison_fits.in_words(rows):
             a, b = (trees[pair[key]].attrs for key in ("fit_a", "fit_b"))
             cost = a["gradient_evaluations"], b["gradient_evaluations"]
             pairs.append(
@@ -48,8 +51,8 @@ def compare(predictives: list[str], posteriors: list[str], output: str, study: s
         texts = {key: np.array([pair[key] for pair in pairs]) for key in pairs[0]}
         columns = {key: ("pair", values.astype(object) if values.dtype.kind == "U" else values) for key, values in texts.items()}
         groups |= {"fits": xr.concat(parts, "row"), "pairs": xr.Dataset(columns)}
-    attributes = artefact.provenance("compare", study, {"reference": reference, "scalars": scalars}, 0, ("arviz", "scipy"))
-    artefact.write(output, groups, attributes | {"fit_seconds": json.dumps(seconds)})
+    attributes = provenance.provenance("compare", study, {"reference": reference, "scalars": scalars}, 0, ("arviz", "scipy"))
+    netcdf.write(output, groups, attributes | {"fit_seconds": json.dumps(seconds)})
 
 
 if __name__ == "__main__":

@@ -5,16 +5,9 @@ Reads the table that the study names, or the model that it simulates. Writes dat
 quantity, with units) and `truth` (the true values of a simulation, by site; empty for real data).
 """
 
-from pathlib import Path
-
-import numpy as np
-import xarray as xr
-
-from posterity import artefact, imports
-from posterity.errors import UserError
-from posterity.job import job
-from posterity.randomness import generator
-from posterity.table import describe, read
+from posterity.artefact import netcdf, provenance
+from posterity.data.load import read_or_simulate
+from posterity.workflow.job import job
 
 
 def data(output: str, study: str, spec: dict | str, model: dict | None, precision: str, threads: int = 1) -> None:
@@ -26,57 +19,11 @@ def data(output: str, study: str, spec: dict | str, model: dict | None, precisio
     """
     values, truth, source = read_or_simulate(study, spec, model, precision, threads)
     seed = spec["simulate"]["seed"] if "simulate" in spec else 0
-    attributes = artefact.provenance(
+    attributes = provenance.provenance(
         "data", study, {"data": spec}, seed, ("numpy", "pandas", "xarray", "netCDF4", "astropy", "pyarrow")
     )
-    attributes |= {"data_hash": artefact.hash_dataset(values), "source": source}
-    artefact.write(output, {"data": values, "truth": truth}, attributes)
-
-
-def read_or_simulate(
-    study: str, spec: dict | str, model: dict | None, precision: str, threads: int = 1
-) -> tuple[xr.Dataset, xr.Dataset, str]:
-    """Make the data of a study (see `data`). Returns data, truth, and what the data are called in messages."""
-    study_file = f"config/studies/{study}.yaml"
-    if "file" in spec:
-        return read(spec, study_file), xr.Dataset(), spec["file"]
-    source = f"the data of study {study}"
-    if spec == "none":
-        return xr.Dataset(), xr.Dataset(), source
-    values, truth = simulate(spec, model, precision, threads, f"{study_file}: data: simulate")
-    return describe(values, spec, study_file), truth, source
-
-
-def simulate(spec: dict, model: dict, precision: str, threads: int, where: str) -> tuple[xr.Dataset, xr.Dataset]:
-    """
-    Simulate by simulate.py beside the model, else by running the model forward. Returns data and truth.
-
-    A simulate.py may return the true values of latent sites that it has drawn, as a Dataset beside the data.
-    """
-    settings = spec["simulate"]
-    file = Path(model["file"]).with_name("simulate.py")
-    if not file.is_file():
-        from posterity import device, simulation
-
-        device.prepare(threads, precision)
-        return simulation.forward(
-            settings["model"], model, settings["truth"], settings["design"], spec["dim"], settings["seed"], where
-        )
-    if settings["truth"] == "prior":
-        raise UserError(f"{where}: truth: {file} needs the true values; give them by name")
-    module = imports.load(file)
-    rng = generator(settings["seed"], "simulate", settings["model"])
-    try:
-        values = module.simulate(rng, settings["truth"], settings["design"])
-    except KeyError as error:
-        raise UserError(f"{where}: {file} needs the key {error} in `truth` or `design`; add it") from error
-    values, drawn = values if isinstance(values, tuple) else (values, xr.Dataset())
-    values, drawn = (
-        one.assign_coords({dim: range(one.sizes[dim]) for dim in set(one.dims) - set(one.coords)}) for one in (values, drawn)
-    )
-    given = {name: np.asarray(value, dtype=float) for name, value in settings["truth"].items()}
-    truth = xr.Dataset({name: ([f"{name}_dim_{i}" for i in range(one.ndim)], one) for name, one in given.items()})
-    return values, truth.merge(drawn)
+    attributes |= {"data_hash": provenance.hash_dataset(values), "source": source}
+    netcdf.write(output, {"data": values, "truth": truth}, attributes)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ Neither JAX nor NumPyro is imported.
 
 import importlib
 
-from posterity import artefact, imports
+from posterity import python_files
+from posterity.artefact import netcdf
+from posterity.artefact.atomic import replaced
 from posterity.errors import UserError
-from posterity.job import job
-from posterity.writing import replaced
+from posterity.workflow.job import job
 
 
 def figures(inputs: dict[str, str | list[str]], svg: str, png: str, study: str, settings: dict) -> None:
@@ -24,9 +25,9 @@ def figures(inputs: dict[str, str | list[str]], svg: str, png: str, study: str, 
     of_model, of_fit = {"model": figure["model"]}, {"model": figure["model"], "fit": figure["fit"]}
     of = {"prior": of_model, "posterior": of_fit, "predictive": of_fit, "sensitivity": of_fit}
     artefacts = {
-        name: [artefact.read(one, study=study) for one in path]
+        name: [netcdf.read(one, study=study) for one in path]
         if isinstance(path, list)
-        else artefact.read(path, figure["kind"] == "graph", study=study, **of.get(name, {}))
+        else netcdf.read(path, figure["kind"] == "graph", study=study, **of.get(name, {}))
         for name, path in inputs.items()
     }
     with replaced(svg) as svg_beside, replaced(png) as png_beside:
@@ -39,7 +40,7 @@ def figures(inputs: dict[str, str | list[str]], svg: str, png: str, study: str, 
 
         if figure["own"]:
             try:
-                drawn = getattr(imports.load(figure["own"]), figure["kind"])(artefacts, settings)
+                drawn = getattr(python_files.load(figure["own"]), figure["kind"])(artefacts, settings)
             except Exception as error:
                 raise UserError(f"{figure['own']}: {figure['kind']}: {type(error).__name__}: {error}") from error
         else:

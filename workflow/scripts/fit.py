@@ -10,9 +10,11 @@ method, and its settings, come from the study's `fits`; a method is a module of 
 import importlib
 import time
 
-from posterity import artefact, device
-from posterity.job import job, progress
-from posterity.streamed import Streamed
+from posterity.artefact import groups as artefact_groups
+from posterity.artefact import netcdf, provenance
+from posterity.artefact.streamed import Streamed
+from posterity.runtime import device
+from posterity.workflow.job import job, progress
 
 
 def fit(
@@ -28,24 +30,26 @@ def fit(
     """
     started = time.perf_counter()
     device.prepare(threads, precision, settings.get("chains", 1))
-    from posterity import checkpoints, driving, model, preflight, storing
+    from posterity.inference import checkpoint as inference_checkpoint
+    from posterity.inference import run, storage
+    from posterity.model import bind, datasets, preflight
 
-    method = importlib.import_module(f"posterity.methods.{settings['method']}")
-    tree = artefact.read(data, study=study)
-    table = artefact.group(tree, "data")
-    bound = model.bind(id, spec, table)
+    method = importlib.import_module(f"posterity.inference.methods.{settings['method']}")
+    tree = netcdf.read(data, study=study)
+    table = artefact_groups.group(tree, "data")
+    bound = bind.bind(id, spec, table)
     preflight.check(bound, table, tree.attrs["source"], (settings["method"],))
-    attributes = artefact.provenance("fit", study, settings, seed, ("jax", "jaxlib", "numpyro", "numpy"), model=id, fit=name)
-    attributes |= {"model_hash": artefact.hash_files(files), "data_hash": tree.attrs["data_hash"], "precision": precision}
+    attributes = provenance.provenance("fit", study, settings, seed, ("jax", "jaxlib", "numpyro", "numpy"), model=id, fit=name)
+    attributes |= {"model_hash": provenance.hash_files(files), "data_hash": tree.attrs["data_hash"], "precision": precision}
     inputs = {part: attributes[part] for part in ("model_hash", "data_hash", "settings", "seed", "versions", "precision")}
-    inputs |= {"names": f"{study} {id} {name}", "spec": artefact.hash_values(spec), "code": artefact.hash_files(code)}
-    kept = checkpoints.Checkpoint(checkpoint, inputs, output) if checkpoint else None
+    inputs |= {"names": f"{study} {id} {name}", "spec": provenance.hash_values(spec), "code": provenance.hash_files(code)}
+    kept = inference_checkpoint.Checkpoint(checkpoint, inputs, output) if checkpoint else None
     store = settings.get("store", {})
     draws = None if settings.get("until") else settings.get("chains", 1) * settings.get("draws", 1)
-    every = storing.steps(store, bound, draws)
+    every = storage.steps(store, bound, draws)
     chosen = {name: value for name, value in settings.items() if name != "store"}
-    result = method.fit(bound, chosen, seed, (study, id, name), driving.Run(kept, tell, keep=every))
-    stored = storing.keep(result.posterior, result.recorded, every, store, bound.names("latent"))
+    result = method.fit(bound, chosen, seed, (study, id, name), run.Run(kept, tell, keep=every))
+    stored = storage.keep(result.posterior, result.recorded, every, store, bound.names("latent"))
     dropped = {site for site, chosen in store.items() if chosen in ("summary", "none")} - set(bound.names("latent"))
     weighted = {site: values for site, values in result.weighted.items() if site not in dropped}
     groups, streams = {}, {}
@@ -55,7 +59,7 @@ def fit(
         groups[group] = groups[group].assign_coords(draw=step * groups[group]["draw"])
     groups |= {
         "posterior_summary": bound.dataset(stored.summaries, ("statistic",), table),
-        "sample_stats": model.statistics_dataset(result.statistics),
+        "sample_stats": datasets.statistics_dataset(result.statistics),
         "point": bound.dataset(result.point, (), table),
         "weighted_posterior": bound.dataset(weighted, ("chain", "draw"), table),
         "evidence": result.evidence,
@@ -69,8 +73,8 @@ def fit(
             {"long_name": "log weight", "units": ""},
         )
     if stored.summaries:
-        groups["posterior_summary"]["statistic"] = list(storing.STATISTICS)
-    groups = {name: values for name, values in groups.items() if values.data_vars} | model.data_groups(bound, table)
+        groups["posterior_summary"]["statistic"] = list(storage.STATISTICS)
+    groups = {name: values for name, values in groups.items() if values.data_vars} | datasets.data_groups(bound, table)
     attributes |= {
         "device": device.description(),
         "inference_library": "numpyro",
@@ -82,7 +86,7 @@ def fit(
         "stopped": result.stopped,
         "warmup": result.warmup,
     }
-    artefact.write(output, groups, attributes, streams)
+    netcdf.write(output, groups, attributes, streams)
     if kept:
         kept.clear()
 

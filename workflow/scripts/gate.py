@@ -7,10 +7,10 @@ naming the check.
 
 from pathlib import Path
 
-from posterity import artefact
+from posterity.artefact import groups, netcdf
+from posterity.artefact.atomic import replaced
 from posterity.errors import UserError
-from posterity.job import job
-from posterity.writing import replaced
+from posterity.workflow.job import job
 
 
 def gate(verdict: str, output: str, study: str) -> None:
@@ -19,9 +19,9 @@ def gate(verdict: str, output: str, study: str) -> None:
 
     Raises UserError, naming the failed checks, if it is.
     """
-    tree = artefact.read(verdict, study=study)
+    tree = netcdf.read(verdict, study=study)
     if tree.attrs["verdict"] == "fail":
-        table = artefact.group(tree, "fits")
+        table = groups.group(tree, "fits")
         failed = [
             f"model {table['model'].values[i]}, fit {table['fit'].values[i]}: {table['reason'].values[i]}"
             for i in range(table.sizes["row"])

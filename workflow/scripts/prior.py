@@ -6,8 +6,10 @@ Reads data.nc and the model. Writes prior.nc with the groups `prior` and `prior_
 draws: then the first two groups are empty, and the attribute `improper` names its sites.
 """
 
-from posterity import artefact, device
-from posterity.job import job
+from posterity.artefact import groups as artefact_groups
+from posterity.artefact import netcdf, provenance
+from posterity.runtime import device
+from posterity.workflow.job import job
 
 
 def prior(
@@ -28,23 +30,24 @@ def prior(
     Raises UserError for faults of the model, and of the data as the model sees them.
     """
     device.prepare(threads, precision)
-    from posterity import model, prediction, preflight
+    from posterity.model import bind, datasets, dependencies, preflight
+    from posterity.prediction import predict
 
-    tree = artefact.read(data, study=study)
-    table = artefact.group(tree, "data")
-    bound = model.bind(id, spec, table)
+    tree = netcdf.read(data, study=study)
+    table = artefact_groups.group(tree, "data")
+    bound = bind.bind(id, spec, table)
     preflight.check(bound, table, tree.attrs["source"])
-    values = {} if bound.improper else prediction.prior(bound, draws, seed, study, id, "prior")
+    values = {} if bound.improper else predict.prior(bound, draws, seed, study, id, "prior")
     observed = {name: values.pop(name) for name in bound.names("observed") if name in values}
     groups = {
-        "prior": prediction.posterior_dataset(bound, values, 1, table),
-        "prior_predictive": prediction.posterior_dataset(bound, observed, 1, table),
-        **model.data_groups(bound, table),
+        "prior": predict.posterior_dataset(bound, values, 1, table),
+        "prior_predictive": predict.posterior_dataset(bound, observed, 1, table),
+        **datasets.data_groups(bound, table),
     }
-    attributes = artefact.provenance("prior", study, {"draws": draws}, seed, ("jax", "numpyro"), model=id)
-    attributes |= {"model_hash": artefact.hash_files(files), "improper": ", ".join(bound.improper)}
-    attributes |= {"graph": model.graph(bound), "data_hash": tree.attrs["data_hash"], "device": device.description()}
-    artefact.write(output, groups, attributes)
+    attributes = provenance.provenance("prior", study, {"draws": draws}, seed, ("jax", "numpyro"), model=id)
+    attributes |= {"model_hash": provenance.hash_files(files), "improper": ", ".join(bound.improper)}
+    attributes |= {"graph": dependencies.graph(bound), "data_hash": tree.attrs["data_hash"], "device": device.description()}
+    netcdf.write(output, groups, attributes)
 
 
 if __name__ == "__main__":

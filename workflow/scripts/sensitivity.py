@@ -6,9 +6,9 @@ Reads predictive.nc. Writes sensitivity.nc with the group `psense`, over `parame
 there is nothing to scale, and its sensitivity is NaN.
 """
 
-from posterity import artefact
-from posterity.job import job
-from posterity.sensitivity import measure
+from posterity.artefact import groups, netcdf, provenance
+from posterity.diagnostics.prior_sensitivity import measure
+from posterity.workflow.job import job
 
 
 def sensitivity(predictive: str, output: str, study: str, id: str, name: str, scalars: int) -> None:
@@ -19,12 +19,12 @@ def sensitivity(predictive: str, output: str, study: str, id: str, name: str, sc
 
     Raises UserError for artefacts that cannot be read or belong to another fit.
     """
-    tree = artefact.read(predictive, study=study, model=id, fit=name)
-    draws, log_prior, log_likelihood = (artefact.group(tree, group) for group in ("posterior", "log_prior", "log_likelihood"))
+    tree = netcdf.read(predictive, study=study, model=id, fit=name)
+    draws, log_prior, log_likelihood = (groups.group(tree, group) for group in ("posterior", "log_prior", "log_likelihood"))
     found = measure(draws, log_prior, log_likelihood, scalars)
-    attributes = artefact.provenance("sensitivity", study, {"scalars": scalars}, tree.attrs["seed"], ("arviz",))
+    attributes = provenance.provenance("sensitivity", study, {"scalars": scalars}, tree.attrs["seed"], ("arviz",))
     attributes |= {"model": id, "fit": name, "data_hash": tree.attrs["data_hash"]}
-    artefact.write(output, {"psense": found}, attributes)
+    netcdf.write(output, {"psense": found}, attributes)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from posterity import artefact, checks
-from posterity.html import page
-from posterity.job import job
-from posterity.writing import replaced
+from posterity.artefact import groups, netcdf, provenance
+from posterity.artefact.atomic import replaced
+from posterity.diagnostics import check as diagnostics_check
+from posterity.diagnostics.verdict import leave_one_out
+from posterity.report.html import page
+from posterity.workflow.job import job
 
 
 def verdict(
@@ -28,19 +30,19 @@ def verdict(
     artefacts that cannot be read or are another study's.
     """
     found, at, counted, said, fits, seconds = [], {"model": [], "fit": [], "stage": []}, [], [], [], {}
-    compared = leave_one_out(artefact.read(comparison[0], study=study), loo) if comparison else {}
+    compared = leave_one_out(netcdf.read(comparison[0], study=study), loo) if comparison else {}
     for path in diagnoses:
-        tree = artefact.read(path, study=study)
-        source, mine = tree.attrs, checks.from_dataset(artefact.group(tree, "checks"))
+        tree = netcdf.read(path, study=study)
+        source, mine = tree.attrs, diagnostics_check.from_dataset(groups.group(tree, "checks"))
         declared = expect.get(source["model"], {}).get(source["fit"], {})
         stages = ["diagnose"] * len(mine)
         if (place := (source["model"], source["fit"])) in compared:
             mine.append(compared[place])
             stages.append("compare")
         elif "loo" in declared:
-            mine.append(checks.not_applicable("loo", "the models are not compared by this fit"))
+            mine.append(diagnostics_check.not_applicable("loo", "the models are not compared by this fit"))
             stages.append("compare")
-        outcomes = [checks.expected(check, declared.get(check.name)) for check in mine]
+        outcomes = [diagnostics_check.expected(check, declared.get(check.name)) for check in mine]
         seconds[f"{source['model']}/{source['fit']}"] = source["fit_seconds"]
         values = {check.name: check.value for check in mine}
         said += [outcome.message if outcome.overridden else check.message for check, outcome in zip(mine, outcomes, strict=True)]
@@ -53,7 +55,7 @@ def verdict(
             {
                 "model": source["model"],
                 "fit": source["fit"],
-                "verdict": checks.worst([outcome.status for outcome in outcomes]),
+                "verdict": diagnostics_check.worst([outcome.status for outcome in outcomes]),
                 "draws": source["draws"],
                 "ess": np.fmin(values["ess_bulk"], values["ess_tail"]),
                 "rhat": values["rhat"],
@@ -65,8 +67,8 @@ def verdict(
     table = xr.Dataset(
         {name: ("row", values.astype(object) if values.dtype.kind == "U" else values) for name, values in columns.items()}
     )
-    overall = checks.worst([row["verdict"] for row in fits])
-    attributes = artefact.provenance("verdict", study, {"expect": expect}, 0, ("xarray",), verdict=overall, fit_seconds=seconds)
+    overall = diagnostics_check.worst([row["verdict"] for row in fits])
+    attributes = provenance.provenance("verdict", study, {"expect": expect}, 0, ("xarray",), verdict=overall, fit_seconds=seconds)
     with replaced(html) as beside:
         rows = [
             (*where, check.name, f"{check.value:.4g}", f"{check.threshold:g}", check.status, status, text)
@@ -74,20 +76,7 @@ def verdict(
         ]
         headings = ("model", "fit", "check", "value", "threshold", "status", "counts as", "what was found")
         Path(beside).write_text(page(f"{title}: all checks", headings, sorted(rows)), encoding="utf-8")
-    artefact.write(output, {"checks": checks.to_dataset(found, **at, counts_as=counted), "fits": table}, attributes)
-
-
-def leave_one_out(comparison: xr.DataTree, limit: float | dict) -> dict[tuple[str, str], checks.Check]:
-    """Check how well leave-one-out cross-validation works, by model and fit: the largest Pareto k-hat."""
-    models, found = artefact.group(comparison, "models"), {}
-    for i, model in enumerate(models["model"].values if models.data_vars else ()):
-        k, bad = float(models["pareto_k"].values[i]), models["bad_k"].values[i]
-        message = (
-            f"largest Pareto k-hat of leaving one out: {k:.2f}; above {float(models['good_k'].values[i]):.2f} at {bad:.0f} points"
-        )
-        none = checks.not_applicable("loo", str(models["message"].values[i]))
-        found[str(model), models.attrs["fit"]] = none if np.isnan(k) else checks.judge("loo", k, limit, message)
-    return found
+    netcdf.write(output, {"checks": diagnostics_check.to_dataset(found, **at, counts_as=counted), "fits": table}, attributes)
 
 
 if __name__ == "__main__":

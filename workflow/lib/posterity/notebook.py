@@ -10,11 +10,13 @@ from types import ModuleType
 
 import xarray as xr
 
-from posterity import artefact, imports
+from posterity import python_files
+from posterity.artefact import netcdf
+from posterity.config.study import configuration
+from posterity.config.study import load as load_study
+from posterity.config.yaml import read_yaml
 from posterity.errors import UserError, hint
-from posterity.sources import of_user
-from posterity.study import configuration, read_yaml
-from posterity.study import load as load_study
+from posterity.python_files import of_user
 
 LIBRARY = Path(__file__).resolve().parents[1]
 SCRIPTS = LIBRARY.parent / "scripts"
@@ -39,7 +41,7 @@ def script(stage: str) -> ModuleType:
     file = SCRIPTS / f"{stage}.py"
     if not file.is_file():
         raise UserError(f"there is no stage '{stage}': {hint(stage, [other.stem for other in SCRIPTS.glob('*.py')])}")
-    return imports.load(file)
+    return python_files.load(file)
 
 
 def stage(name: str) -> Callable:
@@ -63,7 +65,7 @@ def load(name: str, results: str | Path = "results") -> xr.DataTree:
     if not paths:
         raise UserError(f"{folder}: there are no artefacts of study '{name}'; run it: snakemake --cores 4 --config studies={name}")
     for path in paths:
-        tree = artefact.read(path, study=name)
+        tree = netcdf.read(path, study=name)
         parts = path.parent.relative_to(folder).parts or ((path.stem,) if path.stem in ("comparison", "verdict") else ())
         parts = (*parts, "predictive") if path.stem == "predictive" else parts
         for group, values in tree.children.items():

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy import stats
 
-from posterity.artefact import group
+from posterity.artefact.groups import group
 from posterity.plots import style
 
 PRIOR = (10, 10)  # of Beta, as in model.py

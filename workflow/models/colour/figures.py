@@ -3,9 +3,9 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from posterity.artefact import group
+from posterity.artefact.groups import group
 from posterity.plots import style
-from posterity.statistics import interval
+from posterity.stats.summary import interval
 
 KELVIN = 14387.768775039337  # h c / k in µm K
 FILTERS = {"g": style.GREEN, "r": style.VERMILLION, "i": style.BLACK}

@@ -5,10 +5,10 @@ import numpy as np
 from hr_constants import E_parallax, gain, logtemp0, mag0, max_dist, min_dist
 from scipy.stats import truncnorm
 
-from posterity.artefact import group, joint
+from posterity.artefact.groups import group, joint
 from posterity.plots import style
-from posterity.randomness import generator
-from posterity.statistics import interval
+from posterity.runtime.rng import generator
+from posterity.stats.summary import interval
 
 MARKERS = "osD^vP"
 

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from posterity.artefact import group
+from posterity.artefact.groups import group
 from posterity.plots import style
 
 SD, WEIGHTS = 0.25, np.array([2.0, 2.0, 2.0, 1.0])

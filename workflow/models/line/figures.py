@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 
-from posterity.artefact import group
+from posterity.artefact.groups import group
 from posterity.plots import style
 
 OFFSETS = np.linspace(-2, 2, 11)  # of the trial lines from the true one

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
-from posterity.artefact import group
+from posterity.artefact.groups import group
 from posterity.plots import style
 from posterity.plots.data import ordered_interval
 

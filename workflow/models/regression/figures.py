@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from posterity.artefact import group
+from posterity.artefact.groups import group
 from posterity.plots import style
 from posterity.plots.data import ordered_interval
 

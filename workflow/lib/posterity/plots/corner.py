@@ -4,9 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from posterity.artefact import group
+from posterity.artefact.groups import group
 from posterity.plots import style
-from posterity.standins import absent
+from posterity.stats.arviz_bridge import absent
 
 with absent("arviz"):
     import corner

@@ -5,11 +5,11 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from posterity.artefact import group, joint
+from posterity.artefact.groups import group, joint
 from posterity.plots import style
-from posterity.plots.own import load_curve, sites_of
-from posterity.plots.variables import variables
-from posterity.statistics import interval
+from posterity.plots.axes import variables
+from posterity.plots.user_figures import load_curve, sites_of
+from posterity.stats.summary import interval
 
 GRID = 200
 

@@ -5,8 +5,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from posterity.artefact import group
-from posterity.comparison import in_words
+from posterity.artefact.groups import group
+from posterity.comparison.fits import in_words
 from posterity.plots import style
 from posterity.plots.models import with_sentences
 

@@ -5,9 +5,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from posterity.artefact import group
+from posterity.artefact.groups import group
 from posterity.plots import style
-from posterity.statistics import interval
+from posterity.stats.summary import interval
 
 MOST = 24  # scalars in one figure
 

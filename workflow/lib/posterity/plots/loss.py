@@ -4,8 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from posterity.approximation import windows
-from posterity.artefact import group
+from posterity.artefact.groups import group
+from posterity.diagnostics.approximation import windows
 from posterity.plots import style
 
 POINTS = 600  # at most, of the curve

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure, SubFigure
 
-from posterity.artefact import group
+from posterity.artefact.groups import group
 from posterity.plots import style
 
 WIDTH = 9  # inches

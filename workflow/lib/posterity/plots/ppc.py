@@ -4,9 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from posterity.artefact import group
+from posterity.artefact.groups import group
+from posterity.diagnostics.predictive import two_sided
 from posterity.plots import style
-from posterity.predictive_checks import two_sided
 
 REPLICATES = 50
 

@@ -5,10 +5,10 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from posterity.artefact import group
+from posterity.artefact.groups import group
 from posterity.plots import style
+from posterity.plots.axes import variables
 from posterity.plots.data import ordered_interval
-from posterity.plots.variables import variables
 
 FEW = 10  # rows; fewer are drawn one by one
 MOST = 4  # panels

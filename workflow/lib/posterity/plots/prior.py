@@ -4,10 +4,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from posterity.artefact import group
+from posterity.artefact.groups import group
 from posterity.plots import style
-from posterity.plots.own import load_curve, sites_of
-from posterity.plots.variables import variables
+from posterity.plots.axes import variables
+from posterity.plots.user_figures import load_curve, sites_of
 
 
 def draw(artefacts: dict, settings: dict) -> Figure:

@@ -4,9 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from posterity.artefact import group
+from posterity.artefact.groups import group
+from posterity.diagnostics.prior_sensitivity import LEVEL
 from posterity.plots import style
-from posterity.sensitivity import LEVEL
 
 MOST = 24  # parameters in one figure: those that are the most sensitive to the prior
 

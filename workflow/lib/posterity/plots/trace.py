@@ -6,9 +6,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from posterity.artefact import group
+from posterity.artefact.groups import group
 from posterity.plots import style
-from posterity.statistics import thinned
+from posterity.stats.summary import thinned
 
 POINTS = 250  # points of a trace that are drawn, per chain
 BINS = 20

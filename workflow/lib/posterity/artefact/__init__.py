@@ -1,0 +1,1 @@
+"""Artefacts: the NetCDF files that stages write for each other."""

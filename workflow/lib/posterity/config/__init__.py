@@ -1,0 +1,1 @@
+"""Studies and the configuration: read, validate, complete."""

@@ -1,0 +1,1 @@
+"""Data of a study: read a table or simulate."""

@@ -1,0 +1,58 @@
+"""Load the data of a study: read a table, or run a simulation."""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from posterity import python_files
+from posterity.data.table import describe, read
+from posterity.errors import UserError
+from posterity.runtime.rng import generator
+
+
+def read_or_simulate(
+    study: str, spec: dict | str, model: dict | None, precision: str, threads: int = 1
+) -> tuple[xr.Dataset, xr.Dataset, str]:
+    """Make the data of a study (see `data`). Returns data, truth, and what the data are called in messages."""
+    study_file = f"config/studies/{study}.yaml"
+    if "file" in spec:
+        return read(spec, study_file), xr.Dataset(), spec["file"]
+    source = f"the data of study {study}"
+    if spec == "none":
+        return xr.Dataset(), xr.Dataset(), source
+    values, truth = simulate(spec, model, precision, threads, f"{study_file}: data: simulate")
+    return describe(values, spec, study_file), truth, source
+
+
+def simulate(spec: dict, model: dict, precision: str, threads: int, where: str) -> tuple[xr.Dataset, xr.Dataset]:
+    """
+    Simulate by simulate.py beside the model, else by running the model forward. Returns data and truth.
+
+    A simulate.py may return the true values of latent sites that it has drawn, as a Dataset beside the data.
+    """
+    settings = spec["simulate"]
+    file = Path(model["file"]).with_name("simulate.py")
+    if not file.is_file():
+        from posterity.data import simulate as data_simulate
+        from posterity.runtime import device
+
+        device.prepare(threads, precision)
+        return data_simulate.forward(
+            settings["model"], model, settings["truth"], settings["design"], spec["dim"], settings["seed"], where
+        )
+    if settings["truth"] == "prior":
+        raise UserError(f"{where}: truth: {file} needs the true values; give them by name")
+    module = python_files.load(file)
+    rng = generator(settings["seed"], "simulate", settings["model"])
+    try:
+        values = module.simulate(rng, settings["truth"], settings["design"])
+    except KeyError as error:
+        raise UserError(f"{where}: {file} needs the key {error} in `truth` or `design`; add it") from error
+    values, drawn = values if isinstance(values, tuple) else (values, xr.Dataset())
+    values, drawn = (
+        one.assign_coords({dim: range(one.sizes[dim]) for dim in set(one.dims) - set(one.coords)}) for one in (values, drawn)
+    )
+    given = {name: np.asarray(value, dtype=float) for name, value in settings["truth"].items()}
+    truth = xr.Dataset({name: ([f"{name}_dim_{i}" for i in range(one.ndim)], one) for name, one in given.items()})
+    return values, truth.merge(drawn)

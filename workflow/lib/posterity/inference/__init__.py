@@ -1,0 +1,1 @@
+"""Fit a model: driving compiled programs, and the methods."""

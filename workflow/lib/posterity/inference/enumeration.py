@@ -1,0 +1,100 @@
+"""Discrete latent sites: summed out of the density by NumPyro (with funsor), and drawn afterwards, given all others."""
+
+from collections.abc import Callable
+
+import jax
+import numpy as np
+from numpyro.contrib.funsor import config_enumerate, enum, infer_discrete, log_density
+from numpyro.handlers import seed, substitute, trace
+
+from posterity.errors import UserError
+from posterity.model.dependencies import ancestors
+from posterity.model.model import KEY, Model, conditioned
+from posterity.runtime.compile_cache import timed
+
+REMEDY = (
+    "put it and all that depends on it into one plate, and let nothing but jnp.where and Vindex act on it, no sum over the plate"
+)
+
+
+def enumerated(function: Callable, model: Model, moved: list[str]) -> Callable:
+    """
+    Give a model whose discrete latent sites are summed out; `moved` are the sites that are reparametrised.
+
+    Raises UserError where NumPyro cannot, or would do so wrongly without a word: where a site depends on a discrete one outside of
+    its plate (by a sum over it, say).
+    """
+    summing = config_enumerate(function)
+    plates, above = _plates_of(model), ancestors(model)
+    for site, origins in above.items():
+        for discrete in set(origins) & set(model.summed) - {site}:
+            if site in moved:
+                raise UserError(f"reparam: {site}: its prior depends on the discrete site '{discrete}'; leave it out")
+            if not plates[discrete] <= plates[site]:
+                raise UserError(
+                    f"{model.file}: '{discrete}' cannot be summed out, since '{site}' depends on it outside of its plate; {REMEDY}"
+                )
+    try:
+        jax.eval_shape(lambda traced: _density(summing, model, traced), model.traced)
+        latent = {name: np.zeros(model.sites[name].shape) for name in model.names("latent") if name not in model.summed}
+        jax.eval_shape(lambda *given: {name: _drawn(model, *given)[name]["value"] for name in latent}, (KEY, latent), model.traced)
+    except Exception as error:  # whatever a shape that cannot be leads to
+        why = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(
+            f"{model.file}: NumPyro cannot sum out '{model.summed[0]}' ({why}); {REMEDY}, no scan; or sum it out by hand"
+        ) from error
+    return summing
+
+
+def completed(model: Model, draws: dict[str, np.ndarray], keep: list[str], key: np.ndarray) -> tuple[dict, float, float]:
+    """
+    Draw the discrete sites, given the others, and compute the deterministic ones in `keep`.
+
+    `draws` have shape (chain, draw, ...). Returns the values by site, and the seconds of compilation and of the run.
+    """
+    chains, length = next(iter(draws.values())).shape[:2]
+
+    def one(inputs, traced):
+        sites = _drawn(model, inputs, traced)
+        return {name: sites[name]["value"] for name in keep if name not in draws}
+
+    flat = {name: values.reshape(chains * length, *values.shape[2:]) for name, values in draws.items()}
+    keys = np.asarray(jax.random.split(jax.numpy.asarray(key), chains * length))
+    found, compiled, ran = timed(
+        lambda inputs, traced: jax.lax.map(lambda each: one(each, traced), inputs),
+        ((keys, flat), model.traced),
+        ["summed", model.fingerprint, sorted(keep), chains * length],
+    )
+    return {name: values.reshape(chains, length, *values.shape[1:]) for name, values in found.items()}, compiled, ran
+
+
+def _drawn(model: Model, inputs: tuple, traced: dict) -> dict:
+    """Draw the discrete sites given the others, and run the model on all."""
+    key, latent = inputs
+    function = config_enumerate(substitute(seed(model.closed, key), data=latent))
+    inferred = infer_discrete(function, first_available_dim=-1 - _plates(model, traced), rng_key=key)
+    sites = trace(inferred).get_trace(**traced)
+    return conditioned(model, latent | {name: sites[name]["value"] for name in model.summed}, traced)
+
+
+def _plates_of(model: Model) -> dict[str, set[str]]:
+    """The names of the plates that each sampled site is in."""
+    found = {}
+
+    def run(traced):
+        for name, site in conditioned(model, {}, traced).items():
+            found[name] = {frame.name for frame in site.get("cond_indep_stack", ())}
+        return 0
+
+    jax.eval_shape(run, model.traced)
+    return found
+
+
+def _density(summing: Callable, model: Model, traced: dict):
+    return log_density(enum(seed(summing, jax.random.PRNGKey(0)), -1 - _plates(model, traced)), (), traced, {})[0]
+
+
+def _plates(model: Model, traced: dict) -> int:
+    """The number of dimensions that plates take."""
+    sites = conditioned(model, {}, traced).values()
+    return max([-frame.dim for site in sites for frame in site.get("cond_indep_stack", ())], default=0)

@@ -1,0 +1,98 @@
+"""What HMC and NUTS share: the kernel over one vector, mass matrices, and statistics."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import jax
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from numpyro.infer.util import ParamInfo, initialize_model
+
+from posterity.errors import UserError, hint
+from posterity.inference.chains import chains
+from posterity.inference.result import Result
+from posterity.inference.run import Run
+from posterity.model.model import Model
+
+FIELDS = {
+    "diverging": lambda state: state.diverging,
+    "energy": lambda state: state.energy,
+    "num_steps": lambda state: state.num_steps,
+    "acceptance_rate": lambda state: state.accept_prob,
+    "potential_energy": lambda state: state.potential_energy,
+    "step_size": lambda state: state.adapt_state.step_size,
+}
+
+
+def hamiltonian(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Run, kernel: Callable) -> Result:
+    """
+    Sample by HMC or NUTS; the statistics have the names of ArviZ's schema.
+
+    `kernel` makes the kernel over a model with an `init_strategy`, or over a `potential_fn`.
+    """
+    blocks = not isinstance(mass(model, settings), bool)  # they are named by site
+
+    def made(function, start):
+        return kernel(model=function, init_strategy=start) if blocks else Flat(function, start, kernel)
+
+    result, fields = chains(model, settings, seed, names, run, made, FIELDS, evaluations="num_steps")
+    potential, steps = fields.pop("potential_energy"), fields.pop("num_steps")
+    return replace(result, statistics=fields | {"lp": -potential, "n_steps": steps})
+
+
+class Flat:
+    """
+    A kernel over one vector of all latent values, with the methods of NumPyro's.
+
+    A tree of NUTS holds a dozen positions, momenta and gradients; with an array for each site in each of them, programs take longer
+    to compile, and leapfrogs to run (benchmarks/README.md).
+    """
+
+    def __init__(self, function: Callable, start: Callable, kernel: Callable):
+        self.model, self.start, self.make = function, start, kernel
+
+    def init(self, key, warmup: int, position, arguments: tuple, traced: dict):
+        """Begin at a position, one array for each site, or where the strategy says."""
+        begin, key = jax.random.split(key)
+        found = initialize_model(begin, self.model, init_strategy=self.start, dynamic_args=True, model_kwargs=traced)
+        known = position is None
+        flat, self.apart = ravel_pytree(found.param_info.z if known else position)
+        potential = found.potential_fn(**traced)
+        self.kernel = self.make(potential_fn=lambda z: potential(self.apart(z)))
+        self.constrain = found.postprocess_fn(**traced)
+        begun = ParamInfo(flat, found.param_info.potential_energy, ravel_pytree(found.param_info.z_grad)[0])
+        return self.kernel.init(key, warmup, begun if known else flat, (), {})
+
+    def sample(self, state, arguments: tuple, traced: dict):
+        """Take one step."""
+        return self.kernel.sample(state, (), {})
+
+    def postprocess_fn(self, arguments: tuple, traced: dict) -> Callable:
+        """Give the function from the vector to the values of sites."""
+        return lambda z: self.constrain(self.apart(z))
+
+
+def mass(model: Model, settings: dict) -> bool | list[tuple[str, ...]]:
+    """
+    Read `dense_mass`: true, false, or the groups of sites that have a dense block each.
+
+    Raises UserError for unknown sites, for one that stands twice, and for one whose coordinates are others (`reparam`).
+    """
+    blocks = settings["dense_mass"]
+    if isinstance(blocks, bool):
+        return blocks
+    seen, latent = set(), [name for name in model.names("latent") if name not in model.summed]
+    for site in [site for block in blocks for site in block]:
+        if site not in latent:
+            raise UserError(f"dense_mass: model {model.name} has no latent site '{site}': {hint(site, latent)}")
+        if site in seen:
+            raise UserError(f"dense_mass: the site '{site}' stands in two blocks; name it once")
+        if site in settings.get("reparam", {}):
+            raise UserError(f"dense_mass: the site '{site}' is reparametrised, so that its coordinates are others; leave it out")
+        seen.add(site)
+    return [tuple(block) for block in blocks]
+
+
+def depth(steps: np.ndarray) -> np.ndarray:
+    """The depth of the tree of a trajectory of so many leapfrogs."""
+    return np.log2(np.maximum(steps, 1)).astype(int) + 1

@@ -1,0 +1,29 @@
+"""Affine-invariant ensemble sampling (Goodman & Weare 2010, CAMCoS 5, 65; Foreman-Mackey et al. 2013, PASP 125, 306)"""
+
+from dataclasses import replace
+
+from numpyro.infer import AIES
+
+from posterity.inference.chains import chains, walkers
+from posterity.inference.result import Result
+from posterity.inference.run import ALONE, Run
+from posterity.model.model import Model
+
+MOVES = {"differential": AIES.DEMove, "stretch": AIES.StretchMove}
+
+
+def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Run = ALONE) -> Result:
+    """
+    Sample the posterior by an ensemble of walkers, which are the chains.
+
+    `settings` are those of `aies` in the schema. Raises UserError for a number of walkers that cannot be.
+    """
+    walkers(model, settings)
+
+    def kernel(function, start):
+        moves = {MOVES[move](): share for move, share in settings["moves"].items()}
+        return AIES(function, moves=moves, init_strategy=start)
+
+    fields = {"acceptance_rate": lambda state: state.inner_state.accept_prob}
+    result, found = chains(model, settings, seed, names, run, kernel, fields, ensemble=True)
+    return replace(result, statistics=found)

@@ -1,0 +1,29 @@
+"""The maximum of the posterior density of the model's own parameters."""
+
+from numpyro.infer.util import log_density
+
+from posterity.inference.optimise import maximise
+from posterity.inference.result import Result
+from posterity.inference.run import ALONE, Run
+from posterity.model.model import Model
+
+
+def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Run = ALONE) -> Result:
+    """
+    Find the point of largest posterior density.
+
+    It is the density of the model's own parameters (no Jacobian of a transformation to unconstrained space), so that the point
+    does not depend on how the optimiser walks; it does depend on how the model is parametrised, as every maximum of a density.
+
+    `settings` are those of `map` in the schema. Raises UserError if no start has a finite density.
+    """
+
+    def objective(info, constrain, traced):
+        def loss(position):
+            sites = constrain(position)
+            return -log_density(model.closed, (), traced, {name: sites[name] for name in position})[0]
+
+        return loss
+
+    found = maximise(model, settings, seed, names, objective)
+    return Result(sampling="point", point=found.sites, optimisation=found.reached, **found.effort)

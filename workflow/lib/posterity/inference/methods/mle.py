@@ -1,0 +1,41 @@
+"""The maximum of the likelihood."""
+
+import jax.numpy as jnp
+
+from posterity.errors import UserError
+from posterity.inference.optimise import maximise
+from posterity.inference.result import Result
+from posterity.inference.run import ALONE, Run
+from posterity.model.dependencies import top_level
+from posterity.model.model import Model, conditioned
+
+
+def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Run = ALONE) -> Result:
+    """
+    Find the point of largest likelihood; priors say only where parameters may be.
+
+    `settings` are those of `mle` in the schema. Raises UserError if no start has a finite density, and for a model with latent
+    sites below other latent sites, whose distribution is no prior but a part of the model.
+    """
+    below = [name for name in model.names("latent") if name not in top_level(model)]
+    if below:
+        raise UserError(
+            f"{model.file}: mle: the latent site '{below[0]}' depends on other latent sites, so that the likelihood of these is an "
+            "integral over it; take map, or a model without such a level"
+        )
+
+    def objective(info, constrain, traced):
+        def loss(position):
+            sites = constrain(position)
+            messages = conditioned(model, {name: sites[name] for name in position}, traced)
+            terms = []
+            for site in messages.values():
+                if site["type"] == "sample" and site["is_observed"]:
+                    scale = 1.0 if site["scale"] is None else site["scale"]
+                    terms.append(jnp.sum(scale * site["fn"].log_prob(site["value"])))
+            return -sum(terms, jnp.zeros(()))
+
+        return loss
+
+    found = maximise(model, settings, seed, names, objective)
+    return Result(sampling="point", point=found.sites, optimisation=found.reached, **found.effort)

@@ -1,0 +1,233 @@
+"""
+Drive a compiled program in chunks: progress, checkpoints, stopping rules and bounded memory are this one mechanism.
+
+A program advances a state by any number of iterations and gives what it recorded. Between two calls the state and the records go to
+the checkpoint, the log hears how far it is, and the rules are looked at. How an iteration comes out depends on the state alone, so
+that neither the lengths of the chunks, which follow the clock, nor a restart change a result.
+"""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import jax
+import numpy as np
+
+from posterity.errors import UserError
+from posterity.inference.checkpoint import Checkpoint
+from posterity.inference.progress import Progress
+from posterity.inference.records import HELD, JUDGED, WATCHED, Records
+
+CHUNK = (1.0, 15.0)  # s that a chunk should take: from the first to the second, a hundredth of the time so far
+GROWTH = 8  # a chunk has at most so many times the iterations of the last one
+LOOKS = (100, 1.25)  # the first look at the goals of `until`, and how much later the next one is; never by the clock
+
+
+class Stopped(UserError):
+    """The process was asked to end; the checkpoint is written."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When it is enough: `next(draws)` says after how many draws that is looked at, `reached(records)` whether it is."""
+
+    name: str
+    next: Callable[[int], int]
+    reached: Callable[["Records"], bool]
+
+
+@dataclass(frozen=True)
+class Work:
+    """
+    What is to be driven.
+
+    `start()` gives the first state; `advance(state, count, recording)` the state after `count` iterations and, by name, the records
+    of them, shape (chain, size, ...), of which the first `count` count; `like` is the state's tree with shapes and places.
+    `warmup` iterations are not recorded, then come `draws`, at most `size` in a chunk. `cut_warmup(state)` ends the warm-up at the
+    next iteration. `evaluations(state)` counts the work so far, of all `chains`. `thin` gives every how many-th record of a name is
+    kept; the convergence of those in `watch` is told. `rule` is one of the method's own. `lasting`: the
+    end is written to the checkpoint too, since more follows.
+    """
+
+    start: Callable
+    advance: Callable
+    like: object
+    warmup: int
+    draws: int
+    size: int
+    unit: str = "draws"
+    cut_warmup: Callable | None = None
+    evaluations: Callable = lambda state: 0
+    thin: dict[str, int] = field(default_factory=dict)
+    watch: tuple[str, ...] = ()
+    chains: int = 1
+    rule: Rule | None = None
+    lasting: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """
+    How it is driven: where checkpoints go, who is told of the progress, until when (`ess`, `rhat`, `minutes`, `draws`), and every
+    how many-th draw of a site is recorded (`keep`; of each site all, where None).
+    """
+
+    checkpoint: Checkpoint | None = None
+    tell: Callable[[str], None] = lambda text: None
+    until: dict = field(default_factory=dict)
+    keep: dict[str, int] | None = None
+
+    def kept_of(self, model) -> dict[str, int]:
+        """Give the sites of a model that are recorded, and every how many-th draw of each."""
+        return dict.fromkeys([*model.names("latent"), *model.names("deterministic")], 1) if self.keep is None else self.keep
+
+    def part(self, name: str) -> "Run":
+        """How a part of the fit is driven, which has a checkpoint of its own."""
+        kept = self.checkpoint
+        return replace(self, checkpoint=kept and Checkpoint(kept.folder / name, kept.inputs, kept.output))
+
+
+ALONE = Run()  # in a notebook: no checkpoint, and nobody is told
+
+
+@dataclass(frozen=True)
+class Driven:
+    """What came out: the last state, the records, iterations of warm-up and draws, why it stopped, and seconds."""
+
+    state: object
+    records: "Records"
+    warmup: int
+    draws: int
+    stopped: str
+    seconds: float
+
+
+def drive(work: Work, run: Run) -> Driven:
+    """
+    Advance a program until all draws are there, or a rule of `run.until` says that it is enough.
+
+    Goes on from the checkpoint of the run, if it has one. Raises `Stopped`, after writing the checkpoint, when the process is asked
+    to end (SIGTERM, SIGINT), and UserError when another job has taken the output over.
+    """
+    goals = {name: run.until[name] for name in ("ess", "rhat") if name in run.until}
+    rule = work.rule or (Rule(" and ".join(goals), _next_look, lambda records: _reached(goals, records)) if goals else None)
+    records = Records(work.thin, work.watch, JUDGED if goals else WATCHED)
+    saved, sentence = run.checkpoint.load() if run.checkpoint else (None, "")
+    if sentence:
+        run.tell(sentence)
+    before, done, warmup = 0.0, 0, work.warmup
+    if saved:
+        done, warmup, before = (saved.about[name] for name in ("done", "warmup", "seconds"))
+        state = _restored(saved.leaves, work.like)
+        records.restore(saved, max(0, done - warmup))
+        if saved.about["stopped"]:
+            return Driven(state, records, warmup, done - warmup, saved.about["stopped"], before)
+        run.tell(f"going on from the checkpoint in {run.checkpoint.folder}, after {done} of {warmup + work.draws} iterations")
+    else:
+        if run.checkpoint:
+            run.checkpoint.clear()
+        state = work.start()
+    progress = Progress(work, run.tell, before)
+    limit, pace, stopped = 60 * run.until.get("minutes", np.inf), 1, ""
+    with _asked_to_end() as asked:
+        while not stopped:
+            recording = done >= warmup
+            look = warmup + rule.next(done - warmup) if recording and rule else np.inf
+            end = min(warmup + work.draws, look) if recording else warmup
+            count = int(min(end - done, work.size, pace))
+            clock = time.perf_counter()
+            state, values = work.advance(state, count, recording)
+            state = jax.block_until_ready(state)
+            if recording:
+                records.add(jax.tree.map(np.asarray, values), count)
+            done += count
+            took, elapsed = time.perf_counter() - clock, progress.elapsed()
+            wish = min(CHUNK[1], max(CHUNK[0], elapsed / 100), max(0.1, limit - elapsed))
+            pace = max(1, int(min(GROWTH * count, wish * count / max(took, 1e-9))))
+            if not recording and elapsed > limit / 2 and work.cut_warmup and done < warmup - 1:
+                state, warmup = work.cut_warmup(state), done + 1
+            drawn = max(0, done - warmup)
+            if drawn >= work.draws:
+                stopped = "draws"
+            elif done == look and rule.reached(records):
+                stopped = rule.name
+            elif elapsed > limit and drawn >= 4:
+                stopped = "minutes"
+            ends = work.lasting if stopped else progress.due("saved") or records.waiting() > HELD / 2 or asked
+            if run.checkpoint and ends:
+                with progress.noted("saved"):
+                    records.flush(run.checkpoint)
+                    about = {"done": done, "warmup": warmup, "seconds": progress.elapsed(), "stopped": stopped}
+                    run.checkpoint.save([np.asarray(leaf) for leaf in jax.tree.leaves(state)], about, len(records.files))
+            if asked and (work.lasting or not stopped):
+                kept = f"; the next run goes on from {run.checkpoint.folder}" if run.checkpoint else ""
+                raise Stopped(f"stopped by {signal.Signals(asked[0]).name} after {done} of {warmup + work.draws} iterations{kept}")
+            if progress.due("told"):
+                with progress.noted("told"):
+                    progress.report(state, records, done, warmup)
+            if progress.first is None or (recording != (done >= warmup)):  # the first chunk, or the last one of the warm-up
+                progress.first = (done, time.perf_counter())
+    return Driven(state, records, warmup, max(0, done - warmup), stopped, progress.elapsed())
+
+
+@contextmanager
+def _asked_to_end() -> Iterator[list[int]]:
+    """Note signals that ask the process to end, rather than end at once; a second one ends it."""
+    asked: list[int] = []
+    before = {}
+
+    def note(number, frame):
+        asked.append(number)
+        signal.signal(number, before[number])
+
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before[number] = signal.signal(number, note)
+    except ValueError:  # not the main thread, as in some notebooks
+        before = {}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _restored(leaves: list[np.ndarray], like) -> object:
+    """Put the leaves of a state back into its tree, each to its place."""
+    shapes, tree = jax.tree.flatten(like)
+    if [(leaf.shape, leaf.dtype) for leaf in leaves] != [(shape.shape, shape.dtype) for shape in shapes]:
+        raise UserError("the state in the checkpoint has another shape; delete the folder results/checkpoints and run again")
+    return tree.unflatten([jax.device_put(leaf, shape.sharding) for leaf, shape in zip(leaves, shapes, strict=True)])
+
+
+def _next_look(drawn: int) -> int:
+    """Give the number of draws at which the goals are looked at next."""
+    look, factor = LOOKS
+    while look <= drawn:
+        look = int(look * factor)
+    return look
+
+
+def _reached(goals: dict, records: Records) -> bool:
+    """Tell whether all goals are reached: by the smallest ESS (bulk and tail) and the largest R-hat of all scalars that move."""
+    from posterity.stats.arviz_bridge import arviz  # half a second, for those who ask
+
+    draws = records.scalars()
+    draws = draws[np.ptp(draws, axis=(1, 2)) > 0] if len(draws) else draws
+    if not len(draws) or not np.isfinite(draws).all():
+        return False
+    half = draws.shape[2] // 2
+    chains = draws if draws.shape[1] > 1 else np.concatenate([draws[:, :, :half], draws[:, :, half : 2 * half]], axis=1)
+    ess = [arviz().ess(draws, method="bulk"), arviz().ess(draws, method="tail", prob=(0.05, 0.95))]
+    return bool(np.min(ess) >= goals.get("ess", 0) and np.max(arviz().rhat(chains)) <= goals.get("rhat", np.inf))
+
+
+GOALS = 20  # times the draws of the fit, at most, where `until` has goals and no number of draws
+
+
+def longest(settings: dict) -> int:
+    """Give the draws per chain that a fit has at most: those of `until`, or its own, with a goal twenty times those."""
+    until = settings["until"]
+    return until.get("draws", settings["draws"] * (GOALS if "ess" in until or "rhat" in until else 1))

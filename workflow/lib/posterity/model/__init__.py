@@ -1,0 +1,1 @@
+"""NumPyro models bound to data."""

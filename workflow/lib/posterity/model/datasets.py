@@ -1,0 +1,32 @@
+"""Values of a model's sites as groups of an artefact."""
+
+import jax
+import numpy as np
+import xarray as xr
+
+from posterity.model.model import Model, _record
+from posterity.runtime.compile_cache import build
+
+
+def observed_values(model: Model) -> dict[str, np.ndarray]:
+    """The observations of each observed site, as the model conditions on them."""
+    run = jax.jit(lambda traced: {name: _record(model, traced)[1][name] for name in model.names("observed")})
+    program = build((model.traced,), ["observed", model.fingerprint], lambda: ([run.trace(model.traced)], None), quick=(0,)).run[0]
+    return {name: np.asarray(value) for name, value in program(model.traced).items()}
+
+
+def statistics_dataset(values: dict[str, np.ndarray]) -> xr.Dataset:
+    """Put a sampler's statistics, shape (chain, draw), into a Dataset."""
+    lead = ("chain", "draw")
+    sizes = np.shape(next(iter(values.values()))) if values else ()
+    coords = {dim: np.arange(n) for dim, n in zip(lead, sizes, strict=False)}
+    return xr.Dataset({name: (lead, value) for name, value in values.items()}, coords)
+
+
+def data_groups(model: Model, data: xr.Dataset) -> dict[str, xr.Dataset]:
+    """Make the groups `observed_data` (by site) and `constant_data` (the other variables of the study) of an artefact."""
+    observed = model.dataset(observed_values(model), (), data)
+    for site, variable in model.observations.items():
+        observed[site].attrs["variable"] = variable
+    constant = data[[name for name in data.data_vars if name not in model.observations.values()]]
+    return {"observed_data": observed, "constant_data": constant}

@@ -1,0 +1,117 @@
+"""Python files of the user and of the library: import them by path, list what they define and what they import."""
+
+import ast
+import importlib.util
+import os
+import sys
+from functools import cache
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+
+from posterity.errors import UserError
+
+
+class _Source(SourceFileLoader):
+    """Compiles the file as it stands: Python's own cache takes an edit within one second, of one length, for none."""
+
+    def get_code(self, fullname: str):
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
+def load(file: str | Path) -> ModuleType:
+    """Import a Python file by its path, with its folder first on the search path. Raises what the file raises."""
+    path = Path(file).resolve()
+    name = f"{path.parent.name}_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path, loader=_Source(name, str(path)))
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(path.parent))
+    return module
+
+
+# Logging and messages have no influence on any result; an edit here makes nothing be computed again.
+UNTRACKED = frozenset({"posterity/errors.py", "posterity/workflow/job.py", "posterity/inference/progress.py"})
+
+
+@cache
+def _imported(file: Path, root: Path) -> tuple[Path, ...]:
+    """List the files below `root` that the module-level statements of `file` import."""
+    names, relative = [], []
+    for node in ast.parse(file.read_bytes()).body:
+        for statement in ast.walk(node) if isinstance(node, ast.If | ast.Try | ast.With) else [node]:
+            match statement:
+                case ast.Import(names=aliases):
+                    names += [alias.name for alias in aliases]
+                case ast.ImportFrom(module=module, names=aliases, level=level):
+                    prefix = f"{module}." if module else ""
+                    listed = [module] * bool(module) + [prefix + alias.name for alias in aliases]
+                    if level:
+                        relative += [(file.parents[level - 1], name) for name in listed]
+                    else:
+                        names += listed
+    found = []
+    for folder, name in [*((root, name) for name in names), *relative]:
+        parts = name.split(".")
+        for depth in range(1, len(parts) + 1):
+            path = folder.joinpath(*parts[:depth])
+            found += [candidate for candidate in (path.with_name(f"{path.name}.py"), path / "__init__.py") if candidate.is_file()]
+    return tuple(dict.fromkeys(found))
+
+
+def closure(file: Path, root: Path) -> list[Path]:
+    """
+    List `file` and all files below `root` that it imports, directly or through others, sorted.
+
+    Only imports at module level count: a stage names what it imports later (a method, a kind of figure) itself.
+    Modules in `UNTRACKED` are left out. Raises SyntaxError and OSError as reading the files does.
+    """
+    todo, seen = [Path(file)], set()
+    while todo:
+        path = todo.pop()
+        if path not in seen and not path.as_posix().endswith(tuple(UNTRACKED)):
+            seen.add(path)
+            todo += _imported(path, Path(root))
+    return sorted(seen)
+
+
+def of_user(file: str | Path, library: Path) -> list[str]:
+    """
+    List a file of the user's (model.py, simulate.py, figures.py) and what it imports from beside it and from the library.
+
+    Raises SyntaxError and OSError as reading the files does.
+    """
+    file, library = Path(file), Path(library)
+    beside = {str(path) for path in closure(file, file.parent)}
+    return sorted(beside | {os.path.relpath(path) for path in closure(file, library) if library in path.parents})
+
+
+def docstring(file: Path, function: str) -> str:
+    """Read the docstring of a function without importing its file."""
+    for node in ast.parse(file.read_bytes()).body:
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            return ast.get_docstring(node) or ""
+    return ""
+
+
+def defined(file: Path) -> set[str]:
+    """List the names that a file defines or imports at module level; nothing is run. Raises UserError for one that is no Python."""
+    try:
+        body = ast.parse(file.read_bytes()).body
+    except (SyntaxError, ValueError) as error:
+        reason = f", line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else f": {error}"
+        raise UserError(f"{file}{reason}; mend the file") from None
+    found = set()
+    for node in body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                found.add(name)
+            case ast.Assign(targets=targets):
+                found |= {target.id for target in targets if isinstance(target, ast.Name)}
+            case ast.ImportFrom(names=aliases) | ast.Import(names=aliases):
+                found |= {alias.asname or alias.name for alias in aliases}
+    return found

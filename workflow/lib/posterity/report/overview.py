@@ -1,0 +1,64 @@
+"""The first page of the report, and the table of verdicts for a terminal."""
+
+import csv
+from pathlib import Path
+
+COLUMNS = ("study", "model", "fit", "verdict", "draws", "ess", "rhat", "seconds", "reason")
+MARKS = {  # not by colour alone
+    "pass": ":pass:`✓ pass`",
+    "expected": ":expected:`⊘ expected`",
+    "warn": ":warn:`! warn`",
+    "fail": ":fail:`✗ fail`",
+}
+HEADINGS = ("study", "model", "fit", "verdict", "draws", "smallest ESS", "largest R-hat", "seconds")
+
+
+def cells(row: dict) -> list[str]:
+    """Make the cells of one line of the table, as a reader wants them."""
+    ess, rhat, seconds = (float(row[name]) for name in ("ess", "rhat", "seconds"))
+    numbers = [str(row["draws"]), f"{ess:.0f}", f"{rhat:.4f}", f"{seconds:.1f}"]
+    return [*(str(row[name]) for name in COLUMNS[:4]), *("-" if text in ("0", "nan") else text for text in numbers)]
+
+
+def first_page(rows: list[dict], studies: dict, pages: dict) -> list[str]:
+    """Write the verdicts as reStructuredText: per study a table, what was found, and links."""
+    lines = [line for name in MARKS for line in (f".. role:: {name}", "")]
+    for study, texts in studies.items():
+        mine = [row for row in rows if row["study"] == study]
+        lines += ["", texts["title"], "-" * max(4, len(texts["title"])), "", texts["description"], ""]
+        lines += [".. list-table::", "   :header-rows: 1", "   :class: verdicts", ""]
+        for line in (HEADINGS[1:], *(cells(row)[1:] for row in mine)):
+            lines += [f"   {'*' if i == 0 else ' '} - {MARKS.get(cell) or escape(cell)}" for i, cell in enumerate(line)]
+        lines.append("")
+        for row in mine:
+            if row["reason"]:
+                lines += [f"* **{escape(row['model'])}, {escape(row['fit'])}: {row['verdict']}.** {escape(row['reason'])}"]
+        lines.append("")
+        for heading, links in pages[study].items():
+            lines += [f"*{escape(heading)}*: " + " · ".join(link(title, path) for title, path in links.items()), ""]
+    return lines
+
+
+def link(title: str, path: str) -> str:
+    """Link to a file in the report: show it, with its caption at the side."""
+    content = {".svg": "img", ".html": "html"}[Path(path).suffix]
+    view = f"navbarMode:'resultinfo',resultPath:'{path}',content:'{content}',contentPath:results['{path}'].data_uri"
+    return f"`{title} <javascript:void(app.setView({{{view}}}))>`__"
+
+
+def escape(text: str) -> str:
+    """Escape what reStructuredText would take for markup; a dash alone would begin a list."""
+    return "\\-" if text == "-" else "".join(f"\\{c}" if c in "\\*`_|<>" else c for c in str(text))
+
+
+def show(csv_file: str) -> str:
+    """Make the table of results/verdicts.csv for a terminal, and say why a verdict is not a plain pass."""
+    with open(csv_file, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    lines = [list(HEADINGS), *(cells(row) for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADINGS))]
+    aligned = [
+        "  ".join(c.ljust(w) if i < 4 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))) for line in lines
+    ]
+    reasons = [f"{row['study']}, {row['model']}, {row['fit']}: {row['verdict']}. {row['reason']}" for row in rows if row["reason"]]
+    return "\n".join([aligned[0], "-" * len(aligned[0]), *aligned[1:], *([""] if reasons else []), *reasons])
