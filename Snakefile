@@ -71,7 +71,7 @@ rule diagnoses:
 
 rule predictions:
     input:
-        per_fit(PREDICTIVE, gives=registry.DRAWS),
+        per_fit(PREDICTIVE, gives=registry.DRAW_KINDS),
 
 
 rule sensitivities:

@@ -12,31 +12,31 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "workflow/lib"), str(ROOT / "benchmarks/effective")]
 
-from posterity.runtime import device  # noqa: E402
+from posterity.runtime.device import configure_jax  # noqa: E402
 
-device.prepare(2, "float64", 4)
+configure_jax(2, "float64", 4)
 
 import xarray as xr  # noqa: E402
 from worker import load  # noqa: E402
 
-from posterity.config.schema import settings  # noqa: E402
-from posterity.inference import run as inference_run
+from posterity.config.schema import complete_settings  # noqa: E402
 from posterity.inference.checkpoint import Checkpoint  # noqa: E402
 from posterity.inference.methods import nuts  # noqa: E402
-from posterity.model import bind  # noqa: E402
+from posterity.inference.run import RunOptions
+from posterity.model.bind import bind_model  # noqa: E402
 
 
 def main(rounds: int, draws: int) -> None:
     """Print the median seconds with and without, and the median of the ratios."""
     spec = {"file": str(ROOT / "benchmarks/effective/models/groups.py"), "function": "model", "arguments": {}}
     data = xr.Dataset({name: ("row", values) for name, values in load("groups").data().items()})
-    bound = bind.bind("groups", spec | {"observed": None, "dims": {}}, data)
-    chosen = settings("nuts", warmup=500, draws=draws)
+    bound = bind_model("groups", spec | {"observed": None, "dims": {}}, data)
+    chosen = complete_settings("nuts", warmup=500, draws=draws)
     times = {True: [], False: []}
     with tempfile.TemporaryDirectory() as place:
         for one in range(-1, rounds):
             for kept in (True, False) if one % 2 else (False, True):
-                run = inference_run.Run(Checkpoint(f"{place}/{one}", {}, f"{place}/posterior.nc") if kept else None)
+                run = RunOptions(Checkpoint(f"{place}/{one}", {}, f"{place}/posterior.nc") if kept else None)
                 took = nuts.fit(bound, chosen, 1, ("benchmark",), run).run_seconds
                 if one >= 0:
                     times[kept].append(took)

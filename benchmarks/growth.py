@@ -79,14 +79,15 @@ def draw(times: list[float], memory: list[float], held: list[float]) -> None:
     """Draw both."""
     sys.path.insert(0, str(ROOT / "workflow/lib"))
     from posterity.plots import style
+    from posterity.plots.style import MODEL_COLOUR, TRUTH_COLOUR
 
     figure, (left, right) = style.plt.subplots(1, 2, figsize=(8, 3.4))
-    left.loglog(SIZES, [1e6 * one for one in times], "o-", color=style.MODEL)
+    left.loglog(SIZES, [1e6 * one for one in times], "o-", color=MODEL_COLOUR)
     left.set_xlabel("data points")
     left.set_ylabel("time per leapfrog (µs)")
     left.set_title(f"a line; exponent {exponent(times):.2f} of the last three")
-    right.loglog(SIZES, memory, "o-", color=style.MODEL, label="peak memory of the fit")
-    right.loglog(SIZES, held, "s--", color=style.TRUTH, label="all draws in double precision")
+    right.loglog(SIZES, memory, "o-", color=MODEL_COLOUR, label="peak memory of the fit")
+    right.loglog(SIZES, held, "s--", color=TRUTH_COLOUR, label="all draws in double precision")
     right.set_xlabel("latent values")
     right.set_ylabel("memory (MB)")
     right.set_title(f"{DRAWS} draws; exponent {exponent(memory):.2f} of the last three")

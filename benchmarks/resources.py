@@ -20,9 +20,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "workflow/lib")]
 from conftest import copy_project  # noqa: E402
 
-from posterity import notebook
-from posterity.config import targets
-from posterity.workflow import resources  # noqa: E402
+from posterity.config.targets import list_figures
+from posterity.notebook import load_settings
+from posterity.workflow.resources import (
+    estimate_resources,
+    estimate_workload,
+    get_model_sizes,  # noqa: E402
+)
 
 SNAKEMAKE = 163  # MB: one process of Snakemake, as it stands around that of the stage (two with the profile slurm)
 
@@ -66,21 +70,21 @@ def studies(project: Path) -> None:
 def measured(project: Path) -> list[tuple]:
     """List stage, study, fit, peak memory and seconds of each job (from Snakemake's benchmark files), and what it asks for."""
     os.chdir(project)
-    loaded = {name: notebook.study(name) for name in SIZES}
-    sizes = resources.sizes(loaded, count=True)
+    loaded = {name: load_settings(name) for name in SIZES}
+    sizes = get_model_sizes(loaded, count=True)
     found = []
     for file in sorted(Path("results/benchmarks").rglob("*.tsv")):
         stage, study, *rest = file.relative_to("results/benchmarks").with_suffix("").parts
         if study not in SIZES:
             continue
-        figure = targets.figures(study, loaded[study])[rest[0]] if stage == "figures" else {}
+        figure = list_figures(study, loaded[study])[rest[0]] if stage == "figures" else {}
         of = {key: figure.get(key) or None for key in ("model", "fit")}
         if stage in ("prior", "fit", "predict", "sensitivity", "diagnose"):
             of = dict(zip(("model", "fit"), rest, strict=False))
         of_study = {model: size for (name, model), size in sizes.items() if name == study}
         kind = f"{stage} {figure['kind'] if figure else rest[0]}" if stage in ("figures", "tables") else stage
         kind = "compare fits" if stage == "compare" else kind  # each study has one model
-        asked = resources.ask(kind, resources.numbers(loaded[study], of_study, **of))
+        asked = estimate_resources(kind, estimate_workload(loaded[study], of_study, **of))
         row = list(csv.DictReader(file.open(), delimiter="\t"))[-1]
         what = figure["kind"] if figure else rest[-1] if rest else ""
         found.append((stage, study, what, float(row["max_rss"]), float(row["s"]), asked["mem_mb"], asked["runtime"]))

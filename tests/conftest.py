@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from posterity.model import bind as model_bind
+from posterity.model.bind import bind_model
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("Snakefile", "profiles", "workflow", "config", "resources", "envs")
@@ -34,7 +34,7 @@ def written(tmp_path):
         file = tmp_path / "model.py"
         file.write_text(HEADER + source)
         arrays = {name: (tuple(f"{name}_{axis}" for axis in range(np.ndim(value))), value) for name, value in data.items()}
-        return model_bind.bind("m", SPEC | {"file": str(file)}, xr.Dataset(arrays))
+        return bind_model("m", SPEC | {"file": str(file)}, xr.Dataset(arrays))
 
     return bind
 

@@ -11,10 +11,10 @@ import pytest
 import yaml
 from conftest import ROOT, snakemake
 
-from posterity import notebook
-from posterity.artefact import netcdf
-from posterity.config import registry
-from posterity.config.schema import schema
+from posterity.artefact.netcdf import read_artefact
+from posterity.config.registry import FIGURE_KINDS, TABLES
+from posterity.config.schema import load_schema
+from posterity.notebook import load_settings
 
 OWN = (
     "README.md",
@@ -80,7 +80,7 @@ def test_lines_are_short(page):
 
 def test_every_check_is_described_with_its_threshold():
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())["defaults"]["checks"]
-    known = set(schema("study")["properties"]["checks"]["properties"]) - {"scalars", "expect", "prior_inside"}
+    known = set(load_schema("study")["properties"]["checks"]["properties"]) - {"scalars", "expect", "prior_inside"}
     parts = re.split(r"^(?=\*\*`)", section(VERDICTS, "The checks"), flags=re.M)[1:]
     described = {name: part for part in parts for name in re.findall(r"\*\*`(\w+)`\*\*", part.splitlines()[0])}
     assert set(described) == known
@@ -98,7 +98,7 @@ def test_yaml_of_the_verdicts_loads(project, monkeypatch):
     for i, (_, _, language, content) in enumerate(blocks(VERDICTS)):
         assert language == "yaml"
         (project / f"config/studies/variation{i}.yaml").write_text(f"extends: hogg\n{content}")
-        notebook.study(f"variation{i}")
+        load_settings(f"variation{i}")
 
 
 # docs/artefacts.md
@@ -122,7 +122,7 @@ def test_every_group_and_variable_is_described(finished):
         text = section(ARTEFACTS, f"{stage}.nc")
         text += section(ARTEFACTS, "posterior.nc") if stage == "predictive" else ""
         for path in finished.glob(f"results/**/{stage}.nc"):
-            tree = netcdf.read(path)
+            tree = read_artefact(path)
             for name in tree.attrs:
                 assert f"`{name}`" in section(ARTEFACTS, "Attributes of every file") + text, (path, name)
             for group, values in tree.children.items():
@@ -135,10 +135,10 @@ def test_every_group_and_variable_is_described(finished):
 
 
 def test_every_figure_and_table_is_described():
-    for kind, (scope, *_) in registry.KINDS.items():
+    for kind, (scope, *_) in FIGURE_KINDS.items():
         name = {"fit": "<model>_<fit>_", "model": "<model>_", "study": "comparison_"}[scope] + kind
         assert f"`{name}`" in section(ARTEFACTS, "Figures"), name
-    assert set(re.findall(r"^- `(\w+)`", section(ARTEFACTS, "Tables"), flags=re.M)) == set(registry.TABLES)
+    assert set(re.findall(r"^- `(\w+)`", section(ARTEFACTS, "Tables"), flags=re.M)) == set(TABLES)
 
 
 # docs/notebook.md
@@ -236,7 +236,7 @@ def test_first_study_before_anything_is_computed(project, monkeypatch):
             study.write_text(right)
         elif content.startswith("make run"):
             for name in shlex.split(content)[2].partition("=")[2].split():
-                assert notebook.study(name)["data"]["file"] == "data/boyle.csv"
+                assert load_settings(name)["data"]["file"] == "data/boyle.csv"
             printed = ""
         elif language == "text":
             assert printed in ("", content)

@@ -22,8 +22,8 @@ sys.path[:0] = [str(ROOT / "workflow/lib"), str(HERE)]
 import xarray as xr  # noqa: E402
 from worker import load  # noqa: E402
 
-from posterity.artefact import netcdf  # noqa: E402
-from posterity.stats.summary import summarise  # noqa: E402
+from posterity.artefact.netcdf import write_artefact  # noqa: E402
+from posterity.stats.summary import summarise_draws  # noqa: E402
 
 MODELS = ("schools", "logistic", "groups", "volatility")
 CONTENDERS = ("posterity", "posterity, compiled before", "numpyro", "blackjax", "nutpie")
@@ -33,7 +33,7 @@ def prepare(name: str, place: Path) -> Path:
     """Write the data of a model."""
     arrays = {key: (("row", "column")[: value.ndim], value) for key, value in load(name).data().items()}
     path = place / f"{name}.nc"
-    netcdf.write(path, {"data": xr.Dataset(arrays)}, {"study": "study", "source": name, "data_hash": "1"})
+    write_artefact(path, {"data": xr.Dataset(arrays)}, {"study": "study", "source": name, "data_hash": "1"})
     return path
 
 
@@ -63,7 +63,7 @@ def fitted(contender: str, name: str, seed: int, data: Path, place: Path) -> tup
         alone = float(process.stdout.read())
     with xr.open_dataset(output, group="posterior", engine="netcdf4") as draws:
         latent = [site for site in draws.data_vars if not str(site).endswith("__") and not str(site).startswith("_")]
-        summary = summarise(draws[latent].load(), "eti", 0.9)
+        summary = summarise_draws(draws[latent].load(), "eti", 0.9)
     return whole, alone, float(summary["ess_bulk"].min()), float(summary["r_hat"].max())
 
 

@@ -19,19 +19,19 @@ def posterity(name: str, seed: int, data: str, output: str):
     """By the project's own fit stage, cold or with its programs compiled before (as POSTERITY_CACHE has it)."""
     sys.path[:0] = [str(ROOT / "workflow/lib"), str(ROOT / "workflow/scripts")]
     from fit import fit
-    from posterity.config.schema import settings
+    from posterity.config.schema import complete_settings
 
     spec = {"file": str(HERE / f"models/{name}.py"), "function": "model", "arguments": {}, "observed": None, "dims": {}}
-    chosen = settings("nuts", warmup=WARMUP, draws=DRAWS, chains=CHAINS)
+    chosen = complete_settings("nuts", warmup=WARMUP, draws=DRAWS, chains=CHAINS)
     fit(data, output, "study", name, spec, "nuts", chosen, seed, "float64", [spec["file"]], threads=2)
 
     def again():
-        from posterity.artefact import groups as artefact_groups
-        from posterity.artefact import netcdf
+        from posterity.artefact.groups import get_group
+        from posterity.artefact.netcdf import read_artefact
         from posterity.inference.methods import nuts
-        from posterity.model import bind
+        from posterity.model.bind import bind_model
 
-        bound = bind.bind(name, spec, artefact_groups.group(netcdf.read(data), "data"))
+        bound = bind_model(name, spec, get_group(read_artefact(data), "data"))
         return nuts.fit(bound, chosen, seed, ("again",)).run_seconds
 
     return again

@@ -12,13 +12,13 @@ import xarray as xr
 from conftest import ROOT
 from numpyro.infer import Predictive
 
-from posterity import python_files
-from posterity.config.schema import settings
+from posterity.config.schema import complete_settings
 from posterity.config.yaml import read_yaml
-from posterity.diagnostics import approximation
+from posterity.diagnostics.approximation import check_elbo_convergence, check_pareto_k
 from posterity.inference.methods import nuts, svi
-from posterity.model.bind import bind, load
-from posterity.prediction import predict
+from posterity.model.bind import bind_model, load_model_function
+from posterity.prediction.predict import predict_posterior
+from posterity.python_files import load_module
 
 FOLDER = ROOT / "workflow/models/coin"
 SPEC = {"file": str(FOLDER / "model.py"), "function": "model", "arguments": {"data": "heads"}, "dims": {}, "observed": None}
@@ -36,8 +36,8 @@ def fitted(name, draws=None):
     """A fit of the study, with its own settings."""
     given = FITS[name] | ({"draws": draws} if draws else {})
     method = {"svi": svi, "nuts": nuts}[given["method"]]
-    bound = bind("coin", SPEC, tosses())
-    return bound, method.fit(bound, settings(**given), 1, ("coin", "coin", name))
+    bound = bind_model("coin", SPEC, tosses())
+    return bound, method.fit(bound, complete_settings(**given), 1, ("coin", "coin", name))
 
 
 def statistics_of(result):
@@ -58,8 +58,8 @@ def test_svi_hits_the_conjugate_answer():
     assert abs(draws.std() / EXACT.std() - 1) < 0.03 + 5 / np.sqrt(2 * DRAWS)
     log_evidence = scipy.special.betaln(16, 14) - scipy.special.betaln(10, 10)
     assert abs(result.optimisation["loss"].values[-200:].mean() + log_evidence) < 0.02
-    assert approximation.of_guide(statistics_of(result), {"warn": 0.5, "fail": 0.7}).status == "pass"
-    assert approximation.of_loss(result.optimisation, 0.1).status == "pass"
+    assert check_pareto_k(statistics_of(result), {"warn": 0.5, "fail": 0.7}).status == "pass"
+    assert check_elbo_convergence(result.optimisation, 0.1).status == "pass"
 
 
 def test_nuts_hits_the_conjugate_answer():
@@ -74,8 +74,8 @@ def test_the_pages_optimiser_does_not_arrive_and_is_caught():
     _, result = fitted("page")
     assert abs(np.log(result.guide["alpha_q"] / 15)) < 0.11
     assert result.guide["beta_q"] < 10
-    assert approximation.of_guide(statistics_of(result), {"warn": 0.5, "fail": 0.7}).status == "fail"
-    assert approximation.of_loss(result.optimisation, 0.1).status != "pass"
+    assert check_pareto_k(statistics_of(result), {"warn": 0.5, "fail": 0.7}).status == "fail"
+    assert check_elbo_convergence(result.optimisation, 0.1).status != "pass"
 
 
 @pytest.mark.parametrize("fit", ["svi", "page"])
@@ -86,8 +86,8 @@ def test_the_three_uses_of_predictive(fit):
     """
     bound, result = fitted(fit, DRAWS)
     draws = result.posterior["latent_fairness"].ravel()
-    predicted = predict.posterior(bound, {"latent_fairness": draws}, 1, "coin")["predicted"]["obs"]
-    model, guide = load(SPEC)[0], python_files.load(str(FOLDER / "guide.py")).guide
+    predicted = predict_posterior(bound, {"latent_fairness": draws}, 1, "coin")["predicted"]["obs"]
+    model, guide = load_model_function(SPEC)[0], load_module(str(FOLDER / "guide.py")).guide
     params, key = {name: jnp.array(value.values) for name, value in result.guide.items()}, jax.random.PRNGKey(1)
     both = Predictive(model, guide=guide, params=params, num_samples=DRAWS)(key, data=None)
     alone = Predictive(guide, params=params, num_samples=DRAWS)(key, data=None)
@@ -103,7 +103,7 @@ def test_the_three_uses_of_predictive(fit):
 
 def test_the_prior_of_the_figure_is_that_of_the_model():
     bound, _ = fitted("svi", DRAWS)
-    a, b = python_files.load(str(FOLDER / "figures.py")).PRIOR
+    a, b = load_module(str(FOLDER / "figures.py")).PRIOR
     at = np.linspace(0.05, 0.95, 7)
-    found = predict.posterior(bound, {"latent_fairness": at}, 1, "coin")["log_prior"]["latent_fairness"]
+    found = predict_posterior(bound, {"latent_fairness": at}, 1, "coin")["log_prior"]["latent_fairness"]
     np.testing.assert_allclose(found, scipy.stats.beta(a, b).logpdf(at), rtol=1e-10)

@@ -10,16 +10,16 @@ import xarray as xr
 from conftest import ROOT
 from fifty_digits import colour_and_slope
 
-from posterity import python_files
-from posterity.config.schema import settings
+from posterity.config.schema import complete_settings
 from posterity.inference.methods import nuts
-from posterity.model.bind import bind
-from posterity.stats.arviz_bridge import arviz
+from posterity.model.bind import bind_model
+from posterity.python_files import load_module
+from posterity.stats.arviz_bridge import import_array_stats
 
 FOLDER = ROOT / "workflow/models/colour"
 FILTERS = pd.read_csv(ROOT / "resources/speclite/decamDR1.csv")
 BANDS = [FILTERS[name].to_numpy() for name in ("wavelength", "g", "r")]
-blackbody = python_files.load(FOLDER / "blackbody.py")
+blackbody = load_module(FOLDER / "blackbody.py")
 
 
 @pytest.mark.parametrize("beta", [*np.logspace(-2, 0, 9), 0.003, 31.0, 5e6])
@@ -78,22 +78,22 @@ DESIGN = {"filters": str(ROOT / "resources/speclite/decamDR1.csv"), "error": 0.0
 
 @pytest.fixture(scope="module")
 def stars():
-    return python_files.load(FOLDER / "simulate.py").simulate(np.random.default_rng(3), TRUTH, DESIGN)
+    return load_module(FOLDER / "simulate.py").simulate(np.random.default_rng(3), TRUTH, DESIGN)
 
 
 def test_the_simulation_has_the_colours_of_the_true_temperatures(stars):
     right = [float(colour_and_slope(kelvin / blackbody.KELVIN, *BANDS)[0]) for kelvin in TRUTH["temperature"]]
     assert (np.abs(stars["g_r"].values - right) < 5 * 0.02).all()
-    again = python_files.load(FOLDER / "simulate.py").simulate(np.random.default_rng(3), TRUTH, DESIGN | {"error": 1e-9})
+    again = load_module(FOLDER / "simulate.py").simulate(np.random.default_rng(3), TRUTH, DESIGN | {"error": 1e-9})
     np.testing.assert_allclose(again["g_r"], right, atol=1e-8)
 
 
 def test_temperatures_agree_with_quadrature(stars):
     """Each star by itself: a log-uniform prior times a Gaussian in the colour, summed over a fine grid."""
     spec = {"file": str(FOLDER / "model.py"), "function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
-    bound = bind("colour", spec, stars)
+    bound = bind_model("colour", spec, stars)
     assert (bound.names("latent"), bound.names("observed")) == (["temperature"], ["g_r"])
-    draws = nuts.fit(bound, settings("nuts", warmup=1000, draws=4000), 1, ("colour",)).posterior["temperature"]
+    draws = nuts.fit(bound, complete_settings("nuts", warmup=1000, draws=4000), 1, ("colour",)).posterior["temperature"]
     grid = np.linspace(np.log(1500), np.log(50000), 20001)
     g_r = np.asarray(blackbody.colours(np.exp(grid) / blackbody.KELVIN, *BANDS))
     kelvin = np.exp(grid)
@@ -103,7 +103,7 @@ def test_temperatures_agree_with_quadrature(stars):
         cumulated, mine = np.cumsum(weight), draws[..., star]
         mean = (weight * kelvin).sum()
         sd = np.sqrt((weight * (kelvin - mean) ** 2).sum())
-        array = arviz()
+        array = import_array_stats()
         assert abs(mine.mean() - mean) < 4.5 * float(array.mcse(mine[None], method="mean")[0])
         assert abs(mine.std() - sd) < 4.5 * float(array.mcse(mine[None], method="sd")[0])
         for probability in (0.05, 0.5, 0.95):
@@ -122,7 +122,7 @@ def test_the_filters_are_those_of_speclite():
 
 
 def test_figures_know_the_same_constant_without_jax():
-    figures = python_files.load(FOLDER / "figures.py")
+    figures = load_module(FOLDER / "figures.py")
     assert figures.KELVIN == blackbody.KELVIN and not hasattr(figures, "jax")
 
 

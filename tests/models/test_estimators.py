@@ -11,10 +11,10 @@ import xarray as xr
 from conftest import ROOT
 from numpyro.infer.util import log_density
 
-from posterity.config.schema import settings
+from posterity.config.schema import complete_settings
 from posterity.inference.methods import laplace, map, mle, nuts, svi
-from posterity.model.bind import bind, load
-from posterity.stats.summary import summarise
+from posterity.model.bind import bind_model, load_model_function
+from posterity.stats.summary import summarise_draws
 
 FILE = str(ROOT / "workflow/models/estimators/model.py")
 SPEC = {"file": FILE, "function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
@@ -29,7 +29,7 @@ def points(n, slope=0.3, seed=1):
 
 def fitted(method, data, **given):
     name = method.__name__.rpartition(".")[2]
-    return method.fit(bind("estimators", SPEC, data), settings(name, **given), 1, ("estimators", name))
+    return method.fit(bind_model("estimators", SPEC, data), complete_settings(name, **given), 1, ("estimators", name))
 
 
 def log_posterior(b, w, sigma, u, y):
@@ -80,7 +80,9 @@ def test_the_density_is_what_the_page_says():
     data = points(30)
     u, y = data["u"].values, data["y"].values
     found = [
-        log_density(load(SPEC)[0], (jnp.array(u), jnp.array(y)), {}, dict(zip(["b", "w", "sigma"], at, strict=True)))[0]
+        log_density(
+            load_model_function(SPEC)[0], (jnp.array(u), jnp.array(y)), {}, dict(zip(["b", "w", "sigma"], at, strict=True))
+        )[0]
         for at in ((0.3, 0.2, 1.4), (-0.4, 1.1, 0.6))
     ]
     exact = [log_posterior(*at, u, y) for at in ((0.3, 0.2, 1.4), (-0.4, 1.1, 0.6))]
@@ -110,9 +112,9 @@ def test_map_is_the_maximum_of_the_density(n):
 @pytest.mark.parametrize("n", [3, 30])
 def test_nuts_agrees_with_quadrature(n):
     data = points(n)
-    bound = bind("estimators", SPEC, data)
-    result = nuts.fit(bound, settings("nuts", warmup=1000, draws=5000, target_accept=0.95), 1, ("estimators",))
-    summary = summarise(bound.dataset(result.posterior, ("chain", "draw"), data), "hdi", 0.9)
+    bound = bind_model("estimators", SPEC, data)
+    result = nuts.fit(bound, complete_settings("nuts", warmup=1000, draws=5000, target_accept=0.95), 1, ("estimators",))
+    summary = summarise_draws(bound.dataset(result.posterior, ("chain", "draw"), data), "hdi", 0.9)
     for name, (mean, sd) in quadrature(data).items():
         row = summary.sel(parameter=name)
         assert abs(row["mean"] - mean) < 5 * row["mcse"], name

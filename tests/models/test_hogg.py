@@ -15,15 +15,15 @@ from numpyro.infer import MCMC, NUTS
 from numpyro.infer.util import log_density
 from scipy import stats
 
-from posterity.comparison import models as comparison_models
-from posterity.config.schema import settings
+from posterity.comparison.models import compare_models
+from posterity.config.schema import complete_settings
 from posterity.inference.methods import nuts
-from posterity.model.bind import bind
-from posterity.model.datasets import data_groups
-from posterity.prediction import predict
-from posterity.stats.summary import summarise
+from posterity.model.bind import bind_model
+from posterity.model.datasets import make_data_groups
+from posterity.prediction.predict import make_draws_dataset, predict_posterior
+from posterity.stats.summary import summarise_draws
 
-SETTINGS = settings("nuts", warmup=1000, draws=1000)
+SETTINGS = complete_settings("nuts", warmup=1000, draws=1000)
 SPEC = {"file": str(ROOT / "workflow/models/hogg/model.py"), "arguments": {}, "dims": {}, "observed": None, "figures": []}
 
 
@@ -37,13 +37,13 @@ def points(select=slice(None)):
 def fitted(function, first=0):
     """The posterior from point `first` on."""
     data = points(slice(first, None))
-    bound = bind(function, {**SPEC, "function": function}, data)
+    bound = bind_model(function, {**SPEC, "function": function}, data)
     return bound.dataset(nuts.fit(bound, SETTINGS, 1, ("hogg", function)).posterior, ("chain", "draw"), data)
 
 
 def test_line_without_the_first_four_points_is_that_of_the_paper():
     """Exercise 1 of the paper: b = 34 +- 18, m = 2.24 +- 0.11, from points 5 to 20."""
-    summary = summarise(fitted("line", 4), "eti", 0.68)
+    summary = summarise_draws(fitted("line", 4), "eti", 0.68)
     assert abs(summary["mean"].sel(parameter="m") - 2.24) < 0.02
     assert abs(summary["mean"].sel(parameter="b") - 34) < 2
     assert abs(summary["sd"].sel(parameter="m") - 0.11) < 0.01
@@ -64,12 +64,12 @@ def test_the_mixture_wins():
     trees, data = {}, points()
     for function in ("line", "outliers"):
         posterior = fitted(function)
-        bound = bind(function, {**SPEC, "function": function}, data)
+        bound = bind_model(function, {**SPEC, "function": function}, data)
         latent = {name: posterior[name].values.reshape(-1, *bound.sites[name].shape) for name in bound.names("latent")}
-        values = predict.posterior(bound, latent, 1)
-        groups = {"posterior": posterior, "log_likelihood": predict.posterior_dataset(bound, values["log_likelihood"], 4, data)}
-        trees[function] = xr.DataTree.from_dict(groups | data_groups(bound, data))
-    found = comparison_models.models(trees, None)
+        values = predict_posterior(bound, latent, 1)
+        groups = {"posterior": posterior, "log_likelihood": make_draws_dataset(bound, values["log_likelihood"], 4, data)}
+        trees[function] = xr.DataTree.from_dict(groups | make_data_groups(bound, data))
+    found = compare_models(trees, None)
     assert found["model"].values.tolist() == ["outliers", "line"]
     assert float(found["weight"][0]) > 0.95
     assert float(found["elpd_diff"][1]) < -2 * float(found["dse"][1])
@@ -166,7 +166,7 @@ def grid(data, per_x=False):
 def test_the_line_in_two_dimensions_agrees_with_quadrature():
     data = points(slice(4, None))
     theta, b_perp, weight = grid(data)
-    summary = summarise(fitted("line_xy", 4), "eti", 0.9)
+    summary = summarise_draws(fitted("line_xy", 4), "eti", 0.9)
     values = {"theta": theta, "b_perp": b_perp, "m": np.tan(theta), "b": b_perp / np.cos(theta)}
     for name, value in values.items():
         row, exact = summary.sel(parameter=name), (weight * value).sum()

@@ -12,12 +12,12 @@ from numpyro.infer.util import log_density
 from scipy import stats
 
 from data import simulate
-from posterity import python_files
-from posterity.config.schema import settings
+from posterity.config.schema import complete_settings
 from posterity.inference.methods import nuts
-from posterity.model.bind import bind
-from posterity.stats.arviz_bridge import arviz
-from posterity.stats.summary import scalars
+from posterity.model.bind import bind_model
+from posterity.python_files import load_module
+from posterity.stats.arviz_bridge import import_array_stats
+from posterity.stats.summary import flatten_scalars
 
 FOLDER = ROOT / "workflow/models/hr"
 SPEC = {"file": str(FOLDER / "model.py"), "arguments": {}, "dims": {"clusters": "cluster", "stars": "star"}, "observed": None}
@@ -33,7 +33,7 @@ def simulated():
 
 
 def bound(function, data):
-    return bind(function, SPEC | {"function": function}, data)
+    return bind_model(function, SPEC | {"function": function}, data)
 
 
 def table(index, logtemps, parallax, counts):
@@ -142,7 +142,7 @@ def test_the_densities_are_those_of_the_page_up_to_the_jacobian(function, which)
 def test_parallaxes_are_drawn_as_they_are_recorded():
     """Each value as often as its probability says."""
     true, draws = 0.06, 100_000
-    drawn = python_files.load(FOLDER / "model.py").RecordedParallax(true).sample(jax.random.PRNGKey(1), (draws,))
+    drawn = load_module(FOLDER / "model.py").RecordedParallax(true).sample(jax.random.PRNGKey(1), (draws,))
     values, counts = np.unique(np.round(np.asarray(drawn), 6), return_counts=True)
     assert values[:3].tolist() == [0.0, 0.05, 0.075]
     probability = np.array([np.exp(recorded(value, true)) for value in values])
@@ -158,8 +158,8 @@ SHOWN = [*TRUTH, *(f"distance[{i}]" for i in range(3)), *(f"absolute_magnitude[{
 def fitted(function, data, **changes):
     """Draws of the scalars in SHOWN by their names, shape (chain, draw)."""
     one = bound(function, data)
-    result = nuts.fit(one, settings("nuts", warmup=500, draws=1000, **changes), 1, ("hr", function))
-    labels, draws = scalars(one.dataset(result.posterior, ("chain", "draw"), data))
+    result = nuts.fit(one, complete_settings("nuts", warmup=500, draws=1000, **changes), 1, ("hr", function))
+    labels, draws = flatten_scalars(one.dataset(result.posterior, ("chain", "draw"), data))
     return {label: values for label, values in zip(labels, draws, strict=True) if label in SHOWN}
 
 
@@ -170,11 +170,11 @@ def test_both_forms_have_one_posterior():
     for name in SHOWN:
         a, b = plain[name], centred[name]
         for draws in (a, b):
-            assert arviz().rhat(draws[None])[0] < 1.03, name
-        error = np.hypot(*(arviz().mcse(draws[None], method="mean")[0] for draws in (a, b)))
+            assert import_array_stats().rhat(draws[None])[0] < 1.03, name
+        error = np.hypot(*(import_array_stats().mcse(draws[None], method="mean")[0] for draws in (a, b)))
         assert abs(a.mean() - b.mean()) < 4.5 * error, name
         for p in (0.1, 0.5, 0.9):
-            error = np.hypot(*(arviz().mcse(draws[None], method="quantile", prob=p)[0] for draws in (a, b)))
+            error = np.hypot(*(import_array_stats().mcse(draws[None], method="quantile", prob=p)[0] for draws in (a, b)))
             assert abs(np.quantile(a, p) - np.quantile(b, p)) < 4.5 * error, (name, p)
 
 
@@ -200,16 +200,17 @@ def test_a_star_without_a_count_agrees_with_importance_sampling_from_the_prior()
     exact = {"slope": slope, "offset": offset, "spread": spread, "distance[0]": distance}
     exact |= {f"absolute_magnitude[{i}]": magnitude[:, i] for i in range(3)}
     for name, values in exact.items():
-        assert arviz().rhat(found[name][None])[0] < 1.03, name
+        assert import_array_stats().rhat(found[name][None])[0] < 1.03, name
         mean = (weight * values).sum()
         sd = np.sqrt((weight * (values - mean) ** 2).sum())
-        error = np.hypot(arviz().mcse(found[name][None], method="mean")[0], sd / np.sqrt(size))
+        error = np.hypot(import_array_stats().mcse(found[name][None], method="mean")[0], sd / np.sqrt(size))
         assert abs(found[name].mean() - mean) < 4.5 * error, name
         order = np.argsort(values)
         for p in (0.1, 0.9):
             quantile = values[order][np.searchsorted(np.cumsum(weight[order]), p)]
             near = np.quantile(found[name], [p - 0.05, p + 0.05])
             error = np.hypot(
-                arviz().mcse(found[name][None], method="quantile", prob=p)[0], np.sqrt(0.09 / size) * np.ptp(near) / 0.1
+                import_array_stats().mcse(found[name][None], method="quantile", prob=p)[0],
+                np.sqrt(0.09 / size) * np.ptp(near) / 0.1,
             )
             assert abs(np.quantile(found[name], p) - quantile) < 4.5 * error, (name, p)

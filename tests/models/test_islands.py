@@ -5,13 +5,13 @@ import pytest
 import xarray as xr
 from conftest import ROOT
 
-from posterity import python_files
-from posterity.config.schema import settings
-from posterity.diagnostics import convergence
+from posterity.config.schema import complete_settings
+from posterity.diagnostics.convergence import check_convergence
 from posterity.inference.methods import nested, nuts
-from posterity.model.bind import bind
-from posterity.model.model import conditioned
-from posterity.stats import summary as stats_summary
+from posterity.model.bind import bind_model
+from posterity.model.model import trace_conditioned
+from posterity.python_files import load_module
+from posterity.stats.summary import summarise_draws
 
 FOLDER = ROOT / "workflow/models/islands"
 CENTRES = np.sqrt(2) * np.array([[-1.5, 0.0], [0.0, 1.5], [0.0, -1.5], [1.5, 0.0]])
@@ -21,20 +21,20 @@ MASSES = np.array([2, 2, 2, 1]) / 7
 @pytest.fixture(scope="module")
 def bound():
     spec = {"file": str(FOLDER / "model.py"), "function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
-    return bind("islands", spec, xr.Dataset())
+    return bind_model("islands", spec, xr.Dataset())
 
 
 def test_the_density_is_that_of_four_gaussians(bound):
     rng = np.random.default_rng(1)
     for x in rng.uniform(-3, 3, (20, 2)):
-        sites = conditioned(bound, {"x": x}, {})
+        sites = trace_conditioned(bound, {"x": x}, {})
         found = float(sites["islands"]["fn"].log_prob(sites["islands"]["value"]))
         each = MASSES * np.exp(-0.5 * ((x - CENTRES) ** 2).sum(1) / 0.25**2) / (2 * np.pi * 0.25**2)
         assert found == pytest.approx(np.log(7 * each.sum()), rel=1e-10)
 
 
 def test_nested_finds_masses_and_evidence(bound):
-    result = nested.fit(bound, settings("nested"), 1, ("islands",))
+    result = nested.fit(bound, complete_settings("nested"), 1, ("islands",))
     error = float(result.evidence["ln_z_error"])
     assert error < 0.1
     assert abs(float(result.evidence["ln_z"]) - np.log(7 / 400)) < 4 * error
@@ -49,17 +49,17 @@ def test_nested_finds_masses_and_evidence(bound):
 
 
 def test_the_checks_notice_that_chains_do_not_cross(bound):
-    chosen = settings("nuts", warmup=500, draws=500)
+    chosen = complete_settings("nuts", warmup=500, draws=500)
     draws = nuts.fit(bound, chosen, 1, ("islands",)).posterior["x"]
     nearest = np.linalg.norm(draws[:, :, None] - CENTRES, axis=3).argmin(2)
     assert (nearest == nearest[:, :1]).all() and len(set(nearest[:, 0])) > 1
-    summary = stats_summary.summarise(bound.dataset({"x": draws}, ("chain", "draw"), xr.Dataset()), "hdi", 0.9)
+    summary = summarise_draws(bound.dataset({"x": draws}, ("chain", "draw"), xr.Dataset()), "hdi", 0.9)
     limits = {"rhat": 1.01, "ess_bulk": 400, "ess_tail": 400, "mcse": 0.05}
-    found = {check.name: check.status for check in convergence.of_summary(summary, 4, limits, {"x"})}
+    found = {check.name: check.status for check in check_convergence(summary, 4, limits, {"x"})}
     assert set(found.values()) == {"fail"}, found
 
 
 def test_the_figure_knows_the_same_islands():
-    drawn, model = python_files.load(FOLDER / "figures.py"), python_files.load(FOLDER / "model.py")
+    drawn, model = load_module(FOLDER / "figures.py"), load_module(FOLDER / "model.py")
     np.testing.assert_allclose(drawn.CENTRES, np.sqrt(2) * np.array(model.CENTRES))
     assert (model.SD, list(model.WEIGHTS)) == (drawn.SD, list(drawn.WEIGHTS))

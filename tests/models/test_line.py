@@ -11,14 +11,15 @@ from conftest import ROOT
 from matplotlib.lines import AxLine
 
 from posterity import notebook
-from posterity.config.schema import settings
+from posterity.config.schema import complete_settings
 from posterity.inference.methods import nuts
-from posterity.model.bind import bind
+from posterity.model.bind import bind_model
+from posterity.notebook import load_settings
 from posterity.plots import prior as plots_prior
-from posterity.stats.summary import summarise
+from posterity.stats.summary import summarise_draws
 
-SETTINGS = settings("nuts", warmup=500, draws=5000)
-FEWER = settings("nuts", warmup=500, draws=1500)
+SETTINGS = complete_settings("nuts", warmup=500, draws=5000)
+FEWER = complete_settings("nuts", warmup=500, draws=1500)
 SPEC = {"file": str(ROOT / "workflow/models/line/model.py"), "arguments": {}, "dims": {}, "observed": None, "figures": []}
 
 
@@ -57,7 +58,7 @@ def test_the_errors_in_x_are_those_of_the_page():
 
 
 def test_true_values_that_a_simulation_draws_are_part_of_the_truth():
-    study = notebook.study("line_xy")
+    study = load_settings("line_xy")
     values, truth = notebook.simulate(study["data"], study["models"]["line_xy"], "float64", 1, "here")
     assert {name: one.shape for name, one in truth.items()} == {"m": (), "c": (), "x_true": (32,)}
     assert truth["x_true"].dims == values["x"].dims == ("point",)
@@ -72,7 +73,7 @@ def least_squares(data):
 
 
 def fitted(function, seed, data, settings=SETTINGS):
-    bound = bind(function, {**SPEC, "function": function}, data)
+    bound = bind_model(function, {**SPEC, "function": function}, data)
     result = nuts.fit(bound, settings, seed, ("line", function, "nuts"))
     return bound.dataset(result.posterior, ("chain", "draw"), data), result
 
@@ -82,7 +83,7 @@ def test_line_agrees_with_weighted_least_squares(seed):
     data = points()
     mean, covariance = least_squares(data)
     posterior, result = fitted("model", seed, data)
-    summary = summarise(posterior, "eti", 0.9)
+    summary = summarise_draws(posterior, "eti", 0.9)
     for name, exact, variance in zip(("m", "c"), mean, np.diag(covariance), strict=True):
         row, sd = summary.sel(parameter=name), np.sqrt(variance)
         assert abs(row["mean"] - exact) < 4 * row["mcse"]
@@ -125,7 +126,7 @@ def test_lines_of_any_direction_agree_with_quadrature(function):
     data = points() if function == "line_angle" else points(0.25)[0]
     m, c, weight = quadrature(data)
     posterior, _ = fitted(function, 1, data, SETTINGS if function == "line_angle" else FEWER)
-    summary = summarise(posterior, "eti", 0.9)
+    summary = summarise_draws(posterior, "eti", 0.9)
     for name, grid in (("m", m), ("c", c), ("angle", np.arctan(m)), ("b_perp", c / np.sqrt(1 + m**2))):
         agrees(summary.sel(parameter=name), weight, grid, name)
     if function != "line_xy":
@@ -175,7 +176,7 @@ def test_a_density_that_is_nowhere_finite_is_told():
 
     data = points()
     data["y"] = data["y"] * np.inf
-    bound = bind("model", {**SPEC, "function": "model"}, data)
+    bound = bind_model("model", {**SPEC, "function": "model"}, data)
     with pytest.raises(UserError, match="not finite at any start"):
         nuts.fit(bound, SETTINGS | {"draws": 10, "warmup": 10}, 1, ("line",))
 
@@ -226,7 +227,7 @@ def test_the_prior_figure_draws_lines():
     groups = {"prior": xr.Dataset(prior), "prior_predictive": predictive, "observed_data": data[["y"]]}
     artefacts = {"data": xr.DataTree.from_dict({"data": data}), "prior": xr.DataTree.from_dict(groups)}
     curve = {"curve": str(ROOT / "workflow/models/line/figures.py")}
-    figure = plots_prior.draw(artefacts, {"options": {"lines": 20}, "bounds": {}, "figure": curve})
+    figure = plots_prior.draw_figure(artefacts, {"options": {"lines": 20}, "bounds": {}, "figure": curve})
     plt.close(figure)
     left = figure.axes[0]
     assert sum(len(line.get_xdata()) == 50 for line in left.lines) == 20

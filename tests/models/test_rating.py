@@ -10,16 +10,17 @@ import xarray as xr
 from conftest import ROOT
 from scipy.special import logsumexp
 
-from posterity.comparison import models as comparison_models
-from posterity.config.schema import settings
+from posterity.comparison.models import compare_models
+from posterity.config.schema import complete_settings
 from posterity.inference.methods import nuts
-from posterity.model.bind import bind
-from posterity.model.datasets import data_groups
-from posterity.model.model import conditioned
-from posterity.prediction import new_data, predict
-from posterity.stats.arviz_bridge import arviz
+from posterity.model.bind import bind_model
+from posterity.model.datasets import make_data_groups
+from posterity.model.model import trace_conditioned
+from posterity.prediction.new_data import bind_new_data, predict_new_data
+from posterity.prediction.predict import make_draws_dataset, predict_posterior
+from posterity.stats.arviz_bridge import import_array_stats
 
-SETTINGS = settings("nuts", warmup=1000, draws=2000, dense_mass=True)
+SETTINGS = complete_settings("nuts", warmup=1000, draws=2000, dense_mass=True)
 SPEC = {"file": str(ROOT / "workflow/models/rating/model.py"), "arguments": {}, "dims": {}, "observed": None, "figures": []}
 CENTRE, COVARIANCE = np.array([np.log(100), 5 / 3]), np.diag([1.5**2, 0.5**2])  # of the prior of (log a, b)
 
@@ -34,7 +35,7 @@ def gaugings():
 @cache
 def fitted(function):
     data = gaugings()
-    bound = bind(function, {**SPEC, "function": function}, data)
+    bound = bind_model(function, {**SPEC, "function": function}, data)
     return bound, nuts.fit(bound, SETTINGS, 1, ("rating", function)).posterior
 
 
@@ -47,10 +48,10 @@ def test_the_gaugings_are_those_of_the_package():
 
 @pytest.mark.parametrize("function", ["model", "offset"])
 def test_the_density_is_the_formula(function):
-    bound = bind(function, {**SPEC, "function": function}, gaugings())
+    bound = bind_model(function, {**SPEC, "function": function}, gaugings())
     h, q, e = (gaugings()[name].values for name in ("h", "q", "e"))
     values = {"log_a": 4.5, "b": 1.4, "sigma": 0.05} | ({"h0": -0.3} if function == "offset" else {})
-    found = conditioned(bound, values, bound.traced)["q"]["fn"].log_prob(q)
+    found = trace_conditioned(bound, values, bound.traced)["q"]["fn"].log_prob(q)
     mean = np.log(np.exp(4.5) * (h - values.get("h0", 0)) ** 1.4)
     right = scipy.stats.norm.logpdf(np.log(q), mean, np.sqrt(0.05**2 + e**2)) - np.log(q)
     np.testing.assert_allclose(found, right, rtol=1e-10)
@@ -96,7 +97,7 @@ def test_posterior_agrees_with_the_exact_one(function):
     for place, name in enumerate(("log_a", "b")):
         second = covariance[..., place, place] + mean[..., place] ** 2
         moments[name] = ((weight * mean[..., place]).sum(), (weight * second).sum())
-    array = arviz()
+    array = import_array_stats()
     for name, (first, second) in moments.items():
         draws = posterior[name]
         assert abs(draws.mean() - first) < 4.5 * float(array.mcse(draws[None], method="mean")[0]), name
@@ -124,18 +125,18 @@ def test_leave_one_out_is_the_exact_one():
     for function in ("model", "offset"):
         bound, posterior = fitted(function)
         latent = {name: posterior[name].reshape(-1)[::2] for name in bound.names("latent")}
-        values = predict.posterior(bound, latent, 1)
+        values = predict_posterior(bound, latent, 1)
         draws = {name: array.reshape(4, -1) for name, array in latent.items()}
         groups = {
             "posterior": bound.dataset(draws, ("chain", "draw"), data),
-            "log_likelihood": predict.posterior_dataset(bound, values["log_likelihood"], 4, data),
+            "log_likelihood": make_draws_dataset(bound, values["log_likelihood"], 4, data),
         }
-        trees[function] = xr.DataTree.from_dict(groups | data_groups(bound, data))
-        there = new_data.place(function, {**SPEC, "function": function}, {"h": [5.0, 7.5], "e": 0.035}, data, 1, "at")
-        found = new_data.elsewhere(there, latent, 1)["discharge"]
+        trees[function] = xr.DataTree.from_dict(groups | make_data_groups(bound, data))
+        there = bind_new_data(function, {**SPEC, "function": function}, {"h": [5.0, 7.5], "e": 0.035}, data, 1, "at")
+        found = predict_new_data(there, latent, 1)["discharge"]
         above = np.array([5.0, 7.5]) - latent.get("h0", np.zeros(1))[:, None]
         np.testing.assert_allclose(found, np.exp(latent["log_a"][:, None]) * above ** latent["b"][:, None], rtol=1e-9)
-    found = comparison_models.models(trees, None)
+    found = compare_models(trees, None)
     for function in trees:
         assert abs(float(found["elpd"].sel(model=function)) - exact_elpd(function)) < 0.3
     assert found["model"].values.tolist() == ["offset", "model"]

@@ -8,13 +8,14 @@ import scipy.stats
 from conftest import ROOT
 from numpyro.infer.util import log_density
 
-from posterity import python_files
-from posterity.config.schema import settings
-from posterity.data import simulate
+from posterity.config.schema import complete_settings
+from posterity.data.simulate import simulate_model
 from posterity.inference.methods import nuts
-from posterity.model.bind import bind, load
-from posterity.prediction import new_data, predict
-from posterity.stats.summary import summarise
+from posterity.model.bind import bind_model, load_model_function
+from posterity.prediction.new_data import bind_new_data, predict_new_data
+from posterity.prediction.predict import sample_prior
+from posterity.python_files import load_module
+from posterity.stats.summary import summarise_draws
 
 FILE = str(ROOT / "workflow/models/regression/model.py")
 SPEC = {"file": FILE, "function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
@@ -24,16 +25,16 @@ DESIGN = {"u": {"linspace": [-1.5, 1.5, 40]}}
 
 @cache
 def points():
-    return simulate.forward("regression", SPEC, TRUTH, DESIGN, "point", 1, "the test")
+    return simulate_model("regression", SPEC, TRUTH, DESIGN, "point", 1, "the test")
 
 
 @cache
 def fitted():
     """The posterior by NUTS, with the settings of the study."""
     data, _ = points()
-    bound = bind("regression", SPEC, data)
+    bound = bind_model("regression", SPEC, data)
     return bound, bound.dataset(
-        nuts.fit(bound, settings("nuts", draws=2000), 1, ("regression",)).posterior, ("chain", "draw"), data
+        nuts.fit(bound, complete_settings("nuts", draws=2000), 1, ("regression",)).posterior, ("chain", "draw"), data
     )
 
 
@@ -65,7 +66,7 @@ def test_the_density_is_that_of_the_page():
     rng = np.random.default_rng(1)
     u, y = rng.normal(size=(2, 7))
     b, w, sigma = 0.3, -0.4, 0.7
-    found = log_density(load(SPEC)[0], (jnp.array(u), jnp.array(y)), {}, {"b": b, "w": w, "sigma": sigma})[0]
+    found = log_density(load_model_function(SPEC)[0], (jnp.array(u), jnp.array(y)), {}, {"b": b, "w": w, "sigma": sigma})[0]
     norm = scipy.stats.norm
     exact = norm(0, 0.2).logpdf(b) + norm(0, 0.5).logpdf(w) - sigma + norm(w * u + b, sigma).logpdf(y).sum()
     np.testing.assert_allclose(found, exact, rtol=1e-12)
@@ -73,7 +74,7 @@ def test_the_density_is_that_of_the_page():
 
 def test_nuts_agrees_with_quadrature():
     data, _ = points()
-    summary = summarise(fitted()[1][["b", "w", "sigma"]], "hdi", 0.9)
+    summary = summarise_draws(fitted()[1][["b", "w", "sigma"]], "hdi", 0.9)
     for name, (mean, sd) in quadrature(data["u"].values, data["y"].values).items():
         row = summary.sel(parameter=name)
         assert abs(row["mean"] - mean) < 5 * row["mcse"], name
@@ -94,8 +95,8 @@ def test_the_mean_is_predicted_where_nothing_was_measured():
     data, _ = points()
     _, posterior = fitted()
     latent = {name: posterior[name].values[:, ::4].reshape(-1) for name in ("b", "w", "sigma")}
-    there = new_data.place("regression", SPEC, {"u": {"linspace": [-3, 3, 13]}}, data, 1, "the test")
-    values = new_data.elsewhere(there, latent, 1, "regression", "at")
+    there = bind_new_data("regression", SPEC, {"u": {"linspace": [-3, 3, 13]}}, data, 1, "the test")
+    values = predict_new_data(there, latent, 1, "regression", "at")
     u = np.linspace(-3, 3, 13)
     np.testing.assert_array_equal(there.covariates["u"], u)
     assert set(values) == {"mu", "y"} and not there.drawn
@@ -108,16 +109,16 @@ def test_the_mean_is_predicted_where_nothing_was_measured():
 def test_the_prior_draws_lines():
     """100 draws: b, w and sigma of the prior, mu the line of each."""
     data, _ = points()
-    bound = bind("regression", SPEC, data)
-    prior = predict.prior(bound, 100, 1, "regression")
+    bound = bind_model("regression", SPEC, data)
+    prior = sample_prior(bound, 100, 1, "regression")
     assert prior["mu"].shape == prior["y"].shape == (100, 40)
     line = prior["w"][:, None] * data["u"].values + prior["b"][:, None]
     np.testing.assert_allclose(prior["mu"], line, rtol=1e-12, atol=1e-12)
-    many = predict.prior(bound, 4000, 1, "regression")
+    many = sample_prior(bound, 4000, 1, "regression")
     for name, exact in (("b", scipy.stats.norm(0, 0.2)), ("w", scipy.stats.norm(0, 0.5)), ("sigma", scipy.stats.expon())):
         assert scipy.stats.kstest(many[name], exact.cdf).pvalue > 1e-4, name
 
 
 def test_curve_is_the_models_mean():
-    curve = python_files.load(str(ROOT / "workflow/models/regression/figures.py")).curve
+    curve = load_module(str(ROOT / "workflow/models/regression/figures.py")).curve
     assert curve(u=2.0, w=0.5, b=0.25) == 1.25

@@ -4,15 +4,17 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from posterity.artefact import groups as artefact_groups
-from posterity.comparison import fits as comparison_fits
-from posterity.comparison import models as comparison_models
-from posterity.config.schema import settings
+from posterity.artefact.groups import get_group
+from posterity.comparison.fits import compare_fits, describe_pairs
+from posterity.comparison.models import compare_models
+from posterity.config.schema import complete_settings
 from posterity.inference.methods import nuts
-from posterity.model import bind, datasets, preflight
-from posterity.prediction import predict
+from posterity.model.bind import bind_model
+from posterity.model.datasets import make_data_groups
+from posterity.model.preflight import check_model
+from posterity.prediction.predict import make_draws_dataset, predict_posterior, sample_prior
 
-SETTINGS = settings("nuts", chains=2, warmup=400, draws=800)
+SETTINGS = complete_settings("nuts", chains=2, warmup=400, draws=800)
 HEADER = """
 import jax, numpyro
 import jax.numpy as jnp
@@ -175,8 +177,8 @@ def bound(name, folder, data=None):
     }
     spec["dims"] = spec["dims"] if name == "HRmodel" else {}
     data = DATA[name]() if data is None else data
-    one = bind.bind("seed", spec, data)
-    preflight.check(one, data, "the data")
+    one = bind_model("seed", spec, data)
+    check_model(one, data, "the data")
     return one, spec, data
 
 
@@ -204,9 +206,9 @@ def test_it_is_understood_and_can_be_run_forward(name, tmp_path):
     one, _, _ = bound(name, tmp_path)
     assert (one.names("latent"), one.names("observed")) == EXPECTED[name]
     assert one.constants == (("cluster_index",) if name == "HRmodel" else ())
-    prior = predict.prior(one, 5, 1, name)
+    prior = sample_prior(one, 5, 1, name)
     latent = {site: prior[site] for site in one.names("latent")}
-    values = predict.posterior(one, latent, 1, name)
+    values = predict_posterior(one, latent, 1, name)
     for site in one.names("observed"):
         assert values["predicted"][site].shape == (5, *one.sites[site].shape)
         assert values["log_likelihood"][site].shape == (5, *one.sites[site].shape)
@@ -248,17 +250,17 @@ def test_the_loop_gives_what_the_plate_gives(tmp_path):
         result = nuts.fit(one, SETTINGS, 1, ("seed",))
         fits[name] = one.dataset(result.posterior, ("chain", "draw"), data)
         latent = {site: fits["model(X, Y, E)"][site].values.reshape(-1) for site in ("m", "c")}
-        values = predict.posterior(one, latent, 1)
+        values = predict_posterior(one, latent, 1)
         groups = {
             "posterior": fits["model(X, Y, E)"],
-            "log_likelihood": predict.posterior_dataset(one, values["log_likelihood"], 2, data),
-            **datasets.data_groups(one, data),
+            "log_likelihood": make_draws_dataset(one, values["log_likelihood"], 2, data),
+            **make_data_groups(one, data),
         }
         trees[name] = xr.DataTree.from_dict(groups)
-    plate, loop = (artefact_groups.group(tree, "log_likelihood") for tree in trees.values())
+    plate, loop = (get_group(tree, "log_likelihood") for tree in trees.values())
     np.testing.assert_allclose(loop.to_dataarray("site").transpose("chain", "draw", "site").values, plate["y"].values, rtol=1e-10)
-    said = comparison_fits.in_words(comparison_fits.fits(fits, {}, 100))
+    said = describe_pairs(compare_fits(fits, {}, 100))
     assert [pair["agree"] for pair in said] == [True]
-    models = comparison_models.models(trees, None)
+    models = compare_models(trees, None)
     np.testing.assert_allclose(*models["elpd"].values, rtol=1e-10)
     np.testing.assert_allclose(*models["p"].values, rtol=1e-8)

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from conftest import ROOT, choose, copy_project
 
-from posterity.artefact import netcdf
+from posterity.artefact.netcdf import read_artefact
 from posterity.workflow.job import read_status
 
 PROFILES = ("slurm-generic", "slurm")
@@ -117,7 +117,7 @@ def test_a_job_is_cancelled(cluster, held, profile):
     (held / "hold").touch()
     with running(held, cluster, *through(profile), "--retries", "0", "--", POSTERIOR) as process:
         job = held_job(process, held, cluster)
-        data = netcdf.read(held / "results/held/data.nc").attrs["created_at"]
+        data = read_artefact(held / "results/held/data.nc").attrs["created_at"]
         subprocess.run(["scancel", job], env=cluster, check=True)
         assert process.wait(300) == 1
     said = [line for line in (held / "told").read_text().splitlines() if line.startswith("posterity: ")]
@@ -129,8 +129,8 @@ def test_a_job_is_cancelled(cluster, held, profile):
     (held / "hold").unlink()
     with running(held, cluster, *through(profile), "--", POSTERIOR) as process:
         assert process.wait(300) == 0, (held / "told").read_text()
-    assert netcdf.read(held / POSTERIOR).attrs["fit"] == "a"
-    assert netcdf.read(held / "results/held/data.nc").attrs["created_at"] == data
+    assert read_artefact(held / POSTERIOR).attrs["fit"] == "a"
+    assert read_artefact(held / "results/held/data.nc").attrs["created_at"] == data
 
 
 @pytest.mark.long
@@ -143,12 +143,12 @@ def test_a_fault_in_a_group_is_told_in_a_sentence(cluster, held):
     told = (held / "told").read_text()
     assert re.search(r"^posterity: predict held/held/a: \S+held/model.py, line \d+: .*this is broken", told, flags=re.M)
     assert "Traceback" not in told
-    made = netcdf.read(held / POSTERIOR).attrs["created_at"]
+    made = read_artefact(held / POSTERIOR).attrs["created_at"]
     (held / "broken").unlink()
     with running(held, cluster, *through("slurm-generic"), "--", diagnosis) as process:
         assert process.wait(300) == 0, (held / "told").read_text()
     assert (held / diagnosis).is_file()
-    assert netcdf.read(held / POSTERIOR).attrs["created_at"] == made
+    assert read_artefact(held / POSTERIOR).attrs["created_at"] == made
 
 
 @pytest.mark.long
@@ -161,7 +161,7 @@ def test_a_job_that_needs_more_memory_gets_it(cluster, held, profile):
         assert process.wait(300) == 0, (held / "told").read_text()
     assert state(cluster, first) in ("OUT_OF_MEMORY", "FAILED", "CANCELLED")
     assert status_of(held)["resources"]["mem_mb"] == 2 * asked
-    assert netcdf.read(held / POSTERIOR).attrs["fit"] == "a"
+    assert read_artefact(held / POSTERIOR).attrs["fit"] == "a"
 
 
 @pytest.mark.long
@@ -175,7 +175,7 @@ def test_a_job_that_needs_more_time_gets_it(cluster, held):
         (held / "hold").unlink()
         assert process.wait(300) == 0, (held / "told").read_text()
     assert status_of(held)["resources"]["runtime"] == 2
-    assert netcdf.read(held / POSTERIOR).attrs["fit"] == "a"
+    assert read_artefact(held / POSTERIOR).attrs["fit"] == "a"
 
 
 @pytest.mark.long
@@ -201,7 +201,7 @@ def test_snakemake_is_killed_and_its_job_lives_on(cluster, held, profile, first)
     with running(held, cluster, *through(profile), "--", POSTERIOR) as process:
         old = held_job(process, held, cluster)
         process.kill()
-    data = netcdf.read(held / "results/held/data.nc").attrs["created_at"]
+    data = read_artefact(held / "results/held/data.nc").attrs["created_at"]
     file = held / "config/studies/held.yaml"
     file.write_text(file.read_text().replace("draws: 100", "draws: 150"))
 
@@ -224,9 +224,9 @@ def test_snakemake_is_killed_and_its_job_lives_on(cluster, held, profile, first)
     assert state(cluster, old) == "FAILED"
     assert state(cluster, new) == "COMPLETED"
     assert (status_of(held)["state"], status_of(held)["slurm_job"]) == ("done", new)
-    posterior = netcdf.read(held / POSTERIOR)
+    posterior = read_artefact(held / POSTERIOR)
     assert posterior["posterior"].sizes["draw"] == 150
-    assert netcdf.read(held / "results/held/data.nc").attrs["created_at"] == data
+    assert read_artefact(held / "results/held/data.nc").attrs["created_at"] == data
     logs = "".join(path.read_text() for path in (held / "results/logs/slurm").rglob(f"{old}.log"))
     assert "another job has taken it over" in logs
     assert not [path for path in Path(held / "results").rglob(".*") if path.name != ".gitkeep"]

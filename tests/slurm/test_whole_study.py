@@ -11,7 +11,8 @@ import pytest
 import xarray as xr
 from conftest import choose, copy_project, snakemake
 
-from posterity.artefact import netcdf, provenance
+from posterity.artefact.netcdf import read_artefact
+from posterity.artefact.provenance import VOLATILE_ATTRIBUTES
 
 TIMES = {"seconds", "seconds_a", "seconds_b"}  # columns of tables that tell of the run
 
@@ -55,8 +56,8 @@ def assert_equal(old: Path, new: Path):
     """Compare two files of results by what they say, to the rounding of sums over threads, leaving out times and the host."""
     match old.suffix:
         case ".nc":
-            first, second = netcdf.read(old), netcdf.read(new)
-            for name in {*first.attrs, *second.attrs} - {*provenance.VOLATILE, "git_commit"}:
+            first, second = read_artefact(old), read_artefact(new)
+            for name in {*first.attrs, *second.attrs} - {*VOLATILE_ATTRIBUTES, "git_commit"}:
                 assert first.attrs[name] == second.attrs[name], (old, name)
             assert set(first.children) == set(second.children)
             for group in first.children:
@@ -102,8 +103,8 @@ def test_the_whole_study(cluster, local, tmp_path, profile):
 
     # a single stage again, and what follows from it
     posterior = project / "results/line/line/nuts/posterior.nc"
-    before = netcdf.read(posterior).attrs["created_at"]
+    before = read_artefact(posterior).attrs["created_at"]
     run = on_cluster(project, cluster, profile, "-R", "fit", "--", str(posterior.relative_to(project)))
     assert run.returncode == 0, run.stdout
-    assert netcdf.read(posterior).attrs["created_at"] > before
+    assert read_artefact(posterior).attrs["created_at"] > before
     assert_equal(local / "results/line/line/nuts/posterior.nc", posterior)

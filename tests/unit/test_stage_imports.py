@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from posterity.config.registry import KINDS, METHODS
-from posterity.python_files import UNTRACKED, closure
+from posterity.config.registry import FIGURE_KINDS, METHODS
+from posterity.python_files import UNTRACKED_FILES, import_closure
 
 LIBRARY = ROOT / "workflow/lib"
 
@@ -31,7 +31,7 @@ LATER = {
     "verdicts": ["artefact/netcdf"],
     "gate": [],
     "tables": [],
-    **{f"figures {kind}": [f"plots/{kind}"] for kind in KINDS},
+    **{f"figures {kind}": [f"plots/{kind}"] for kind in FIGURE_KINDS},
 }
 
 
@@ -39,9 +39,9 @@ assert all(f"inference/methods/{method}" in str(LATER) for method in METHODS)
 
 
 def listed(script, modules):
-    files = set(closure(ROOT / f"workflow/scripts/{script}.py", LIBRARY))
+    files = set(import_closure(ROOT / f"workflow/scripts/{script}.py", LIBRARY))
     for module in modules:
-        files |= set(closure(LIBRARY / f"posterity/{module}.py", LIBRARY))
+        files |= set(import_closure(LIBRARY / f"posterity/{module}.py", LIBRARY))
     return {file for file in files if LIBRARY in file.parents}
 
 
@@ -68,7 +68,7 @@ def test_listed_modules_are_those_that_are_imported():
     )
     found = {stage: files for line in done.stdout.splitlines() for stage, files in json.loads(line).items()}
     assert set(found) == set(LATER), done.stderr
-    untracked = {LIBRARY / name for name in UNTRACKED}
+    untracked = {LIBRARY / name for name in UNTRACKED_FILES}
     package = set(LIBRARY.rglob("__init__.py"))  # hold a docstring only
     for stage, files in found.items():
         imported = {Path(file) for file in files}
@@ -97,7 +97,7 @@ def test_what_fits_depend_on_is_a_short_list():
         )
     }
     assert names == expected
-    assert not {f"posterity/{name}.py" for name in names} & UNTRACKED
+    assert not {f"posterity/{name}.py" for name in names} & UNTRACKED_FILES
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_imports_of_a_model_from_beside_it_belong_to_it(tmp_path):
     (tmp_path / "constants.py").write_text("c = 3e8\n")
     (tmp_path / "other.py").write_text("")
     (tmp_path / "model.py").write_text("import numpy\ntry:\n    from physics import law\nexcept ImportError:\n    pass\n")
-    assert [file.name for file in closure(tmp_path / "model.py", tmp_path)] == ["constants.py", "model.py", "physics.py"]
+    assert [file.name for file in import_closure(tmp_path / "model.py", tmp_path)] == ["constants.py", "model.py", "physics.py"]
 
 
 def test_packages_beside_a_model_belong_to_it(tmp_path):
@@ -133,4 +133,4 @@ def test_packages_beside_a_model_belong_to_it(tmp_path):
     for name, text in {"__init__": "from . import law", "law": "from .deep import x", "deep": "x = 1", "other": ""}.items():
         (tmp_path / f"pkg/{name}.py").write_text(text + "\n")
     (tmp_path / "model.py").write_text("import pkg.law\n")
-    assert [file.stem for file in closure(tmp_path / "model.py", tmp_path)] == ["model", "__init__", "deep", "law"]
+    assert [file.stem for file in import_closure(tmp_path / "model.py", tmp_path)] == ["model", "__init__", "deep", "law"]

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import pytest
 from conftest import ROOT, snakemake
 
-from posterity.artefact import netcdf
-from posterity.cli.check import check
+from posterity.artefact.netcdf import read_artefact
+from posterity.cli.check import check_study
 from posterity.workflow.job import read_status
 
 STUDY = """
@@ -145,7 +145,7 @@ def test_faults_of_a_rerun_leave_earlier_results_untouched(study):
 
     edit(study, "resources/hogg2010/table1.csv", "7,210,479,0", "7,210,479,27")
     assert snakemake(study, "--config", "studies=other", "--", "fits").returncode == 0
-    assert netcdf.read(study / paths[1])["posterior"]["m"].shape == (1, 60)
+    assert read_artefact(study / paths[1])["posterior"]["m"].shape == (1, 60)
 
 
 # Faults of data and models: all are told by `make check`, in one process, and by a run
@@ -231,7 +231,7 @@ def test_a_check_names_the_fault(place, monkeypatch, name):
     monkeypatch.chdir(place)
     *content, parts = FAULTS[name]
     put(place, "t", *content)
-    (sentence,) = check("t")
+    (sentence,) = check_study("t")
     assert "\n" not in sentence
     assert_parts(sentence, [part.replace("m.py", "t.py") for part in parts])
 
@@ -379,7 +379,7 @@ def test_artefacts_that_are_damaged_or_of_another_study(study):
         file.unlink()
         run = snakemake(study, "--config", "studies=other", "--", "diagnoses")
         assert run.returncode == 0, run.stdout[-3000:]
-        assert "line" in netcdf.read(diagnosis, study="other").attrs["model"]
+        assert "line" in read_artefact(diagnosis, study="other").attrs["model"]
 
 
 @pytest.mark.parametrize(

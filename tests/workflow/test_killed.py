@@ -11,7 +11,8 @@ import pytest
 import xarray as xr
 from conftest import choose, copy_project, snakemake
 
-from posterity.artefact import netcdf, provenance
+from posterity.artefact.netcdf import read_artefact
+from posterity.artefact.provenance import VOLATILE_ATTRIBUTES
 
 STUDY = """
 title: A fit that takes a while
@@ -57,8 +58,8 @@ def test_snakemake_killed_in_the_middle_of_a_fit(project):
     shutil.rmtree(project / "results")
     assert snakemake(project, "--", POSTERIOR).returncode == 0
     assert "going on" not in log.read_text()
-    resumed, whole = netcdf.read(project / "resumed.nc"), netcdf.read(project / POSTERIOR)
-    attributes = [{k: v for k, v in tree.attrs.items() if k not in provenance.VOLATILE} for tree in (resumed, whole)]
+    resumed, whole = read_artefact(project / "resumed.nc"), read_artefact(project / POSTERIOR)
+    attributes = [{k: v for k, v in tree.attrs.items() if k not in VOLATILE_ATTRIBUTES} for tree in (resumed, whole)]
     assert attributes[0] == attributes[1]
     for tree in (resumed, whole):
         tree.attrs = {}

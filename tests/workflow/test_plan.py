@@ -9,7 +9,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-from posterity.cli.plan import LOCAL
+from posterity.cli.plan import LOCAL_RULES
 
 
 def plan(project, *arguments):
@@ -79,7 +79,7 @@ def test_a_plan_tells_faults_in_a_sentence(project):
 def test_local_rules_are_those_of_the_workflow():
     text = "".join(file.read_text() for file in (ROOT / "workflow/rules").glob("*.smk"))
     _, *parts = re.split(r"^rule (\w+):", text, flags=re.M)
-    assert tuple(name for name, body in zip(parts[::2], parts[1::2], strict=True) if "localrule: True" in body) == LOCAL
+    assert tuple(name for name, body in zip(parts[::2], parts[1::2], strict=True) if "localrule: True" in body) == LOCAL_RULES
 
 
 def test_the_profiles_agree():

@@ -131,11 +131,11 @@ EDITS = {
         "workflow/lib/posterity/diagnostics/convergence.py", ("largest R-hat", "worst R-hat"), of("diagnose", "verdict"),
     ),
     "a module of the sensitivity": (
-        "workflow/lib/posterity/diagnostics/prior_sensitivity.py", ("LEVEL = 0.05", "LEVEL = 0.06"),
+        "workflow/lib/posterity/diagnostics/prior_sensitivity.py", ("SENSITIVITY_LEVEL = 0.05", "SENSITIVITY_LEVEL = 0.06"),
         of("sensitivity", "diagnose", "verdict", "table sensitivity") | figures("sensitivity"),
     ),
     "a module of the comparison": (
-        "workflow/lib/posterity/comparison/models.py", ("STEPS = 2000", "STEPS = 2001"),
+        "workflow/lib/posterity/comparison/models.py", ("MAX_EM_STEPS = 2000", "MAX_EM_STEPS = 2001"),
         of("compare", "verdict", "table models", "table fits") | figures(*AFTER_COMPARE),
     ),
     "a module imported through others": (
@@ -148,7 +148,7 @@ EDITS = {
         of("fit", "predict", "sensitivity", "diagnose", fits=NUTS) | of("compare", "verdict", "tables")
         | figures(*KINDS, fits=NUTS) | figures("forest", *AFTER_COMPARE),
     ),
-    "a module of all methods": ("workflow/lib/posterity/model/preflight.py", ("DRAWS = 3", "DRAWS = 4"), AFTER_FIT | of("prior") | figures(*ALL_FIGURES)),
+    "a module of all methods": ("workflow/lib/posterity/model/preflight.py", ("PREFLIGHT_DRAWS = 3", "PREFLIGHT_DRAWS = 4"), AFTER_FIT | of("prior") | figures(*ALL_FIGURES)),
     "a module of one figure": ("workflow/lib/posterity/plots/corner.py", ("bins=40", "bins=30"), figures("corner")),
     "a script": (
         "workflow/scripts/predict.py", ("SMALL = 100", "SMALL = 99"),

@@ -13,7 +13,8 @@ import pytest
 import xarray as xr
 from conftest import ROOT, snakemake
 
-from posterity.artefact import netcdf, provenance
+from posterity.artefact.netcdf import read_artefact
+from posterity.artefact.provenance import VOLATILE_ATTRIBUTES
 from posterity.workflow.job import read_status
 
 FITS = [
@@ -55,7 +56,7 @@ def test_every_artefact_of_the_contract_is_there(finished):
 @pytest.mark.parametrize("name", GROUPS)
 def test_groups_and_origin(finished, name):
     for path in finished.glob(f"results/**/{name}"):
-        tree = netcdf.read(path)
+        tree = read_artefact(path)
         expected = (
             {"point", "optimisation", "observed_data"} if path.parent.name == "c" and name == "posterior.nc" else GROUPS[name]
         )
@@ -66,7 +67,7 @@ def test_groups_and_origin(finished, name):
 
 
 def test_a_posterior_says_where_it_came_from(finished):
-    attributes = netcdf.read(results(finished, "small/line/a/posterior.nc")).attrs
+    attributes = read_artefact(results(finished, "small/line/a/posterior.nc")).attrs
     expected = {"model", "fit", "model_hash", "data_hash", "device", "wall_time", "gradient_evaluations", "inference_library"}
     assert expected <= set(attributes)
     assert json.loads(attributes["settings"])["draws"] == 400
@@ -74,7 +75,7 @@ def test_a_posterior_says_where_it_came_from(finished):
 
 
 def test_names_units_and_statistics_follow_the_schema(finished):
-    tree = netcdf.read(results(finished, "small/line_angle/a/posterior.nc"))
+    tree = read_artefact(results(finished, "small/line_angle/a/posterior.nc"))
     posterior = tree["posterior"]
     assert list(posterior.data_vars) == ["angle", "b_perp", "m", "c"]
     assert posterior["angle"].dims == ("chain", "draw")
@@ -85,7 +86,7 @@ def test_names_units_and_statistics_follow_the_schema(finished):
 
 
 def test_the_summary_has_the_contracts_names(finished):
-    summary = netcdf.read(results(finished, "small/line/a/diagnosis.nc"))["summary"]
+    summary = read_artefact(results(finished, "small/line/a/diagnosis.nc"))["summary"]
     assert set(summary.data_vars) == {"mean", "sd", "median", "interval", "mcse", "ess_bulk", "ess_tail", "r_hat"}
     assert summary["parameter"].values.tolist() == ["m", "c"]
 
@@ -122,7 +123,7 @@ def test_verdicts(finished):
     }
     assert rows["small", "line", "b"]["draws"] == "1000"
     assert "ppc is expected to fail, and does" in rows["other", "line", "a"]["reason"]
-    tree = netcdf.read(results(finished, "other/verdict.nc"))
+    tree = read_artefact(results(finished, "other/verdict.nc"))
     assert tree.attrs["verdict"] == "expected"
     checks = tree["checks"]
     counted = {name: checks[name].values.tolist() for name in ("fit", "check", "status", "counts_as")}
@@ -142,7 +143,7 @@ def test_verdicts(finished):
 
 
 def test_a_point_estimate_has_no_draws_and_what_needs_them_is_left_out(finished):
-    tree = netcdf.read(results(finished, "other/line/c/posterior.nc"))
+    tree = read_artefact(results(finished, "other/line/c/posterior.nc"))
     assert tree.attrs["sampling"] == "point"
     assert set(tree["point"].data_vars) == {"m", "b"}
     assert tree["optimisation"].sizes == {"start": 4}
@@ -155,7 +156,7 @@ def test_a_point_estimate_has_no_draws_and_what_needs_them_is_left_out(finished)
 
 
 def test_predictions_at_new_covariates(finished):
-    tree = netcdf.read(results(finished, "other/line/a/predictive.nc"))
+    tree = read_artefact(results(finished, "other/line/a/predictive.nc"))
     predicted, there = tree["predictions"]["y"], tree["predictions_constant_data"]
     assert there["x"].values.tolist() == [0, 50, 100, 150, 200, 250, 300]
     assert predicted.dims == ("chain", "draw", "point")
@@ -166,7 +167,7 @@ def test_predictions_at_new_covariates(finished):
 
 
 def test_comparisons(finished):
-    tree = netcdf.read(results(finished, "small/comparison.nc"))
+    tree = read_artefact(results(finished, "small/comparison.nc"))
     models = tree["models"]
     assert set(models["model"].values) == {"line", "line_angle"}
     assert float(models["weight"].sum()) == pytest.approx(1)
@@ -177,7 +178,7 @@ def test_comparisons(finished):
         (row,) = csv.DictReader(file)
     assert row["message"].startswith("agree within Monte Carlo error")
     assert int(row["gradients_a"]) > 0
-    other = netcdf.read(results(finished, "other/comparison.nc"))
+    other = read_artefact(results(finished, "other/comparison.nc"))
     assert "models" not in other.children
     assert other["pairs"].sizes == {"pair": 3}
     with results(finished, "other/tables/sensitivity.csv").open(newline="") as file:
@@ -203,7 +204,7 @@ def test_tables_for_a_paper(finished):
     with results(finished, "small/tables/parameters.csv").open(newline="") as file:
         rows = {(row["model"], row["fit"], row["parameter"]): row for row in csv.DictReader(file)}
     row = rows["line", "a", "m"]
-    draws = netcdf.read(results(finished, "small/line/a/posterior.nc"))["posterior"]["m"]
+    draws = read_artefact(results(finished, "small/line/a/posterior.nc"))["posterior"]["m"]
     assert float(row["mean"]) == pytest.approx(float(draws.mean()))
     assert float(row["lower"]) < float(row["median"]) < float(row["upper"])
     latex = results(finished, "small/tables/parameters.tex").read_text()
@@ -294,14 +295,14 @@ def test_the_report_is_written_again_where_something_is_newer_or_the_studies_are
 def test_the_same_again_at_other_cores(finished, tmp_path):
     """A second run of a fit and its predictions gives the same variables bit for bit, and the same attributes but time and host."""
     names = ("small/line/a/posterior.nc", "small/line/a/predictive.nc", "small/line/a/diagnosis.nc")
-    before = {name: netcdf.read(results(finished, name)) for name in names}
+    before = {name: read_artefact(results(finished, name)) for name in names}
     again = Path(shutil.copytree(finished, tmp_path / "again", symlinks=True))
     run = snakemake(again, "--cores", "1", "-R", "fit", "--", *(f"results/{name}" for name in names))
     assert run.returncode == 0, run.stdout
     for name, old in before.items():
-        new = netcdf.read(results(again, name))
+        new = read_artefact(results(again, name))
         assert new.attrs["created_at"] > old.attrs["created_at"]
-        volatile = set(provenance.VOLATILE)
+        volatile = set(VOLATILE_ATTRIBUTES)
         assert {k: v for k, v in old.attrs.items() if k not in volatile} == {
             k: v for k, v in new.attrs.items() if k not in volatile
         }

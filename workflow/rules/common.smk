@@ -14,10 +14,10 @@ os.environ.update(
 
 from posterity import python_files
 from posterity.config import registry, targets
-from posterity.config.study import configuration, load, simulation_model
+from posterity.config.study import check_configuration, find_simulation_model, load_study
 from posterity.errors import UserError, hint
 from posterity.workflow import resources as job_resources
-from posterity.workflow.job import read_status, status_file
+from posterity.workflow.job import read_status, get_status_path
 
 DATA = "results/{study}/data.nc"
 PRIOR = "results/{study}/{model}/prior.nc"
@@ -39,10 +39,10 @@ def stop(sentence):
 
 
 try:
-    CONFIG = configuration(config)
-    STUDIES = {name: load(name, CONFIG["defaults"]) for name in CONFIG["studies"]}
-    FIGURES = {name: targets.figures(name, study) for name, study in STUDIES.items()}
-    TABLES = {name: targets.tables(study) for name, study in STUDIES.items()}
+    CONFIG = check_configuration(config)
+    STUDIES = {name: load_study(name, CONFIG["defaults"]) for name in CONFIG["studies"]}
+    FIGURES = {name: targets.list_figures(name, study) for name, study in STUDIES.items()}
+    TABLES = {name: targets.list_tables(study) for name, study in STUDIES.items()}
 except UserError as error:
     stop(error)
 
@@ -87,20 +87,20 @@ def per_model(path, studies=STUDIES):
     return [path.format(study=study, model=model) for study in studies for model in STUDIES[study]["models"]]
 
 
-def per_fit(path, studies=STUDIES, only=None, gives=registry.ANY):
+def per_fit(path, studies=STUDIES, only=None, gives=registry.ALL_KINDS):
     """The path for each fit (of the model `only`), of those whose draws are of a kind that `gives` lists."""
     return [
         path.format(study=study, model=model, fit=fit)
         for study in studies
         for model in STUDIES[study]["models"]
         if only in (None, model)
-        for fit in targets.fits_of(STUDIES[study], model, gives)
+        for fit in targets.list_fits(STUDIES[study], model, gives)
     ]
 
 
 def every_sensitivity(studies=STUDIES):
     with_data = [study for study in studies if STUDIES[study]["data"] != "none"]
-    return per_fit(SENSITIVITY, with_data, gives=registry.DRAWS)
+    return per_fit(SENSITIVITY, with_data, gives=registry.DRAW_KINDS)
 
 
 def every_comparison(studies=STUDIES):
@@ -142,9 +142,9 @@ PREDICT_MODULES = ("model/bind", "model/datasets", "prediction/new_data", "predi
 @cache
 def code(script, *modules):
     """The script of a stage, the library modules that it imports, and modules that it imports by name later."""
-    files = python_files.closure(Path(workflow.basedir, f"workflow/scripts/{script}.py"), LIBRARY)
+    files = python_files.import_closure(Path(workflow.basedir, f"workflow/scripts/{script}.py"), LIBRARY)
     for module in modules:
-        files += python_files.closure(LIBRARY / "posterity" / f"{module}.py", LIBRARY)
+        files += python_files.import_closure(LIBRARY / "posterity" / f"{module}.py", LIBRARY)
     return sorted({*relative(files)})
 
 
@@ -152,7 +152,7 @@ def code(script, *modules):
 def files_of(file):
     """A file of the user's (model.py, simulate.py, figures.py), and what it imports from beside it and from the library."""
     try:
-        return python_files.of_user(file, LIBRARY)
+        return python_files.user_files(file, LIBRARY)
     except SyntaxError as error:
         stop(f"{error.filename or file}, line {error.lineno}: {error.msg}; mend the file")
 
@@ -167,7 +167,7 @@ def model_of(wildcards):
 
 def fit_of(wildcards):
     model_of(wildcards)
-    fits = targets.fits_of(study_of(wildcards), wildcards.model)
+    fits = targets.list_fits(study_of(wildcards), wildcards.model)
     if wildcards.fit not in fits:
         place = f"results/{wildcards.study}/{wildcards.model}/{wildcards.fit}"
         stop(
@@ -202,12 +202,12 @@ def of_study(*keys):
 @cache
 def sizes():
     """The sizes of all models: counted before anything is submitted to a cluster; locally, where nothing is asked for, as known."""
-    return job_resources.sizes(STUDIES, count=job_resources.COUNTING or (workflow.is_main_process and workflow.non_local_exec))
+    return job_resources.get_model_sizes(STUDIES, count=job_resources.COUNT_SIZES or (workflow.is_main_process and workflow.non_local_exec))
 
 
 @cache
 def numbers(study, model, fit):
-    return job_resources.numbers(STUDIES[study], {of: size for (name, of), size in sizes().items() if name == study}, model, fit)
+    return job_resources.estimate_workload(STUDIES[study], {of: size for (name, of), size in sizes().items() if name == study}, model, fit)
 
 
 def asked(stage, resource):
@@ -216,14 +216,14 @@ def asked(stage, resource):
     def ask(wildcards, attempt):
         place = dict(wildcards)
         if "study" not in place:  # the verdicts on all studies
-            return job_resources.ask(stage, {}, attempt)[resource]
+            return job_resources.estimate_resources(stage, {}, attempt)[resource]
         study_of(wildcards)
         figure = figure_of(wildcards) if "figure" in place else {}
         of = {key: figure.get(key, place.get(key)) or None for key in ("model", "fit")}
         kind = figure["kind"] if figure else place.get("table")
-        if stage == "compare" and not targets.compared(STUDIES[place["study"]])[1]:
+        if stage == "compare" and not targets.choose_compared_models(STUDIES[place["study"]])[1]:
             kind = "fits"
-        return job_resources.ask(f"{stage} {kind}" if kind else stage, numbers(place["study"], **of), attempt)[resource]
+        return job_resources.estimate_resources(f"{stage} {kind}" if kind else stage, numbers(place["study"], **of), attempt)[resource]
 
     return ask
 
@@ -236,7 +236,7 @@ def simulated_model(wildcards):
     data = study_of(wildcards)["data"]
     if data == "none" or "simulate" not in data:
         return None
-    model = simulation_model(data["simulate"]["model"], study_of(wildcards))
+    model = find_simulation_model(data["simulate"]["model"], study_of(wildcards))
     return {key: value for key, value in model.items() if key != "figures"}
 
 
@@ -280,17 +280,17 @@ def fit_code(wildcards):
 def fit_threads(wildcards):
     """One for each chain. On one machine, with far more fits than cores: one, as cores idle while fits with several start."""
     here = workflow.is_main_process and not workflow.non_local_exec
-    return 1 if here and parallel_fits() >= 4 * workflow.cores else targets.threads(fit_settings(wildcards))
+    return 1 if here and parallel_fits() >= 4 * workflow.cores else targets.count_threads(fit_settings(wildcards))
 
 
 @cache
 def parallel_fits():
     """The number of fits of this run that could use several threads."""
     return sum(
-        targets.threads(study["fits"][fit]) > 1
+        targets.count_threads(study["fits"][fit]) > 1
         for study in STUDIES.values()
         for model in study["models"]
-        for fit in targets.fits_of(study, model)
+        for fit in targets.list_fits(study, model)
     )
 
 
@@ -299,7 +299,7 @@ def parallel_fits():
 
 def gives_draws(wildcards):
     fit_of(wildcards)
-    return targets.sampling(study_of(wildcards), wildcards.fit) in registry.DRAWS
+    return targets.get_draw_kind(study_of(wildcards), wildcards.fit) in registry.DRAW_KINDS
 
 
 def posterior_draws(wildcards):
@@ -327,8 +327,8 @@ def compare_inputs(wildcards):
     if not targets.has_comparison(study):
         where = f"results/{wildcards.study}/comparison.nc"
         stop(f"{where}: the study has nothing to compare; give it two models of its data by one fit, or two fits of a model")
-    fit, models = targets.compared(study)
-    several = [model for model in study["models"] if len(targets.fits_of(study, model)) > 1]
+    fit, models = targets.choose_compared_models(study)
+    several = [model for model in study["models"] if len(targets.list_fits(study, model)) > 1]
     return {
         "predictives": [PREDICTIVE.format(study=wildcards.study, model=model, fit=fit) for model in models],
         "posteriors": [path for model in several for path in per_fit(POSTERIOR, [wildcards.study], only=model)],
@@ -352,7 +352,7 @@ def figure_inputs(wildcards):
     paths = {"prior": PRIOR, "posterior": POSTERIOR, "predictive": PREDICTIVE, "sensitivity": SENSITIVITY, "comparison": COMPARISON}
     files = {name: path.format(**place) for name, path in paths.items() if name in figure["needs"]}
     if "posteriors" in figure["needs"]:
-        fits = figure["fits"] or targets.fits_of(study_of(wildcards), figure["model"])
+        fits = figure["fits"] or targets.list_fits(study_of(wildcards), figure["model"])
         files["posteriors"] = [POSTERIOR.format(**place | {"fit": fit}) for fit in fits]
     modules = ["plots/style"] if figure["own"] else [f"plots/{figure['kind']}"]
     own = [path for file in (figure["own"], figure["curve"]) if file for path in files_of(file)]
@@ -397,7 +397,7 @@ def check_results():
 def remove_status(jobs):
     """Remove the status files of earlier runs, since a job that does not start leaves its own as it was."""
     for path in [path for job in jobs for path in job.log]:
-        status_file(path).unlink(missing_ok=True)
+        get_status_path(path).unlink(missing_ok=True)
 
 
 def failures(jobs):

@@ -84,7 +84,7 @@ rule verdicts:
     params:
         studies={name: {key: study[key] for key in ("title", "description")} for name, study in STUDIES.items()},
         pages={
-            name: targets.pages(
+            name: targets.list_report_links(
                 name,
                 FIGURES[name],
                 {registry.TABLES[table][1]: f"results/{name}/tables/{table}.html" for table in TABLES[name]}

@@ -12,11 +12,12 @@ import json
 import numpy as np
 import xarray as xr
 
-from posterity.artefact import groups as artefact_groups
-from posterity.artefact import netcdf, provenance
-from posterity.comparison import fits as comparison_fits
-from posterity.comparison import models as comparison_models
-from posterity.workflow.job import job
+from posterity.artefact.groups import align_latent_draws, get_group
+from posterity.artefact.netcdf import read_artefact, write_artefact
+from posterity.artefact.provenance import collect_provenance
+from posterity.comparison.fits import compare_fits, describe_pairs
+from posterity.comparison.models import compare_models
+from posterity.workflow.job import run_job
 
 
 def compare(predictives: list[str], posteriors: list[str], output: str, study: str, reference: str | None, scalars: int) -> None:
@@ -26,21 +27,21 @@ def compare(predictives: list[str], posteriors: list[str], output: str, study: s
     `reference` is the model that others are compared with (the best where None). Raises UserError for artefacts that cannot be
     read or are another study's.
     """
-    predicted = [netcdf.read(path, study=study) for path in predictives]
-    models = comparison_models.models({tree.attrs["model"]: tree for tree in predicted}, reference)
+    predicted = [read_artefact(path, study=study) for path in predictives]
+    models = compare_models({tree.attrs["model"]: tree for tree in predicted}, reference)
     if predicted:
         models = models.assign_attrs(fit=predicted[0].attrs["fit"])
     fitted, seconds, parts, pairs = {}, {}, [], []
     for path in posteriors:
-        tree = netcdf.read(path, study=study)
+        tree = read_artefact(path, study=study)
         fitted.setdefault(tree.attrs["model"], {})[tree.attrs["fit"]] = tree
         seconds[f"{tree.attrs['model']}/{tree.attrs['fit']}"] = tree.attrs["wall_time"]
     for model, trees in fitted.items():
-        draws = {fit: artefact_groups.common(tree) for fit, tree in trees.items() if "posterior" in tree.children}
-        points = {fit: artefact_groups.group(tree, "point") for fit, tree in trees.items() if "point" in tree.children}
-        rows = comparison_fits.fits(draws, points, scalars)
+        draws = {fit: align_latent_draws(tree) for fit, tree in trees.items() if "posterior" in tree.children}
+        points = {fit: get_group(tree, "point") for fit, tree in trees.items() if "point" in tree.children}
+        rows = compare_fits(draws, points, scalars)
         parts.append(rows.assign(model=("row", np.full(rows.sizes["row"], model, dtype=object))))
-        for pair in comparison_fits.in_words(rows):
+        for pair in describe_pairs(rows):
             a, b = (trees[pair[key]].attrs for key in ("fit_a", "fit_b"))
             cost = a["gradient_evaluations"], b["gradient_evaluations"]
             pairs.append(
@@ -51,11 +52,11 @@ def compare(predictives: list[str], posteriors: list[str], output: str, study: s
         texts = {key: np.array([pair[key] for pair in pairs]) for key in pairs[0]}
         columns = {key: ("pair", values.astype(object) if values.dtype.kind == "U" else values) for key, values in texts.items()}
         groups |= {"fits": xr.concat(parts, "row"), "pairs": xr.Dataset(columns)}
-    attributes = provenance.provenance("compare", study, {"reference": reference, "scalars": scalars}, 0, ("arviz", "scipy"))
-    netcdf.write(output, groups, attributes | {"fit_seconds": json.dumps(seconds)})
+    attributes = collect_provenance("compare", study, {"reference": reference, "scalars": scalars}, 0, ("arviz", "scipy"))
+    write_artefact(output, groups, attributes | {"fit_seconds": json.dumps(seconds)})
 
 
 if __name__ == "__main__":
-    with job(snakemake):
+    with run_job(snakemake):
         inputs = {name: list(snakemake.input.get(name, [])) for name in ("predictives", "posteriors")}
         compare(**inputs, output=snakemake.output[0], **snakemake.params)

@@ -5,9 +5,10 @@ Reads the table that the study names, or the model that it simulates. Writes dat
 quantity, with units) and `truth` (the true values of a simulation, by site; empty for real data).
 """
 
-from posterity.artefact import netcdf, provenance
-from posterity.data.load import read_or_simulate
-from posterity.workflow.job import job
+from posterity.artefact.netcdf import write_artefact
+from posterity.artefact.provenance import collect_provenance, hash_dataset
+from posterity.data.load import load_data
+from posterity.workflow.job import run_job
 
 
 def data(output: str, study: str, spec: dict | str, model: dict | None, precision: str, threads: int = 1) -> None:
@@ -17,15 +18,15 @@ def data(output: str, study: str, spec: dict | str, model: dict | None, precisio
     `spec` is `data` of the study file: "none", a file or a simulation; `model` is the model entry that a simulation runs.
     Raises UserError for a table or a simulation that cannot be made.
     """
-    values, truth, source = read_or_simulate(study, spec, model, precision, threads)
+    values, truth, source = load_data(study, spec, model, precision, threads)
     seed = spec["simulate"]["seed"] if "simulate" in spec else 0
-    attributes = provenance.provenance(
+    attributes = collect_provenance(
         "data", study, {"data": spec}, seed, ("numpy", "pandas", "xarray", "netCDF4", "astropy", "pyarrow")
     )
-    attributes |= {"data_hash": provenance.hash_dataset(values), "source": source}
-    netcdf.write(output, {"data": values, "truth": truth}, attributes)
+    attributes |= {"data_hash": hash_dataset(values), "source": source}
+    write_artefact(output, {"data": values, "truth": truth}, attributes)
 
 
 if __name__ == "__main__":
-    with job(snakemake):
+    with run_job(snakemake):
         data(snakemake.output[0], snakemake.wildcards.study, **snakemake.params, threads=snakemake.threads)

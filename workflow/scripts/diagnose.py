@@ -12,14 +12,17 @@ import json
 
 import xarray as xr
 
-from posterity.artefact import groups, netcdf, provenance
-from posterity.diagnostics import approximation, convergence, prior_sensitivity
-from posterity.diagnostics import check as diagnostics_check
-from posterity.diagnostics.predictive import posterior_predictive, prior_predictive
-from posterity.diagnostics.recovery import truth_recovered
-from posterity.stats import summary as stats_summary
-from posterity.stats.summary import point_summary
-from posterity.workflow.job import job
+from posterity.artefact.groups import align_draws, get_group, list_draw_groups
+from posterity.artefact.netcdf import read_artefact, write_artefact
+from posterity.artefact.provenance import collect_provenance
+from posterity.diagnostics.approximation import check_elbo_convergence, check_evidence, check_optimum, check_pareto_k
+from posterity.diagnostics.check import checks_to_dataset, skip_check
+from posterity.diagnostics.convergence import check_convergence, check_sampler
+from posterity.diagnostics.predictive import check_posterior_predictive, check_prior_predictive
+from posterity.diagnostics.prior_sensitivity import check_sensitivity
+from posterity.diagnostics.recovery import check_recovery
+from posterity.stats.summary import summarise_fit, summarise_point
+from posterity.workflow.job import run_job
 
 
 def diagnose(
@@ -41,53 +44,48 @@ def diagnose(
     `limits` is `checks` of the study, `interval` has kind and probability. A point estimate has no predictions and no
     sensitivities. Raises UserError for artefacts that do not belong together.
     """
-    source = netcdf.read(data, study=study)
+    source = read_artefact(data, study=study)
     same = {"study": study, "model": id, "data_hash": source.attrs["data_hash"]}
-    before, fit = netcdf.read(prior, **same), netcdf.read(posterior, **same, fit=name)
-    after = netcdf.read(predictive, **same, fit=name) if predictive else xr.DataTree()
-    moved = netcdf.read(sensitivities, **same, fit=name) if sensitivities else xr.DataTree()
-    draws, settings, sampling = groups.group(fit, "posterior"), json.loads(fit.attrs["settings"]), fit.attrs["sampling"]
-    statistic, optimisation = groups.group(fit, "sample_stats"), groups.group(fit, "optimisation")
+    before, fit = read_artefact(prior, **same), read_artefact(posterior, **same, fit=name)
+    after = read_artefact(predictive, **same, fit=name) if predictive else xr.DataTree()
+    moved = read_artefact(sensitivities, **same, fit=name) if sensitivities else xr.DataTree()
+    draws, settings, sampling = get_group(fit, "posterior"), json.loads(fit.attrs["settings"]), fit.attrs["sampling"]
+    statistic, optimisation = get_group(fit, "sample_stats"), get_group(fit, "optimisation")
 
-    found = [prior_predictive(before, set(groups.group(source, "data").data_vars), limits)]
+    found = [check_prior_predictive(before, set(get_group(source, "data").data_vars), limits)]
     if sampling == "point":
-        summary = point_summary(groups.group(fit, "point"), limits["scalars"])
-        found += [
-            diagnostics_check.not_applicable(check, "a point estimate has no draws")
-            for check in ("rhat", "ess_bulk", "ess_tail", "mcse")
-        ]
+        summary = summarise_point(get_group(fit, "point"), limits["scalars"])
+        found += [skip_check(check, "a point estimate has no draws") for check in ("rhat", "ess_bulk", "ess_tail", "mcse")]
     else:
-        summary = stats_summary.of_fit(fit, **interval, limit=limits["scalars"])
-        sites = [one for part in groups.posteriors(fit) for one in part.data_vars.values() if one.dtype.kind == "f"]
+        summary = summarise_fit(fit, **interval, limit=limits["scalars"])
+        sites = [one for part in list_draw_groups(fit) for one in part.data_vars.values() if one.dtype.kind == "f"]
         latent = {str(one.name) for one in sites if one.attrs.get("role") == "latent"}  # a discrete one may be certain
         chains = draws.sizes["chain"] if sampling == "chains" else 0
-        found += convergence.of_summary(summary, chains, limits, latent)
-    found += convergence.of_sampler(statistic, settings, limits)
-    weighted, evidence = groups.group(fit, "weighted_posterior"), groups.group(fit, "evidence")
+        found += check_convergence(summary, chains, limits, latent)
+    found += check_sampler(statistic, settings, limits)
+    weighted, evidence = get_group(fit, "weighted_posterior"), get_group(fit, "evidence")
     by_importance = "log_weight" in weighted and not evidence.data_vars  # the weights of nested sampling are no ratios of densities
-    found.append(approximation.of_guide(weighted if by_importance else statistic, limits["khat"]))
-    found.append(approximation.of_evidence(evidence, limits["evidence"]))
-    found.append(approximation.of_loss(optimisation, limits["loss"]))
-    found.append(approximation.of_optimum(optimisation, limits["optimum"]))
+    found.append(check_pareto_k(weighted if by_importance else statistic, limits["khat"]))
+    found.append(check_evidence(evidence, limits["evidence"]))
+    found.append(check_elbo_convergence(optimisation, limits["loss"]))
+    found.append(check_optimum(optimisation, limits["optimum"]))
     if sampling == "point":
-        found += [
-            diagnostics_check.not_applicable(check, "a point estimate has no draws") for check in ("ppc", "sensitivity", "recovery")
-        ]
+        found += [skip_check(check, "a point estimate has no draws") for check in ("ppc", "sensitivity", "recovery")]
     else:
-        found.append(posterior_predictive(groups.group(after, "test_statistics"), limits["ppc"]))
-        found.append(prior_sensitivity.check(groups.group(moved, "psense"), limits["sensitivity"]))
-        truth = groups.group(source, "truth")
-        known = groups.joint(fit, list(map(str, truth.data_vars)))
-        found.append(truth_recovered(truth, known, interval, limits["recovery"], limits["scalars"]))
+        found.append(check_posterior_predictive(get_group(after, "test_statistics"), limits["ppc"]))
+        found.append(check_sensitivity(get_group(moved, "psense"), limits["sensitivity"]))
+        truth = get_group(source, "truth")
+        known = align_draws(fit, list(map(str, truth.data_vars)))
+        found.append(check_recovery(truth, known, interval, limits["recovery"], limits["scalars"]))
 
-    attributes = provenance.provenance("diagnose", study, {"limits": limits, "interval": interval}, fit.attrs["seed"], ("arviz",))
+    attributes = collect_provenance("diagnose", study, {"limits": limits, "interval": interval}, fit.attrs["seed"], ("arviz",))
     attributes |= {**same, "fit": name, "fit_seconds": fit.attrs["wall_time"]}
     attributes |= {"draws": draws.sizes.get("chain", 0) * draws.sizes.get("draw", 0), "chains": draws.sizes.get("chain", 0)}
-    netcdf.write(output, {"summary": summary, "checks": diagnostics_check.to_dataset(found)}, attributes)
+    write_artefact(output, {"summary": summary, "checks": checks_to_dataset(found)}, attributes)
 
 
 if __name__ == "__main__":
-    with job(snakemake):
+    with run_job(snakemake):
         files = {name: snakemake.input[name] for name in ("data", "prior", "posterior")}
         files |= {"predictive": snakemake.input.get("predictive"), "sensitivities": snakemake.input.get("sensitivity")}
         diagnose(**files, output=snakemake.output[0], **snakemake.params)

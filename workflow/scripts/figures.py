@@ -8,11 +8,11 @@ Neither JAX nor NumPyro is imported.
 
 import importlib
 
-from posterity import python_files
-from posterity.artefact import netcdf
-from posterity.artefact.atomic import replaced
+from posterity.artefact.atomic import replace_file
+from posterity.artefact.netcdf import read_artefact
 from posterity.errors import UserError
-from posterity.workflow.job import job
+from posterity.python_files import load_module
+from posterity.workflow.job import run_job
 
 
 def figures(inputs: dict[str, str | list[str]], svg: str, png: str, study: str, settings: dict) -> None:
@@ -25,31 +25,31 @@ def figures(inputs: dict[str, str | list[str]], svg: str, png: str, study: str, 
     of_model, of_fit = {"model": figure["model"]}, {"model": figure["model"], "fit": figure["fit"]}
     of = {"prior": of_model, "posterior": of_fit, "predictive": of_fit, "sensitivity": of_fit}
     artefacts = {
-        name: [netcdf.read(one, study=study) for one in path]
+        name: [read_artefact(one, study=study) for one in path]
         if isinstance(path, list)
-        else netcdf.read(path, figure["kind"] == "graph", study=study, **of.get(name, {}))
+        else read_artefact(path, figure["kind"] == "graph", study=study, **of.get(name, {}))
         for name, path in inputs.items()
     }
-    with replaced(svg) as svg_beside, replaced(png) as png_beside:
+    with replace_file(svg) as svg_beside, replace_file(png) as png_beside:
         if figure["kind"] == "graph":
-            from posterity.plots.graph import write
+            from posterity.plots.graph import write_graph
 
-            write(artefacts["prior"].attrs["graph"], svg_beside, png_beside)
+            write_graph(artefacts["prior"].attrs["graph"], svg_beside, png_beside)
             return
-        from posterity.plots import style
+        from posterity.plots.style import save_figure
 
         if figure["own"]:
             try:
-                drawn = getattr(python_files.load(figure["own"]), figure["kind"])(artefacts, settings)
+                drawn = getattr(load_module(figure["own"]), figure["kind"])(artefacts, settings)
             except Exception as error:
                 raise UserError(f"{figure['own']}: {figure['kind']}: {type(error).__name__}: {error}") from error
         else:
-            drawn = importlib.import_module(f"posterity.plots.{figure['kind']}").draw(artefacts, settings)
-        style.save(drawn, svg_beside, png_beside)
+            drawn = importlib.import_module(f"posterity.plots.{figure['kind']}").draw_figure(artefacts, settings)
+        save_figure(drawn, svg_beside, png_beside)
 
 
 if __name__ == "__main__":
-    with job(snakemake):
+    with run_job(snakemake):
         names = ("data", "prior", "posterior", "posteriors", "predictive", "sensitivity", "comparison")
         paths = {name: path if isinstance(path, str) else list(path) for name, path in snakemake.input.items() if name in names}
         figures(paths, snakemake.output.svg, snakemake.output.png, snakemake.wildcards.study, snakemake.params.settings)

@@ -10,11 +10,12 @@ method, and its settings, come from the study's `fits`; a method is a module of 
 import importlib
 import time
 
-from posterity.artefact import groups as artefact_groups
-from posterity.artefact import netcdf, provenance
-from posterity.artefact.streamed import Streamed
-from posterity.runtime import device
-from posterity.workflow.job import job, progress
+from posterity.artefact.groups import get_group
+from posterity.artefact.netcdf import read_artefact, write_artefact
+from posterity.artefact.provenance import collect_provenance, hash_files, hash_values
+from posterity.artefact.streamed import StreamedArray
+from posterity.runtime.device import configure_jax, describe_device
+from posterity.workflow.job import make_progress_callback, run_job
 
 
 def fit(
@@ -29,37 +30,40 @@ def fit(
     UserError for faults of model and data.
     """
     started = time.perf_counter()
-    device.prepare(threads, precision, settings.get("chains", 1))
-    from posterity.inference import checkpoint as inference_checkpoint
-    from posterity.inference import run, storage
-    from posterity.model import bind, datasets, preflight
+    configure_jax(threads, precision, settings.get("chains", 1))
+    from posterity.inference.checkpoint import Checkpoint
+    from posterity.inference.run import RunOptions
+    from posterity.inference.storage import SUMMARY_STATISTICS, compute_thinning_steps, select_draws
+    from posterity.model.bind import bind_model
+    from posterity.model.datasets import make_data_groups, make_sample_stats
+    from posterity.model.preflight import check_model
 
     method = importlib.import_module(f"posterity.inference.methods.{settings['method']}")
-    tree = netcdf.read(data, study=study)
-    table = artefact_groups.group(tree, "data")
-    bound = bind.bind(id, spec, table)
-    preflight.check(bound, table, tree.attrs["source"], (settings["method"],))
-    attributes = provenance.provenance("fit", study, settings, seed, ("jax", "jaxlib", "numpyro", "numpy"), model=id, fit=name)
-    attributes |= {"model_hash": provenance.hash_files(files), "data_hash": tree.attrs["data_hash"], "precision": precision}
+    tree = read_artefact(data, study=study)
+    table = get_group(tree, "data")
+    bound = bind_model(id, spec, table)
+    check_model(bound, table, tree.attrs["source"], (settings["method"],))
+    attributes = collect_provenance("fit", study, settings, seed, ("jax", "jaxlib", "numpyro", "numpy"), model=id, fit=name)
+    attributes |= {"model_hash": hash_files(files), "data_hash": tree.attrs["data_hash"], "precision": precision}
     inputs = {part: attributes[part] for part in ("model_hash", "data_hash", "settings", "seed", "versions", "precision")}
-    inputs |= {"names": f"{study} {id} {name}", "spec": provenance.hash_values(spec), "code": provenance.hash_files(code)}
-    kept = inference_checkpoint.Checkpoint(checkpoint, inputs, output) if checkpoint else None
+    inputs |= {"names": f"{study} {id} {name}", "spec": hash_values(spec), "code": hash_files(code)}
+    kept = Checkpoint(checkpoint, inputs, output) if checkpoint else None
     store = settings.get("store", {})
     draws = None if settings.get("until") else settings.get("chains", 1) * settings.get("draws", 1)
-    every = storage.steps(store, bound, draws)
+    every = compute_thinning_steps(store, bound, draws)
     chosen = {name: value for name, value in settings.items() if name != "store"}
-    result = method.fit(bound, chosen, seed, (study, id, name), run.Run(kept, tell, keep=every))
-    stored = storage.keep(result.posterior, result.recorded, every, store, bound.names("latent"))
+    result = method.fit(bound, chosen, seed, (study, id, name), RunOptions(kept, tell, keep=every))
+    stored = select_draws(result.posterior, result.recorded, every, store, bound.names("latent"))
     dropped = {site for site, chosen in store.items() if chosen in ("summary", "none")} - set(bound.names("latent"))
     weighted = {site: values for site, values in result.weighted.items() if site not in dropped}
     groups, streams = {}, {}
     for group, (step, sites) in stored.groups.items():
-        streams[group] = {site: values for site, values in sites.items() if isinstance(values, Streamed)}
+        streams[group] = {site: values for site, values in sites.items() if isinstance(values, StreamedArray)}
         groups[group] = bound.dataset(sites | {site: one.stub() for site, one in streams[group].items()}, ("chain", "draw"), table)
         groups[group] = groups[group].assign_coords(draw=step * groups[group]["draw"])
     groups |= {
         "posterior_summary": bound.dataset(stored.summaries, ("statistic",), table),
-        "sample_stats": datasets.statistics_dataset(result.statistics),
+        "sample_stats": make_sample_stats(result.statistics),
         "point": bound.dataset(result.point, (), table),
         "weighted_posterior": bound.dataset(weighted, ("chain", "draw"), table),
         "evidence": result.evidence,
@@ -73,10 +77,10 @@ def fit(
             {"long_name": "log weight", "units": ""},
         )
     if stored.summaries:
-        groups["posterior_summary"]["statistic"] = list(storage.STATISTICS)
-    groups = {name: values for name, values in groups.items() if values.data_vars} | datasets.data_groups(bound, table)
+        groups["posterior_summary"]["statistic"] = list(SUMMARY_STATISTICS)
+    groups = {name: values for name, values in groups.items() if values.data_vars} | make_data_groups(bound, table)
     attributes |= {
-        "device": device.description(),
+        "device": describe_device(),
         "inference_library": "numpyro",
         "sampling": result.sampling,
         "gradient_evaluations": result.gradient_evaluations,
@@ -86,13 +90,13 @@ def fit(
         "stopped": result.stopped,
         "warmup": result.warmup,
     }
-    netcdf.write(output, groups, attributes, streams)
+    write_artefact(output, groups, attributes, streams)
     if kept:
         kept.clear()
 
 
 if __name__ == "__main__":
-    with job(snakemake):
+    with run_job(snakemake):
         fit(
             snakemake.input.data,
             snakemake.output[0],
@@ -101,5 +105,5 @@ if __name__ == "__main__":
             code=list(snakemake.input.code),
             threads=snakemake.threads,
             checkpoint="/".join(["results/checkpoints", *snakemake.wildcards]),
-            tell=progress(f"fit {'/'.join(snakemake.wildcards)}"),
+            tell=make_progress_callback(f"fit {'/'.join(snakemake.wildcards)}"),
         )

@@ -7,10 +7,11 @@ naming the check.
 
 from pathlib import Path
 
-from posterity.artefact import groups, netcdf
-from posterity.artefact.atomic import replaced
+from posterity.artefact.atomic import replace_file
+from posterity.artefact.groups import get_group
+from posterity.artefact.netcdf import read_artefact
 from posterity.errors import UserError
-from posterity.workflow.job import job
+from posterity.workflow.job import run_job
 
 
 def gate(verdict: str, output: str, study: str) -> None:
@@ -19,9 +20,9 @@ def gate(verdict: str, output: str, study: str) -> None:
 
     Raises UserError, naming the failed checks, if it is.
     """
-    tree = netcdf.read(verdict, study=study)
+    tree = read_artefact(verdict, study=study)
     if tree.attrs["verdict"] == "fail":
-        table = groups.group(tree, "fits")
+        table = get_group(tree, "fits")
         failed = [
             f"model {table['model'].values[i]}, fit {table['fit'].values[i]}: {table['reason'].values[i]}"
             for i in range(table.sizes["row"])
@@ -31,10 +32,10 @@ def gate(verdict: str, output: str, study: str) -> None:
             f"the verdict of study {study} is fail, and the run is strict: {' | '.join(failed)} "
             f"(the evidence is in {verdict} and beside it; set `strict: false` to go on)"
         )
-    with replaced(output) as beside:
+    with replace_file(output) as beside:
         Path(beside).write_text(f"{study}: {tree.attrs['verdict']}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    with job(snakemake):
+    with run_job(snakemake):
         gate(snakemake.input[0], snakemake.output[0], snakemake.wildcards.study)

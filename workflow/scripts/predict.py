@@ -11,11 +11,11 @@ Where the study asks for predictions at new covariates, `predictions` has the ob
 import numpy as np
 import xarray as xr
 
-from posterity.artefact import groups as artefact_groups
-from posterity.artefact import netcdf, provenance
-from posterity.artefact.groups import thin
-from posterity.runtime import device
-from posterity.workflow.job import job
+from posterity.artefact.groups import align_draws, get_group, list_draw_groups, thin_draws
+from posterity.artefact.netcdf import read_artefact, write_artefact
+from posterity.artefact.provenance import collect_provenance, hash_files
+from posterity.runtime.device import configure_jax, describe_device
+from posterity.workflow.job import run_job
 
 SMALL = 100  # sites of the posterior with at most this many scalars are repeated in predictive.nc
 
@@ -30,75 +30,74 @@ def predict(
     `settings` is `predict` of the study: `draws` (at most so many are used) and `at` (new covariates). Raises UserError for
     artefacts that do not belong together, and for covariates that the model does not have.
     """
-    device.prepare(threads, precision)
-    from posterity.model import bind, datasets
-    from posterity.prediction import new_data, statistics
-    from posterity.prediction import predict as prediction_predict
+    configure_jax(threads, precision)
+    from posterity.model.bind import bind_model
+    from posterity.model.datasets import get_observed_values, make_data_groups
+    from posterity.prediction.new_data import bind_new_data, predict_new_data
+    from posterity.prediction.predict import make_draws_dataset, predict_posterior
+    from posterity.prediction.statistics import TEST_STATISTICS, compute_test_statistics
 
-    source = netcdf.read(data, study=study)
-    model_hash = provenance.hash_files(files)
-    fit = netcdf.read(posterior, study=study, model=id, fit=name, data_hash=source.attrs["data_hash"], model_hash=model_hash)
-    table = artefact_groups.group(source, "data")
-    bound = bind.bind(id, spec, table)
-    sample = artefact_groups.joint(fit, bound.names("latent"))
+    source = read_artefact(data, study=study)
+    model_hash = hash_files(files)
+    fit = read_artefact(posterior, study=study, model=id, fit=name, data_hash=source.attrs["data_hash"], model_hash=model_hash)
+    table = get_group(source, "data")
+    bound = bind_model(id, spec, table)
+    sample = align_draws(fit, bound.names("latent"))
     step = max(1, -(-sample.sizes["chain"] * sample.sizes["draw"] // settings["draws"]))
     chosen = sample["draw"].values[::step]
-    thinned = thin(sample, chosen)
+    thinned = thin_draws(sample, chosen)
     chains = thinned.sizes["chain"]
     latent = {
         site: thinned[site].transpose("chain", "draw", ...).values.reshape(-1, *bound.sites[site].shape)
         for site in bound.names("latent")
     }
-    values = prediction_predict.posterior(bound, latent, seed, study, id, name, "predict")
+    values = predict_posterior(bound, latent, seed, study, id, name, "predict")
 
-    observed = datasets.observed_values(bound)
+    observed = get_observed_values(bound)
     replicated = {
-        site: statistics.statistics(y, values["log_likelihood_predicted"][site]) for site, y in values["predicted"].items()
+        site: compute_test_statistics(y, values["log_likelihood_predicted"][site]) for site, y in values["predicted"].items()
     }
-    realised = {site: statistics.statistics(observed[site][None], values["log_likelihood"][site]) for site in replicated}
+    realised = {site: compute_test_statistics(observed[site][None], values["log_likelihood"][site]) for site in replicated}
 
-    groups = {
-        group: prediction_predict.posterior_dataset(bound, values[group], chains, table)
-        for group in ("log_likelihood", "log_prior")
-    }
+    groups = {group: make_draws_dataset(bound, values[group], chains, table) for group in ("log_likelihood", "log_prior")}
     for name_of, dataset in (("log likelihood", groups["log_likelihood"]), ("log prior density", groups["log_prior"])):
         for site, density in dataset.items():
             density.attrs = {"long_name": f"{name_of} of {site}", "units": ""}
-    groups["posterior_predictive"] = prediction_predict.posterior_dataset(bound, values["predicted"], chains, table)
+    groups["posterior_predictive"] = make_draws_dataset(bound, values["predicted"], chains, table)
     groups["test_statistics"] = xr.Dataset(
         {
-            f"{site}_{kind}": (("chain", "draw", "statistic"), both[site].reshape(chains, -1, len(statistics.STATISTICS)))
+            f"{site}_{kind}": (("chain", "draw", "statistic"), both[site].reshape(chains, -1, len(TEST_STATISTICS)))
             for site in replicated
             for kind, both in (("replicated", replicated), ("observed", realised))
         },
-        {"statistic": np.array(statistics.STATISTICS, dtype=object)},
+        {"statistic": np.array(TEST_STATISTICS, dtype=object)},
     )
     if "at" in settings:
         where = f"config/studies/{study}.yaml: predict: at"
-        there = new_data.place(id, spec, settings["at"], table, seed, where)
-        values = new_data.elsewhere(there, latent, seed, study, id, name, "predict", "at")
-        groups["predictions"] = prediction_predict.posterior_dataset(there.model, values, chains, there.covariates)
+        there = bind_new_data(id, spec, settings["at"], table, seed, where)
+        values = predict_new_data(there, latent, seed, study, id, name, "predict", "at")
+        groups["predictions"] = make_draws_dataset(there.model, values, chains, there.covariates)
         groups["predictions"].attrs["drawn_anew"] = ", ".join(there.drawn)
         groups["predictions_constant_data"] = there.covariates
-    groups |= datasets.data_groups(bound, table)
-    having = [part for part in artefact_groups.posteriors(fit) if set(chosen) <= set(part["draw"].values)]
+    groups |= make_data_groups(bound, table)
+    having = [part for part in list_draw_groups(fit) if set(chosen) <= set(part["draw"].values)]
     small = [part[[site for site in part if part[site][0, 0].size <= SMALL]] for part in having]
-    small = [thin(part, chosen) for part in small if part.data_vars]
+    small = [thin_draws(part, chosen) for part in small if part.data_vars]
     groups["posterior"] = xr.merge(small, join="exact", combine_attrs="drop_conflicts")
     if "sample_stats" in fit.children:
-        groups["sample_stats"] = thin(artefact_groups.group(fit, "sample_stats"), chosen)
-    attributes = provenance.provenance("predict", study, settings, seed, ("jax", "numpyro"), model=id, fit=name)
+        groups["sample_stats"] = thin_draws(get_group(fit, "sample_stats"), chosen)
+    attributes = collect_provenance("predict", study, settings, seed, ("jax", "numpyro"), model=id, fit=name)
     attributes |= {
         "data_hash": fit.attrs["data_hash"],
         "model_hash": model_hash,
         "thinned_by": step,
-        "device": device.description(),
+        "device": describe_device(),
     }
-    netcdf.write(output, groups, attributes)
+    write_artefact(output, groups, attributes)
 
 
 if __name__ == "__main__":
-    with job(snakemake):
+    with run_job(snakemake):
         predict(
             snakemake.input.data,
             snakemake.input.posterior,

@@ -6,10 +6,11 @@ Reads data.nc and the model. Writes prior.nc with the groups `prior` and `prior_
 draws: then the first two groups are empty, and the attribute `improper` names its sites.
 """
 
-from posterity.artefact import groups as artefact_groups
-from posterity.artefact import netcdf, provenance
-from posterity.runtime import device
-from posterity.workflow.job import job
+from posterity.artefact.groups import get_group
+from posterity.artefact.netcdf import read_artefact, write_artefact
+from posterity.artefact.provenance import collect_provenance, hash_files
+from posterity.runtime.device import configure_jax, describe_device
+from posterity.workflow.job import run_job
 
 
 def prior(
@@ -29,29 +30,32 @@ def prior(
 
     Raises UserError for faults of the model, and of the data as the model sees them.
     """
-    device.prepare(threads, precision)
-    from posterity.model import bind, datasets, dependencies, preflight
-    from posterity.prediction import predict
+    configure_jax(threads, precision)
+    from posterity.model.bind import bind_model
+    from posterity.model.datasets import make_data_groups
+    from posterity.model.dependencies import render_graph
+    from posterity.model.preflight import check_model
+    from posterity.prediction.predict import make_draws_dataset, sample_prior
 
-    tree = netcdf.read(data, study=study)
-    table = artefact_groups.group(tree, "data")
-    bound = bind.bind(id, spec, table)
-    preflight.check(bound, table, tree.attrs["source"])
-    values = {} if bound.improper else predict.prior(bound, draws, seed, study, id, "prior")
+    tree = read_artefact(data, study=study)
+    table = get_group(tree, "data")
+    bound = bind_model(id, spec, table)
+    check_model(bound, table, tree.attrs["source"])
+    values = {} if bound.improper else sample_prior(bound, draws, seed, study, id, "prior")
     observed = {name: values.pop(name) for name in bound.names("observed") if name in values}
     groups = {
-        "prior": predict.posterior_dataset(bound, values, 1, table),
-        "prior_predictive": predict.posterior_dataset(bound, observed, 1, table),
-        **datasets.data_groups(bound, table),
+        "prior": make_draws_dataset(bound, values, 1, table),
+        "prior_predictive": make_draws_dataset(bound, observed, 1, table),
+        **make_data_groups(bound, table),
     }
-    attributes = provenance.provenance("prior", study, {"draws": draws}, seed, ("jax", "numpyro"), model=id)
-    attributes |= {"model_hash": provenance.hash_files(files), "improper": ", ".join(bound.improper)}
-    attributes |= {"graph": dependencies.graph(bound), "data_hash": tree.attrs["data_hash"], "device": device.description()}
-    netcdf.write(output, groups, attributes)
+    attributes = collect_provenance("prior", study, {"draws": draws}, seed, ("jax", "numpyro"), model=id)
+    attributes |= {"model_hash": hash_files(files), "improper": ", ".join(bound.improper)}
+    attributes |= {"graph": render_graph(bound), "data_hash": tree.attrs["data_hash"], "device": describe_device()}
+    write_artefact(output, groups, attributes)
 
 
 if __name__ == "__main__":
-    with job(snakemake):
+    with run_job(snakemake):
         prior(
             snakemake.input.data,
             snakemake.output[0],

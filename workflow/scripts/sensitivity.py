@@ -6,9 +6,11 @@ Reads predictive.nc. Writes sensitivity.nc with the group `psense`, over `parame
 there is nothing to scale, and its sensitivity is NaN.
 """
 
-from posterity.artefact import groups, netcdf, provenance
-from posterity.diagnostics.prior_sensitivity import measure
-from posterity.workflow.job import job
+from posterity.artefact.groups import get_group
+from posterity.artefact.netcdf import read_artefact, write_artefact
+from posterity.artefact.provenance import collect_provenance
+from posterity.diagnostics.prior_sensitivity import measure_sensitivity
+from posterity.workflow.job import run_job
 
 
 def sensitivity(predictive: str, output: str, study: str, id: str, name: str, scalars: int) -> None:
@@ -19,14 +21,14 @@ def sensitivity(predictive: str, output: str, study: str, id: str, name: str, sc
 
     Raises UserError for artefacts that cannot be read or belong to another fit.
     """
-    tree = netcdf.read(predictive, study=study, model=id, fit=name)
-    draws, log_prior, log_likelihood = (groups.group(tree, group) for group in ("posterior", "log_prior", "log_likelihood"))
-    found = measure(draws, log_prior, log_likelihood, scalars)
-    attributes = provenance.provenance("sensitivity", study, {"scalars": scalars}, tree.attrs["seed"], ("arviz",))
+    tree = read_artefact(predictive, study=study, model=id, fit=name)
+    draws, log_prior, log_likelihood = (get_group(tree, group) for group in ("posterior", "log_prior", "log_likelihood"))
+    found = measure_sensitivity(draws, log_prior, log_likelihood, scalars)
+    attributes = collect_provenance("sensitivity", study, {"scalars": scalars}, tree.attrs["seed"], ("arviz",))
     attributes |= {"model": id, "fit": name, "data_hash": tree.attrs["data_hash"]}
-    netcdf.write(output, {"psense": found}, attributes)
+    write_artefact(output, {"psense": found}, attributes)
 
 
 if __name__ == "__main__":
-    with job(snakemake):
+    with run_job(snakemake):
         sensitivity(snakemake.input.predictive, snakemake.output[0], **snakemake.params)

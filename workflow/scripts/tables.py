@@ -9,11 +9,18 @@ prior and likelihood; `models` against each other; `fits` of one model against e
 import csv
 from pathlib import Path
 
-from posterity.artefact import netcdf
-from posterity.artefact.atomic import replaced
-from posterity.report.html import page
-from posterity.report.tables import fits, latex, models, number, parameters, sensitivity
-from posterity.workflow.job import job
+from posterity.artefact.atomic import replace_file
+from posterity.artefact.netcdf import read_artefact
+from posterity.report.html import render_page
+from posterity.report.tables import (
+    format_number,
+    make_fits_table,
+    make_models_table,
+    make_parameters_table,
+    make_sensitivity_table,
+    render_latex,
+)
+from posterity.workflow.job import run_job
 
 
 def tables(
@@ -34,23 +41,28 @@ def tables(
     `interval` has kind and probability, `labels` replace those of the models, `scalars` limits the scalars of one site. Raises
     UserError for artefacts that cannot be read or are another study's.
     """
-    trees = [netcdf.read(path, study=study) for paths in inputs.values() for path in paths]
-    make = {"parameters": parameters, "sensitivity": sensitivity, "models": models, "fits": fits}[kind]
+    trees = [read_artefact(path, study=study) for paths in inputs.values() for path in paths]
+    make = {
+        "parameters": make_parameters_table,
+        "sensitivity": make_sensitivity_table,
+        "models": make_models_table,
+        "fits": make_fits_table,
+    }[kind]
     rows, headings, cells = make(trees, interval, labels, scalars)
     columns = list(rows[0]) if rows else list(headings)
-    with replaced(csv_file) as beside, open(beside, "w", newline="", encoding="utf-8") as file:
+    with replace_file(csv_file) as beside, open(beside, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
-    with replaced(tex_file) as beside:
-        Path(beside).write_text(latex(headings, cells), encoding="utf-8")
-    with replaced(html_file) as beside:
-        lines = [tuple(number(row[name]) for name in columns) for row in rows]
-        Path(beside).write_text(page(f"{title}: {kind}", tuple(columns), lines), encoding="utf-8")
+    with replace_file(tex_file) as beside:
+        Path(beside).write_text(render_latex(headings, cells), encoding="utf-8")
+    with replace_file(html_file) as beside:
+        lines = [tuple(format_number(row[name]) for name in columns) for row in rows]
+        Path(beside).write_text(render_page(f"{title}: {kind}", tuple(columns), lines), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    with job(snakemake):
+    with run_job(snakemake):
         paths = {
             name: [files] if isinstance(files, str) else list(files) for name, files in snakemake.input.items() if name != "code"
         }

@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from posterity.artefact import groups, netcdf, provenance
-from posterity.artefact.atomic import replaced
-from posterity.diagnostics import check as diagnostics_check
-from posterity.diagnostics.verdict import leave_one_out
-from posterity.report.html import page
-from posterity.workflow.job import job
+from posterity.artefact.atomic import replace_file
+from posterity.artefact.groups import get_group
+from posterity.artefact.netcdf import read_artefact, write_artefact
+from posterity.artefact.provenance import collect_provenance
+from posterity.diagnostics.check import apply_expectation, checks_from_dataset, checks_to_dataset, find_worst_status, skip_check
+from posterity.diagnostics.verdict import check_leave_one_out
+from posterity.report.html import render_page
+from posterity.workflow.job import run_job
 
 
 def verdict(
@@ -30,19 +32,19 @@ def verdict(
     artefacts that cannot be read or are another study's.
     """
     found, at, counted, said, fits, seconds = [], {"model": [], "fit": [], "stage": []}, [], [], [], {}
-    compared = leave_one_out(netcdf.read(comparison[0], study=study), loo) if comparison else {}
+    compared = check_leave_one_out(read_artefact(comparison[0], study=study), loo) if comparison else {}
     for path in diagnoses:
-        tree = netcdf.read(path, study=study)
-        source, mine = tree.attrs, diagnostics_check.from_dataset(groups.group(tree, "checks"))
+        tree = read_artefact(path, study=study)
+        source, mine = tree.attrs, checks_from_dataset(get_group(tree, "checks"))
         declared = expect.get(source["model"], {}).get(source["fit"], {})
         stages = ["diagnose"] * len(mine)
         if (place := (source["model"], source["fit"])) in compared:
             mine.append(compared[place])
             stages.append("compare")
         elif "loo" in declared:
-            mine.append(diagnostics_check.not_applicable("loo", "the models are not compared by this fit"))
+            mine.append(skip_check("loo", "the models are not compared by this fit"))
             stages.append("compare")
-        outcomes = [diagnostics_check.expected(check, declared.get(check.name)) for check in mine]
+        outcomes = [apply_expectation(check, declared.get(check.name)) for check in mine]
         seconds[f"{source['model']}/{source['fit']}"] = source["fit_seconds"]
         values = {check.name: check.value for check in mine}
         said += [outcome.message if outcome.overridden else check.message for check, outcome in zip(mine, outcomes, strict=True)]
@@ -55,7 +57,7 @@ def verdict(
             {
                 "model": source["model"],
                 "fit": source["fit"],
-                "verdict": diagnostics_check.worst([outcome.status for outcome in outcomes]),
+                "verdict": find_worst_status([outcome.status for outcome in outcomes]),
                 "draws": source["draws"],
                 "ess": np.fmin(values["ess_bulk"], values["ess_tail"]),
                 "rhat": values["rhat"],
@@ -67,20 +69,20 @@ def verdict(
     table = xr.Dataset(
         {name: ("row", values.astype(object) if values.dtype.kind == "U" else values) for name, values in columns.items()}
     )
-    overall = diagnostics_check.worst([row["verdict"] for row in fits])
-    attributes = provenance.provenance("verdict", study, {"expect": expect}, 0, ("xarray",), verdict=overall, fit_seconds=seconds)
-    with replaced(html) as beside:
+    overall = find_worst_status([row["verdict"] for row in fits])
+    attributes = collect_provenance("verdict", study, {"expect": expect}, 0, ("xarray",), verdict=overall, fit_seconds=seconds)
+    with replace_file(html) as beside:
         rows = [
             (*where, check.name, f"{check.value:.4g}", f"{check.threshold:g}", check.status, status, text)
             for *where, check, status, text in zip(at["model"], at["fit"], found, counted, said, strict=True)
         ]
         headings = ("model", "fit", "check", "value", "threshold", "status", "counts as", "what was found")
-        Path(beside).write_text(page(f"{title}: all checks", headings, sorted(rows)), encoding="utf-8")
-    netcdf.write(output, {"checks": diagnostics_check.to_dataset(found, **at, counts_as=counted), "fits": table}, attributes)
+        Path(beside).write_text(render_page(f"{title}: all checks", headings, sorted(rows)), encoding="utf-8")
+    write_artefact(output, {"checks": checks_to_dataset(found, **at, counts_as=counted), "fits": table}, attributes)
 
 
 if __name__ == "__main__":
-    with job(snakemake):
+    with run_job(snakemake):
         verdict(
             list(snakemake.input.diagnoses),
             list(snakemake.input.comparison),

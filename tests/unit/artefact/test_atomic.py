@@ -7,20 +7,20 @@ import threading
 import pytest
 from conftest import ROOT
 
-from posterity.artefact import atomic
+from posterity.artefact.atomic import _claims, claim_files, release_files, replace_file
 from posterity.errors import UserError
 
-OTHER = "import sys; from posterity.artefact.atomic import claim; claim([sys.argv[1]])"
+OTHER = "import sys; from posterity.artefact.atomic import claim_files; claim_files([sys.argv[1]])"
 
 
 @pytest.fixture
 def file(tmp_path):
     yield tmp_path / "results/a.txt"
-    atomic._claims.clear()
+    _claims.clear()
 
 
 def write(file, text):
-    with atomic.replaced(file) as beside:
+    with replace_file(file) as beside:
         beside.write_text(text)
 
 
@@ -29,18 +29,18 @@ def claimed_by_another(file):
 
 
 def test_the_last_to_claim_a_file_writes_it(file):
-    atomic.claim([str(file)])
+    claim_files([str(file)])
     write(file, "mine")
     claimed_by_another(file)
     with pytest.raises(UserError, match=r"a\.txt: another job has taken it over"):
         write(file, "mine again")
     assert file.read_text() == "mine"
-    atomic.release([str(file)])  # not mine any more: the other's claim stays
+    release_files([str(file)])  # not mine any more: the other's claim stays
     assert [path.name for path in sorted(file.parent.iterdir())] == [".a.txt.claim", "a.txt"]
 
 
 def test_a_file_is_not_taken_back_when_the_later_job_is_done(file):
-    atomic.claim([str(file)])
+    claim_files([str(file)])
     claimed_by_another(file)
     (file.parent / ".a.txt.claim").unlink()  # as the other does at its end
     with pytest.raises(UserError, match="taken it over"):
@@ -49,9 +49,9 @@ def test_a_file_is_not_taken_back_when_the_later_job_is_done(file):
 
 
 def test_a_claim_goes_with_its_job(file):
-    atomic.claim([str(file)])
+    claim_files([str(file)])
     write(file, "mine")
-    atomic.release([str(file)])
+    release_files([str(file)])
     assert [path.name for path in file.parent.iterdir()] == ["a.txt"]
     write(file, "without a claim, as in a notebook")
     assert file.read_text().startswith("without")
@@ -59,7 +59,7 @@ def test_a_claim_goes_with_its_job(file):
 
 def test_a_fault_leaves_the_earlier_file(file):
     write(file, "whole")
-    with pytest.raises(ZeroDivisionError), atomic.replaced(file) as beside:
+    with pytest.raises(ZeroDivisionError), replace_file(file) as beside:
         beside.write_text("ha")
         1 / 0  # noqa: B018
     assert [path.name for path in file.parent.iterdir()] == ["a.txt"]
@@ -93,7 +93,7 @@ def test_scratch(file, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"scratch: \$NODE/disk is no folder on .*; name one"):
         write(file, "text")
     (tmp_path / "node/disk").mkdir(parents=True)
-    with atomic.replaced(file) as beside:
+    with replace_file(file) as beside:
         assert beside.parent == tmp_path / "node/disk"
         beside.write_text("text")
     assert file.read_text() == "text"
@@ -103,12 +103,12 @@ def test_scratch(file, tmp_path, monkeypatch):
 
 def test_a_job_that_was_submitted_earlier_and_starts_later_gives_way(file, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "12")
-    atomic.claim([str(file)])
+    claim_files([str(file)])
     monkeypatch.setenv("SLURM_JOB_ID", "9")
     with pytest.raises(UserError, match="the later job 12 makes it; this one, 9,"):
-        atomic.claim([str(file)])
+        claim_files([str(file)])
     monkeypatch.setenv("SLURM_JOB_ID", "13")
-    atomic.claim([str(file)])
+    claim_files([str(file)])
     assert " 13 " in (file.parent / ".a.txt.claim").read_text()
 
 
@@ -118,7 +118,7 @@ def test_the_earlier_version_is_not_put_back_over_the_later_one(tmp_path, monkey
     backup = tmp_path / ".snakemake/backups/results/a.txt"
     backup.parent.mkdir(parents=True)
     backup.write_text("earlier")
-    atomic.claim(["results/a.txt"])
+    claim_files(["results/a.txt"])
     claimed_by_another(tmp_path / "results/a.txt")
     with pytest.raises(UserError, match="taken it over"):
         write("results/a.txt", "mine")

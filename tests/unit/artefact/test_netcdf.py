@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from posterity.artefact import groups, netcdf, provenance
-from posterity.artefact.atomic import replaced
+from posterity.artefact.atomic import replace_file
+from posterity.artefact.groups import get_group
+from posterity.artefact.netcdf import read_artefact, write_artefact
+from posterity.artefact.provenance import hash_dataset
 from posterity.errors import UserError
 
 
@@ -15,21 +17,21 @@ def path(tmp_path):
     )
     texts = xr.Dataset({"word": ("row", np.array(["a", "bäh"], dtype=object))})
     file = tmp_path / "deep/er/a.nc"
-    netcdf.write(
+    write_artefact(
         file, {"posterior": values, "texts": texts, "empty": xr.Dataset()}, {"study": "s", "flag": True, "list": [1], "n": 3}
     )
     return file
 
 
 def test_what_is_written_is_read(path):
-    tree = netcdf.read(path, study="s")
+    tree = read_artefact(path, study="s")
     np.testing.assert_array_equal(tree["posterior"]["x"], np.arange(6.0).reshape(2, 3))
     assert tree["posterior"]["x"].attrs == {"units": "m"}
     assert tree["posterior"]["ok"].dtype == bool
     assert tree["texts"]["word"].values.tolist() == ["a", "bäh"]
     assert tree.attrs == {"study": "s", "flag": "true", "list": "[1]", "n": 3}
     assert type(tree.attrs["n"]) is int
-    assert not groups.group(tree, "nothing").data_vars
+    assert not get_group(tree, "nothing").data_vars
 
 
 def test_numbers_carry_checksums(path):
@@ -57,19 +59,19 @@ def test_a_damaged_file_is_refused_by_name(path, spoil):
             content[place + 6] ^= 0x10
         path.write_bytes(content)
     with pytest.raises(UserError, match=r"a\.nc"):
-        netcdf.read(path)
+        read_artefact(path)
 
 
 def test_a_file_of_other_inputs_is_refused(path):
     with pytest.raises(UserError, match="belongs to other inputs"):
-        netcdf.read(path, study="t")
+        read_artefact(path, study="t")
     with pytest.raises(UserError, match="data_hash is missing"):
-        netcdf.read(path, data_hash="x")
+        read_artefact(path, data_hash="x")
 
 
 def test_a_failed_write_leaves_the_old_file(path):
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="broken"), replaced(path) as beside:
+    with pytest.raises(ValueError, match="broken"), replace_file(path) as beside:
         beside.write_text("half")
         raise ValueError("broken")
     assert path.read_bytes() == before
@@ -79,12 +81,12 @@ def test_a_failed_write_leaves_the_old_file(path):
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
-        netcdf.write(tmp_path / "file/a.nc", {}, {})
+        write_artefact(tmp_path / "file/a.nc", {}, {})
 
 
 def test_the_hash_of_data_sees_values_names_and_dimensions_only():
     data = xr.Dataset({"x": ("a", [1.0, 2.0])})
     same = xr.Dataset({"x": ("a", [1.0, 2.0], {"units": "m"})})
     others = [xr.Dataset({"x": ("a", [1.0, 3.0])}), xr.Dataset({"y": ("a", [1.0, 2.0])}), xr.Dataset({"x": ("b", [1.0, 2.0])})]
-    assert provenance.hash_dataset(data) == provenance.hash_dataset(same)
-    assert len({provenance.hash_dataset(d) for d in [data, *others]}) == 4
+    assert hash_dataset(data) == hash_dataset(same)
+    assert len({hash_dataset(d) for d in [data, *others]}) == 4

@@ -4,10 +4,11 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from posterity.cli.reference import reference, resolve
-from posterity.config import registry, targets
-from posterity.config.merge import normalise
-from posterity.config.study import configuration, load, names
+from posterity.cli.reference import make_reference, resolve_reference
+from posterity.config.merge import normalise_values
+from posterity.config.registry import FIGURE_KINDS
+from posterity.config.study import check_configuration, load_study, parse_study_names
+from posterity.config.targets import choose_compared_models, list_figures
 from posterity.config.yaml import read_yaml
 from posterity.errors import UserError
 
@@ -35,7 +36,7 @@ DEFAULTS = yaml.safe_load((ROOT / "config/config.yaml").read_text())["defaults"]
 def loaded(place, **changes):
     content = {**BASE, **changes}
     (place / "config/studies/mine.yaml").write_text(yaml.safe_dump({k: v for k, v in content.items() if v is not None}))
-    return load("mine", DEFAULTS)
+    return load_study("mine", DEFAULTS)
 
 
 def test_defaults_are_completed(place):
@@ -56,7 +57,7 @@ def test_one_normal_form(place):
     second = loaded(place, fits={"b": {"method": "nuts"}, "nuts": {"draws": 1000, "method": "nuts"}})
     assert first == second
     assert list(first["fits"]) == list(second["fits"])
-    assert repr(normalise({"b": 1000.0, "a": [2.5, 3.0]})) == "{'a': [2.5, 3], 'b': 1000}"
+    assert repr(normalise_values({"b": 1000.0, "a": [2.5, 3.0]})) == "{'a': [2.5, 3], 'b': 1000}"
 
 
 def test_a_threshold_in_two_forms_replaces_a_default(place):
@@ -149,26 +150,31 @@ def test_yaml_without_traps(tmp_path):
 
 
 def test_studies_as_list_or_text():
-    assert names("mine") == names(["mine"]) == ["mine"]
-    assert names("line, hogg") == names("line hogg") == names(["line", "hogg", "line"]) == ["line", "hogg"]
+    assert parse_study_names("mine") == parse_study_names(["mine"]) == ["mine"]
+    assert (
+        parse_study_names("line, hogg")
+        == parse_study_names("line hogg")
+        == parse_study_names(["line", "hogg", "line"])
+        == ["line", "hogg"]
+    )
 
 
 def test_configuration():
-    assert configuration({"studies": "mine", "strict": True})["strict"] is True
+    assert check_configuration({"studies": "mine", "strict": True})["strict"] is True
     with pytest.raises(UserError, match="did you mean 'studies'"):
-        configuration({"studie": "mine", "studies": "a"})
+        check_configuration({"studie": "mine", "studies": "a"})
     with pytest.raises(UserError, match="unknown key 'prio'"):
-        configuration({"studies": "a", "defaults": {"prio": {}}})
+        check_configuration({"studies": "a", "defaults": {"prio": {}}})
 
 
 def test_a_study_that_is_not_there(place):
     loaded(place)
     with pytest.raises(UserError, match="did you mean 'mine'"):
-        load("mime", {})
+        load_study("mime", {})
 
 
 def test_the_reference_is_made_from_the_schema():
-    assert (ROOT / "config/README.md").read_text() == reference(DEFAULTS)
+    assert (ROOT / "config/README.md").read_text() == make_reference(DEFAULTS)
 
 
 def test_every_key_has_a_description():
@@ -177,7 +183,7 @@ def test_every_key_has_a_description():
     described += [p["properties"] for p in schema["properties"].values() if "properties" in p]
     for properties in described:
         for key, rule in properties.items():
-            assert resolve(rule).get("description") or key in ("method", "models", "simulate"), key
+            assert resolve_reference(rule).get("description") or key in ("method", "models", "simulate"), key
 
 
 def written(place, **studies):
@@ -195,7 +201,7 @@ def test_a_study_extends_another(place):
     child = {"extends": "mine", "title": "Fewer rows", "data": {"select": "x > 0"}, "checks": {"rhat": {"warn": 1.02}}}
     child["fits"] = {"page": None, "nuts": {"chains": 2}, "quick": {"method": "map"}}
     written(place, mine=parent, fewer=child, third={"extends": "fewer", "title": "More", "fits": {"quick": None}})
-    study = load("fewer", DEFAULTS)
+    study = load_study("fewer", DEFAULTS)
     assert study["title"] == "Fewer rows"
     assert study["description"] == "All rows"
     assert study["data"]["select"] == "x > 0"
@@ -206,14 +212,14 @@ def test_a_study_extends_another(place):
     assert "guide" not in study["fits"]["quick"]
     assert study["checks"]["rhat"] == {"warn": 1.02}
     assert study["checks"]["prior_predictive"] == {"y": [-5, 5]}
-    assert set(load("third", DEFAULTS)["fits"]) == {"nuts"}
+    assert set(load_study("third", DEFAULTS)["fits"]) == {"nuts"}
     assert "extends" not in study
 
 
 def test_data_of_another_kind_replace_those_of_the_study_that_is_extended(place):
     simulated = {"simulate": {"model": "line", "truth": {"m": 2, "c": 1}, "design": {"n": 5, "error": 1, "scatter": 9}, "seed": 3}}
     written(place, mine=BASE, made={"extends": "mine", "title": "Simulated", "data": simulated})
-    assert set(load("made", DEFAULTS)["data"]) == {"simulate", "dim"}
+    assert set(load_study("made", DEFAULTS)["data"]) == {"simulate", "dim"}
 
 
 def test_a_model_in_another_file_and_another_table_replace_whole(place):
@@ -221,7 +227,7 @@ def test_a_model_in_another_file_and_another_table_replace_whole(place):
     (place / "other.csv").write_text("t,e,y\n1,2,3\n")
     child = {"extends": "mine", "data": {"file": "other.csv", "columns": {"t": "x", "e": "e", "y": "y"}}}
     written(place, mine=BASE | {"models": {"line": {"model": "line"}}}, child=child | {"models": {"line": {"file": "mine.py"}}})
-    study = load("child", DEFAULTS)
+    study = load_study("child", DEFAULTS)
     assert study["models"]["line"]["file"] == "mine.py"
     assert study["data"]["columns"] == {"t": "x", "e": "e", "y": "y"}
 
@@ -239,7 +245,7 @@ def test_a_model_in_another_file_and_another_table_replace_whole(place):
 def test_faults_of_extends(place, studies, parts):
     written(place, **studies)
     with pytest.raises(UserError) as fault:
-        load("mine", DEFAULTS)
+        load_study("mine", DEFAULTS)
     for part in parts:
         assert part in str(fault.value)
 
@@ -255,19 +261,19 @@ def test_comparisons_name_what_is_there(place):
 def test_a_comparison_that_cannot_be_is_told(place):
     models, fits = {"line": {}, "b": {"model": "line"}}, {"nuts": {"method": "nuts", "models": ["line"]}, "svi": {"method": "svi"}}
     study = loaded(place, models=models, fits=fits)
-    assert targets.compared(study) == ("svi", ["b", "line"])
+    assert choose_compared_models(study) == ("svi", ["b", "line"])
     with pytest.raises(UserError, match="compare: fit: 'nuts': a comparison needs two models"):
-        targets.compared(study | {"compare": {"fit": "nuts"}})
+        choose_compared_models(study | {"compare": {"fit": "nuts"}})
     both = loaded(place, models=models, fits={"nuts": {"method": "nuts"}, "svi": {"method": "svi"}})
-    assert targets.compared(both)[0] == "nuts"
+    assert choose_compared_models(both)[0] == "nuts"
 
 
 def test_the_kinds_of_figures_are_those_that_there_are(place):
     kinds = yaml.safe_load((ROOT / "workflow/schemas/study.schema.yaml").read_text())["properties"]["figures"]["properties"][
         "kinds"
     ]
-    assert set(kinds["items"]["enum"]) == set(registry.KINDS)
-    drawn = targets.figures("mine", loaded(place, figures={"kinds": ["data", "graph"]}))
+    assert set(kinds["items"]["enum"]) == set(FIGURE_KINDS)
+    drawn = list_figures("mine", loaded(place, figures={"kinds": ["data", "graph"]}))
     assert set(drawn) == {"line_nuts_data", "line_graph"}
 
 
@@ -275,7 +281,7 @@ def test_a_figure_of_ones_own_is_drawn_for_each_fit_for_one_or_for_several_toget
     (place / "workflow/models/line/figures.py").write_text("".join(f"def {name}(a, s):\n    'Text'\n\n\n" for name in "pqr"))
     fits = {"nuts": {"method": "nuts"}, "svi": {"method": "svi"}, "map": {"method": "map"}}
     own = ["p", {"q": "map"}, {"r": ["nuts", "map"]}]
-    drawn = targets.figures("mine", loaded(place, fits=fits, models={"line": {"figures": own}}, figures={"kinds": ["graph"]}))
+    drawn = list_figures("mine", loaded(place, fits=fits, models={"line": {"figures": own}}, figures={"kinds": ["graph"]}))
     assert set(drawn) == {"line_graph", "line_nuts_p", "line_svi_p", "line_map_q", "line_r"}
     assert drawn["line_map_q"]["needs"] == ("posterior",)
     assert drawn["line_nuts_p"]["needs"] == ("posterior", "predictive")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from posterity.data.expression import columns_used, evaluate
+from posterity.data.expression import evaluate_expression, list_used_columns
 from posterity.errors import UserError
 
 COLUMNS = {"x": np.array([1.0, 10.0, 100.0]), "id": np.array([1, 2, 3]), "name": np.array(["a", "b", "a"], dtype=object)}
@@ -24,7 +24,7 @@ COLUMNS = {"x": np.array([1.0, 10.0, 100.0]), "id": np.array([1, 2, 3]), "name":
     ],
 )
 def test_values(text, expected):
-    np.testing.assert_allclose(np.asarray(evaluate(text, COLUMNS, "here"), float), np.asarray(expected, float))
+    np.testing.assert_allclose(np.asarray(evaluate_expression(text, COLUMNS, "here"), float), np.asarray(expected, float))
 
 
 @pytest.mark.parametrize(
@@ -49,28 +49,28 @@ def test_values(text, expected):
 )
 def test_faults_are_named(text, part):
     with pytest.raises(UserError, match="here: ") as fault:
-        evaluate(text, COLUMNS, "here")
+        evaluate_expression(text, COLUMNS, "here")
     assert part in str(fault.value)
 
 
 def test_names_that_are_keywords_or_have_two_spellings():
     columns = {"lambda": np.array([1.0, 2.0]), "\u00b5": np.array([3.0, 4.0]), "name": np.array(["lambda", "b"], dtype=object)}
-    np.testing.assert_allclose(evaluate("lambda + \u00b5 + \u03bc", columns, "here"), [7, 10])
-    np.testing.assert_array_equal(evaluate("name == 'lambda'", columns, "here"), [True, False])
-    assert columns_used("where(lambda > 1, \u00b5, nan)", columns) == ["lambda", "\u00b5"]
+    np.testing.assert_allclose(evaluate_expression("lambda + \u00b5 + \u03bc", columns, "here"), [7, 10])
+    np.testing.assert_array_equal(evaluate_expression("name == 'lambda'", columns, "here"), [True, False])
+    assert list_used_columns("where(lambda > 1, \u00b5, nan)", columns) == ["lambda", "\u00b5"]
 
 
 def test_a_column_that_is_called_as_a_constant_is_not_guessed():
     with pytest.raises(UserError, match="a column and a number"):
-        evaluate("pi + 1", {"pi": np.ones(2)}, "here")
+        evaluate_expression("pi + 1", {"pi": np.ones(2)}, "here")
 
 
 def test_missing_text():
     columns = {"name": np.array(["a", None], dtype=object)}
-    np.testing.assert_array_equal(evaluate("isfinite(name)", columns, "here"), [True, False])
-    np.testing.assert_array_equal(evaluate("isnan(name)", columns, "here"), [False, True])
+    np.testing.assert_array_equal(evaluate_expression("isfinite(name)", columns, "here"), [True, False])
+    np.testing.assert_array_equal(evaluate_expression("isnan(name)", columns, "here"), [False, True])
 
 
 def test_columns_used():
-    assert columns_used("log(x) + id > 3 and z", ["id", "log", "x"]) == ["x", "id"]
-    assert columns_used("x +", ["x"]) == []
+    assert list_used_columns("log(x) + id > 3 and z", ["id", "log", "x"]) == ["x", "id"]
+    assert list_used_columns("x +", ["x"]) == []

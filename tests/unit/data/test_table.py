@@ -14,11 +14,13 @@ from astropy.table import Column, MaskedColumn, Table
 from astropy.time import Time
 from astropy.units import Unit
 
-from posterity.artefact import groups, netcdf, provenance
-from posterity.config.csv_header import _header
+from posterity.artefact.groups import get_group
+from posterity.artefact.netcdf import read_artefact, write_artefact
+from posterity.artefact.provenance import hash_dataset
+from posterity.config.csv_header import read_csv_header
 from posterity.config.study import _check_columns
-from posterity.data import readers
-from posterity.data.table import read
+from posterity.data.readers import FORMATS
+from posterity.data.table import read_table
 from posterity.errors import UserError
 
 TEXT = "id, x,sigma\n1,1.5,0.1\n2,2.5,0.2\n3,3.5,0.3\n"
@@ -27,7 +29,7 @@ TEXT = "id, x,sigma\n1,1.5,0.1\n2,2.5,0.2\n3,3.5,0.3\n"
 def table(tmp_path, text=TEXT, name="t.csv", **spec):
     file = tmp_path / name
     file.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
-    return read({"file": str(file), "dim": "point", **spec}, "config/studies/mine.yaml")
+    return read_table({"file": str(file), "dim": "point", **spec}, "config/studies/mine.yaml")
 
 
 def test_columns_derive_select_units(tmp_path):
@@ -113,7 +115,7 @@ def written(tmp_path, made, name):
 
 
 def load(file, **spec):
-    return read({"file": str(file), "dim": "star", **spec}, "config/studies/mine.yaml")
+    return read_table({"file": str(file), "dim": "star", **spec}, "config/studies/mine.yaml")
 
 
 def refused(file, *parts, **spec):
@@ -156,8 +158,8 @@ def test_ecsv_and_fits(tmp_path, name, caplog):
     np.testing.assert_allclose(data["w"], [[2.5] * 3, [3.5] * 3])
     assert all(values.dtype.isnative for values in data.variables.values())
     assert data["row"].values.tolist() == [2, 3]
-    netcdf.write(tmp_path / "out.nc", {"data": data}, {})
-    xr.testing.assert_equal(groups.group(netcdf.read(tmp_path / "out.nc"), "data"), data)
+    write_artefact(tmp_path / "out.nc", {"data": data}, {})
+    xr.testing.assert_equal(get_group(read_artefact(tmp_path / "out.nc"), "data"), data)
     if ".fit" in name.lower():
         assert "counts per nothing" in caplog.text
 
@@ -297,7 +299,7 @@ def test_parquet(tmp_path, name):
     assert data["n"].attrs["units"] == "1/s"
     assert data["x"].attrs["units"] == "km"
     assert data["t"].values[0] == np.datetime64("1970-01-01")
-    netcdf.write(tmp_path / "out.nc", {"data": data}, {})
+    write_artefact(tmp_path / "out.nc", {"data": data}, {})
     for column in ("n", "flag", "kind", "price", "t"):
         refused(tmp_path / name, f"'{column}' is missing", columns={column: column})
     refused(tmp_path / name, "row 3", "'x' is missing", select="isfinite(n)", columns={"x": "x"})
@@ -497,12 +499,10 @@ def test_netcdf(tmp_path):
     assert data["period"].attrs["units"] == "days"
     assert data["seen"].dtype.kind == "M"
     assert data["name"].values.tolist() == ["b", "c", "d"]
-    netcdf.write(tmp_path / "out.nc", {"data": data}, {})
-    again = groups.group(netcdf.read(tmp_path / "out.nc"), "data")
+    write_artefact(tmp_path / "out.nc", {"data": data}, {})
+    again = get_group(read_artefact(tmp_path / "out.nc"), "data")
     xr.testing.assert_equal(again, data)
-    assert provenance.hash_dataset(again.drop_vars(["name", "cluster"])) == provenance.hash_dataset(
-        data.drop_vars(["name", "cluster"])
-    )
+    assert hash_dataset(again.drop_vars(["name", "cluster"])) == hash_dataset(data.drop_vars(["name", "cluster"]))
 
 
 def test_netcdf_columns(tmp_path):
@@ -569,10 +569,10 @@ def test_netcdf_of_the_classic_kind(tmp_path):
 # The start of a run
 
 
-@pytest.mark.parametrize("suffix", [*readers.FORMATS, ".csv.bz2", ".csv.zip", ".FITS", ".fits.gz", ".ecsv.gz"])
+@pytest.mark.parametrize("suffix", [*FORMATS, ".csv.bz2", ".csv.zip", ".FITS", ".fits.gz", ".ecsv.gz"])
 def test_other_formats_are_not_opened_as_csv_at_the_start(tmp_path, suffix):
     (tmp_path / f"t{suffix}").write_bytes(b"\x89\xff")
-    assert _header(str(tmp_path / f"t{suffix}"), tmp_path) is None
+    assert read_csv_header(str(tmp_path / f"t{suffix}"), tmp_path) is None
 
 
 @pytest.mark.parametrize(
@@ -590,12 +590,12 @@ def test_headers_at_the_start(tmp_path, content, part):
 def test_right_headers_at_the_start(tmp_path):
     for text in ("\ufeffx, y\r\n1,2\r\n", "\nx\ty\n", '"x",y\n1,2\n'):
         (tmp_path / "t.csv").write_text(text, newline="")
-        assert _header(str(tmp_path / "t.csv"), tmp_path) == ["x", "y"]
+        assert read_csv_header(str(tmp_path / "t.csv"), tmp_path) == ["x", "y"]
         (tmp_path / "t.csv.gz").write_bytes(gzip.compress(text.encode()))
-        assert _header(str(tmp_path / "t.csv.gz"), tmp_path) == ["x", "y"]
+        assert read_csv_header(str(tmp_path / "t.csv.gz"), tmp_path) == ["x", "y"]
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"x,y\n" * 1000)[:15])
     with pytest.raises(UserError, match="no table"):
-        _header(str(tmp_path / "t.csv.gz"), tmp_path)
+        read_csv_header(str(tmp_path / "t.csv.gz"), tmp_path)
 
 
 def test_a_derived_variable_may_use_another_whatever_their_order(tmp_path):

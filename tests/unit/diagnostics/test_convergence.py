@@ -7,12 +7,22 @@ from conftest import ROOT
 
 import gate as gates
 import verdicts
-from posterity.artefact import netcdf
-from posterity.diagnostics import check, convergence
-from posterity.diagnostics.check import ORDER, Check, Outcome, expected, judge, worst
+from posterity.artefact.netcdf import write_artefact
+from posterity.diagnostics.check import (
+    STATUS_ORDER,
+    Check,
+    Outcome,
+    apply_expectation,
+    checks_from_dataset,
+    checks_to_dataset,
+    find_worst_status,
+    judge_value,
+    skip_check,
+)
+from posterity.diagnostics.convergence import check_convergence, check_sampler
 from posterity.errors import UserError
-from posterity.report import html
-from posterity.stats.summary import summarise
+from posterity.report.html import PAGE_STYLE, STATUS_MARKS, render_page
+from posterity.stats.summary import summarise_draws
 
 LIMITS = {
     "rhat": 1.01,
@@ -40,15 +50,15 @@ LIMITS = {
     ],
 )
 def test_judging(value, limits, above, status):
-    assert judge("x", value, limits, "", above).status == status
+    assert judge_value("x", value, limits, "", above).status == status
 
 
 def test_the_worst_counts():
-    assert worst(["pass", "n/a", "warn"]) == "warn"
-    assert worst(["fail", "warn"]) == "fail"
-    assert worst(["n/a"]) == worst([]) == "pass"
-    assert worst(["pass", "expected", "n/a"]) == "expected"
-    assert worst(["expected", "warn"]) == "warn"
+    assert find_worst_status(["pass", "n/a", "warn"]) == "warn"
+    assert find_worst_status(["fail", "warn"]) == "fail"
+    assert find_worst_status(["n/a"]) == find_worst_status([]) == "pass"
+    assert find_worst_status(["pass", "expected", "n/a"]) == "expected"
+    assert find_worst_status(["expected", "warn"]) == "warn"
 
 
 @pytest.mark.parametrize(
@@ -73,17 +83,17 @@ def test_the_worst_counts():
     ],
 )
 def test_expected_failures(declared, status, outcome):
-    assert expected(Check("ppc", 0, 0.01, status, "m"), declared) == outcome
+    assert apply_expectation(Check("ppc", 0, 0.01, status, "m"), declared) == outcome
 
 
 def test_each_status_has_a_sign_and_a_colour_of_its_own():
-    rules = (ROOT / "workflow/report/report.css").read_text() + html.STYLE
-    signs = {status: mark.partition(" ")[0] for status, mark in html.MARKS.items()}
-    assert list(signs) == [status for status in ORDER if status != "n/a"]
+    rules = (ROOT / "workflow/report/report.css").read_text() + PAGE_STYLE
+    signs = {status: mark.partition(" ")[0] for status, mark in STATUS_MARKS.items()}
+    assert list(signs) == [status for status in STATUS_ORDER if status != "n/a"]
     assert len(set(signs.values())) == len(signs)
-    for status, mark in html.MARKS.items():
+    for status, mark in STATUS_MARKS.items():
         assert verdicts.MARKS[status] == f":{status}:`{mark}`"
-        assert f'<td class="{status}">{mark}</td>' in html.page("", (), [(status,)])
+        assert f'<td class="{status}">{mark}</td>' in render_page("", (), [(status,)])
     colours = [re.findall(rf"\.{status} {{ color: (#\w+)", rules) for status in signs]
     assert all(of_report == of_page for of_report, of_page in colours)
     assert len({of_report for of_report, _ in colours}) == len(signs)
@@ -94,7 +104,7 @@ def test_a_strict_run_stops_at_fail_alone(tmp_path):
         fits = {"model": ["m"], "fit": ["f"], "verdict": [verdict], "reason": ["ppc: why"]}
         table = xr.Dataset({name: ("row", np.array(values, dtype=object)) for name, values in fits.items()})
         file = tmp_path / f"{verdict}.nc"
-        netcdf.write(file, {"fits": table}, {"study": "s", "verdict": verdict})
+        write_artefact(file, {"fits": table}, {"study": "s", "verdict": verdict})
         gate = tmp_path / f"{verdict}.txt"
         if verdict == "fail":
             with pytest.raises(UserError, match="model m, fit f: ppc: why"):
@@ -106,17 +116,17 @@ def test_a_strict_run_stops_at_fail_alone(tmp_path):
 
 
 def test_there_and_back():
-    some = [Check("a", 1.0, 2.0, "pass", "fine"), check.not_applicable("b", "because")]
-    data = check.to_dataset(some, model=["m", "m"])
+    some = [Check("a", 1.0, 2.0, "pass", "fine"), skip_check("b", "because")]
+    data = checks_to_dataset(some, model=["m", "m"])
     assert list(data["model"].values) == ["m", "m"]
-    back = check.from_dataset(data)
+    back = checks_from_dataset(data)
     assert back[0] == some[0]
     assert (back[1].name, back[1].status, back[1].message) == ("b", "n/a", "because")
 
 
 def found(draws):
     posterior = xr.Dataset({"x": (("chain", "draw"), draws)})
-    return {c.name: c for c in convergence.of_summary(summarise(posterior, "hdi", 0.9), draws.shape[0], LIMITS)}
+    return {c.name: c for c in check_convergence(summarise_draws(posterior, "hdi", 0.9), draws.shape[0], LIMITS)}
 
 
 def test_good_chains_pass():
@@ -155,16 +165,16 @@ def test_one_chain_warns_and_a_drifting_one_fails():
 
 def test_a_latent_site_that_never_moves_fails():
     posterior = xr.Dataset({"x": (("chain", "draw"), np.ones((4, 100)))})
-    summary = summarise(posterior, "hdi", 0.9)
-    assert {c.status for c in convergence.of_summary(summary, 4, LIMITS, {"x"})} == {"fail"}
+    summary = summarise_draws(posterior, "hdi", 0.9)
+    assert {c.status for c in check_convergence(summary, 4, LIMITS, {"x"})} == {"fail"}
 
 
 def test_constants_of_a_cholesky_factor_are_not_judged():
     """As LKJCholesky has them: the first row is 1, 0."""
     draws = np.random.default_rng(1).uniform(-1, 1, size=(4, 1000))
     factor = np.stack([np.ones_like(draws), np.zeros_like(draws), draws, np.sqrt(1 - draws**2)], axis=-1).reshape(4, 1000, 2, 2)
-    summary = summarise(xr.Dataset({"L": (("chain", "draw", "i", "j"), factor)}), "hdi", 0.9)
-    assert {c.status for c in convergence.of_summary(summary, 4, LIMITS, {"L"})} == {"pass"}
+    summary = summarise_draws(xr.Dataset({"L": (("chain", "draw", "i", "j"), factor)}), "hdi", 0.9)
+    assert {c.status for c in check_convergence(summary, 4, LIMITS, {"L"})} == {"pass"}
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -190,11 +200,11 @@ def test_sampler():
         }
     )
     settings = {"max_tree_depth": 10}
-    assert {c.status for c in convergence.of_sampler(good, settings, LIMITS) if c.name != "acceptance"} == {"pass"}
+    assert {c.status for c in check_sampler(good, settings, LIMITS) if c.name != "acceptance"} == {"pass"}
     bad = good.copy(deep=True)
     bad["diverging"][0, 3] = True
     bad["energy"] = (lead, rng.normal(size=(2, 500)).cumsum(1))
     bad["n_steps"][0, :50] = 1023
-    status = {c.name: c.status for c in convergence.of_sampler(bad, settings, LIMITS) if c.name != "acceptance"}
+    status = {c.name: c.status for c in check_sampler(bad, settings, LIMITS) if c.name != "acceptance"}
     assert status == {"divergences": "fail", "e_bfmi": "fail", "tree_depth": "warn"}
-    assert {c.status for c in convergence.of_sampler(xr.Dataset(), {}, LIMITS)} == {"n/a"}
+    assert {c.status for c in check_sampler(xr.Dataset(), {}, LIMITS)} == {"n/a"}

@@ -1,6 +1,6 @@
 import numpy as np
 
-from posterity.diagnostics.recovery import check
+from posterity.diagnostics.recovery import check_intervals
 
 RNG = np.random.default_rng(5)
 
@@ -11,7 +11,7 @@ def one(correlation, size, draws, offset=0.0):
     own = np.sqrt(1 - correlation)
     sample = shared * RNG.normal(size=draws) + own * RNG.normal(size=(size, draws))
     truth = shared * RNG.normal() + own * RNG.normal(size=size) + offset
-    return check([f"p{i}" for i in range(size)], sample, truth, "eti", 0.9, 0.01)
+    return check_intervals([f"p{i}" for i in range(size)], sample, truth, "eti", 0.9, 0.01)
 
 
 def test_a_right_model_fails_with_at_most_the_level():
@@ -28,16 +28,18 @@ def test_a_wrong_model_is_found():
 
 def test_a_truth_beyond_all_draws_never_passes_in_silence():
     """With many scalars and few draws the smallest p-value that can be had is above the level."""
-    found = check([f"p{i}" for i in range(200)], RNG.normal(size=(200, 400)), np.r_[1000.0, RNG.normal(size=199)], "eti", 0.9, 0.01)
+    found = check_intervals(
+        [f"p{i}" for i in range(200)], RNG.normal(size=(200, 400)), np.r_[1000.0, RNG.normal(size=199)], "eti", 0.9, 0.01
+    )
     assert found.status == "warn"
     assert "outside all draws" in found.message
 
 
 def test_message_counts_the_misses():
     sample = RNG.normal(size=(3, 2000))
-    message = check(["a", "b", "c"], sample, np.array([0, 0, 2.0]), "hdi", 0.9, 0.01).message
+    message = check_intervals(["a", "b", "c"], sample, np.array([0, 0, 2.0]), "hdi", 0.9, 0.01).message
     assert "1 of 3 90% intervals miss the truth: c" in message
 
 
 def test_without_truth_it_does_not_apply():
-    assert check([], np.zeros((0, 10)), np.zeros(0), "hdi", 0.9, 0.01).status == "n/a"
+    assert check_intervals([], np.zeros((0, 10)), np.zeros(0), "hdi", 0.9, 0.01).status == "n/a"

@@ -12,13 +12,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / "workflow/lib"), str(ROOT / "workflow/scripts")]
 
-from posterity.inference import (
-    progress,
-    run,  # noqa: E402
-)
+from posterity.inference import progress, run
+from posterity.inference.progress import ProgressReporter
 
 
-class Reports(progress.Progress):
+class Reports(ProgressReporter):
     """Print how many iterations are done, and how many of them are warm-up, in place of a sentence."""
 
     def report(self, state, records, done: int, warmup: int) -> None:
@@ -26,8 +24,12 @@ class Reports(progress.Progress):
         super().report(state, records, done, warmup)
 
 
-run.Progress = Reports
-run.CHUNK, progress.PAUSE, progress.SHARE = (0.02, 0.02), 0.0, 1.0  # a checkpoint every few milliseconds
+run.ProgressReporter = Reports
+run.CHUNK_SECONDS, progress.MIN_PAUSE_SECONDS, progress.MIN_PAUSE_FACTOR = (
+    (0.02, 0.02),
+    0.0,
+    1.0,
+)  # a checkpoint every few milliseconds
 
 from fit import fit  # noqa: E402
 

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from posterity.artefact import groups, netcdf, provenance
-from posterity.config.schema import settings
+from posterity.artefact.groups import get_group
+from posterity.artefact.netcdf import read_artefact, write_artefact
+from posterity.artefact.provenance import VOLATILE_ATTRIBUTES
+from posterity.config.schema import complete_settings
 from posterity.inference.checkpoint import Checkpoint
 
 MODEL = """
@@ -40,7 +42,7 @@ def place(tmp_path_factory) -> Path:
     (folder / "model.py").write_text(MODEL)
     x = np.linspace(0, 10, 50)
     data = xr.Dataset({"x": ("row", x), "y": ("row", 2 * x + 1 + np.random.default_rng(1).normal(size=50))})
-    netcdf.write(folder / "data.nc", {"data": data}, {"study": "study", "source": "test", "data_hash": "1"})
+    write_artefact(folder / "data.nc", {"data": data}, {"study": "study", "source": "test", "data_hash": "1"})
     return folder
 
 
@@ -63,9 +65,9 @@ def finish(process) -> str:
 
 def same(one: Path, other: Path) -> None:
     """Assert that two artefacts agree bit for bit in all variables, and in all attributes but times and host."""
-    first, second = netcdf.read(one), netcdf.read(other)
+    first, second = read_artefact(one), read_artefact(other)
     xr.testing.assert_identical(*(tree.map_over_datasets(lambda data: data.drop_attrs(deep=False)) for tree in (first, second)))
-    attributes = [{k: v for k, v in tree.attrs.items() if k not in provenance.VOLATILE} for tree in (first, second)]
+    attributes = [{k: v for k, v in tree.attrs.items() if k not in VOLATILE_ATTRIBUTES} for tree in (first, second)]
     assert attributes[0] == attributes[1]
 
 
@@ -176,11 +178,11 @@ def test_goals_end_a_fit_early_and_at_the_same_draw(place):
     for name in ("goal", "goal-again"):
         finish(process(place, name, settings, threads=1 if name == "goal" else 2))
     same(place / "goal.nc", place / "goal-again.nc")
-    fit = netcdf.read(place / "goal.nc")
+    fit = read_artefact(place / "goal.nc")
     assert fit.attrs["stopped"] == "ess and rhat"
-    from posterity.stats import summary as stats_summary
+    from posterity.stats.summary import summarise_draws
 
-    summary = stats_summary.summarise(groups.group(fit, "posterior"), "hdi", 0.9)
+    summary = summarise_draws(get_group(fit, "posterior"), "hdi", 0.9)
     assert 2000 <= min(summary["ess_bulk"].min(), summary["ess_tail"].min()) < 5000
     assert summary["r_hat"].max() <= 1.01
 
@@ -189,17 +191,19 @@ def test_goals_end_a_fit_early_and_at_the_same_draw(place):
 def test_minutes_end_a_fit_with_draws_even_in_a_long_warm_up(place):
     settings = NUTS | {"warmup": 2_000_000, "draws": 2_000_000, "until": {"minutes": 0.02}}
     finish(process(place, "minutes", settings))
-    fit = netcdf.read(place / "minutes.nc")
-    draws = groups.group(fit, "posterior")
+    fit = read_artefact(place / "minutes.nc")
+    draws = get_group(fit, "posterior")
     assert fit.attrs["stopped"] == "minutes" and 0 < fit.attrs["warmup"] < 2_000_000
     assert 4 <= draws.sizes["draw"] < 2_000_000
     assert abs(float(draws["m"].mean()) - 2) < 0.2
-    assert len(np.unique(groups.group(fit, "sample_stats")["step_size"])) == 4  # adaptation has ended, in each chain
+    assert len(np.unique(get_group(fit, "sample_stats")["step_size"])) == 4  # adaptation has ended, in each chain
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    "chosen", [settings("svi", steps=20000, tolerance=0, starts=5), settings("nested", live=500, runs=2)], ids=["svi", "nested"]
+    "chosen",
+    [complete_settings("svi", steps=20000, tolerance=0, starts=5), complete_settings("nested", live=500, runs=2)],
+    ids=["svi", "nested"],
 )
 def test_other_methods_go_on_too(place, chosen):
     name = chosen["method"]

@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 
 from posterity.errors import UserError
-from posterity.prediction import new_data
-from posterity.prediction import predict as prediction_predict
+from posterity.prediction.new_data import bind_new_data, predict_new_data
+from posterity.prediction.predict import make_draws_dataset
 
 SPEC = {"function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
 HEADER = "import jax.numpy as jnp, numpy as np, numpyro\nimport numpyro.distributions as dist\n\n"
@@ -31,8 +31,8 @@ def predict(tmp_path):
     def run(source, at, data=DATA, latent=DRAWS):
         file = tmp_path / "model.py"
         file.write_text(HEADER + source)
-        there = new_data.place("m", SPEC | {"file": str(file)}, at, data, 1, "here: predict: at")
-        return there.model, there.covariates, new_data.elsewhere(there, latent, 1, "a"), there.drawn
+        there = bind_new_data("m", SPEC | {"file": str(file)}, at, data, 1, "here: predict: at")
+        return there.model, there.covariates, predict_new_data(there, latent, 1, "a"), there.drawn
 
     return run
 
@@ -46,7 +46,7 @@ def test_observed_and_deterministic_sites_follow_the_new_covariates(predict):
     z = (values["y"] - values["mu"]) / 0.1
     assert abs(z.mean()) < 4 / np.sqrt(z.size)
     assert abs(z.std() - 1) < 0.05
-    data = prediction_predict.posterior_dataset(bound, values, 4, there)
+    data = make_draws_dataset(bound, values, 4, there)
     assert data["y"].dims == ("chain", "draw", "point")
     assert data["y"].attrs["units"] == "m"
 

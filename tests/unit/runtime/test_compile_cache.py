@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from posterity.runtime import compile_cache
+from posterity.runtime.compile_cache import load_or_compile
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def built(function, argument, made_from="one"):
         traced.append(1)
         return [jax.jit(function).trace(argument)], {"note": 1}
 
-    found = compile_cache.build((argument,), [made_from], plan)
+    found = load_or_compile((argument,), [made_from], plan)
     assert found.notes == {"note": 1}
     return found.run[0], len(traced)
 
@@ -70,7 +71,7 @@ def test_without_a_place_to_write_there_is_no_cache(folder):
 def test_what_was_not_used_for_longest_goes(folder, monkeypatch):
     x = np.arange(3.0)
     built(jnp.cos, x, "first")
-    monkeypatch.setattr(compile_cache, "LARGEST", 1.5 * next(folder.glob("*")).stat().st_size)
+    monkeypatch.setattr(compile_cache, "MAX_CACHE_BYTES", 1.5 * next(folder.glob("*")).stat().st_size)
     built(jnp.cos, x, "second")
     assert len(list(folder.glob("*"))) == 1
     assert built(jnp.cos, x, "second")[1] == 0

@@ -8,7 +8,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-from posterity.workflow.job import read_status, status_file
+from posterity.workflow.job import get_status_path, read_status
 
 PROGRAM = """
 import sys
@@ -16,14 +16,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 sys.path.insert(0, {library!r})
-from posterity.errors import UserError, raise_all
-from posterity.workflow.job import job, read_status
+from posterity.errors import UserError, raise_errors
+from posterity.workflow.job import read_status, run_job
 
 snakemake = SimpleNamespace(
     log=["logs/a.log"], rule="fit", wildcards=["s", "m", "f"], params={{}}, threads=2, output=[],
     resources={{"mem_mb": 1000, "runtime": 5, "tmpdir": "/tmp"}},
 )
-with job(snakemake):
+with run_job(snakemake):
     {body}
 """
 
@@ -60,7 +60,7 @@ def test_a_job_that_is_done(tmp_path):
 @pytest.mark.parametrize(
     ("body", "messages"),
     [
-        ("raise_all([UserError('x: is wrong'), UserError('y: took a while')])", ["x: is wrong", "y: took a while"]),
+        ("raise_errors([UserError('x: is wrong'), UserError('y: took a while')])", ["x: is wrong", "y: took a while"]),
         ("raise ValueError('posterity: no')", ["ValueError: posterity: no (the traceback is in logs/a.log)"]),
     ],
 )
@@ -86,5 +86,5 @@ def test_a_later_job_keeps_its_status(tmp_path):
 def test_a_full_disk_leaves_no_status_that_is_wrong(tmp_path):
     body = "import errno; Path.write_text = lambda *_, **__: (_ for _ in ()).throw(OSError(errno.ENOSPC, 'full'))"
     assert run(tmp_path, body) == (0, "")
-    assert not status_file(str(tmp_path / "logs/a.log")).exists()
+    assert not get_status_path(str(tmp_path / "logs/a.log")).exists()
     assert read_status(str(tmp_path / "logs/a.log")) == {}

@@ -17,7 +17,7 @@ class UserError(Exception):
 
 
 @contextmanager
-def collected(found: list[UserError]) -> Iterator[None]:
+def collect_errors(found: list[UserError]) -> Iterator[None]:
     """Put a fault into a list, so that the next one can be looked for."""
     try:
         yield
@@ -25,7 +25,7 @@ def collected(found: list[UserError]) -> Iterator[None]:
         found.append(fault)
 
 
-def raise_all(found: list[UserError]) -> None:
+def raise_errors(found: list[UserError]) -> None:
     """Raise the first of the faults, which knows of the others."""
     if found:
         found[0].others += tuple(found[1:])

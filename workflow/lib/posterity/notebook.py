@@ -10,46 +10,44 @@ from types import ModuleType
 
 import xarray as xr
 
-from posterity import python_files
-from posterity.artefact import netcdf
-from posterity.config.study import configuration
-from posterity.config.study import load as load_study
+from posterity.artefact.netcdf import read_artefact
+from posterity.config.study import check_configuration, load_study
 from posterity.config.yaml import read_yaml
 from posterity.errors import UserError, hint
-from posterity.python_files import of_user
+from posterity.python_files import load_module, user_files
 
 LIBRARY = Path(__file__).resolve().parents[1]
 SCRIPTS = LIBRARY.parent / "scripts"
 
 
-def study(name: str) -> dict:
+def load_settings(name: str) -> dict:
     """Load a study in its normal form, with the defaults of config/config.yaml. Raises UserError."""
-    settings = configuration(read_yaml("config/config.yaml") | {"studies": [name]})
+    settings = check_configuration(read_yaml("config/config.yaml") | {"studies": [name]})
     return load_study(name, settings["defaults"])
 
 
-def arguments(name: str, model: str, fit: str) -> dict:
+def make_stage_arguments(name: str, model: str, fit: str) -> dict:
     """Give what the stages fit and predict share: `stage("fit")(data, output, settings=..., **arguments(study, model, fit))`."""
-    settings = study(name)
+    settings = load_settings(name)
     spec = settings["models"][model]
-    made = {"seed": settings["seed"], "precision": settings["precision"], "files": of_user(spec["file"], LIBRARY)}
+    made = {"seed": settings["seed"], "precision": settings["precision"], "files": user_files(spec["file"], LIBRARY)}
     return {"study": name, "id": model, "name": fit, "spec": spec} | made
 
 
-def script(stage: str) -> ModuleType:
+def load_script(stage: str) -> ModuleType:
     """Import the script of a stage. Raises UserError for a stage that is not there."""
     file = SCRIPTS / f"{stage}.py"
     if not file.is_file():
         raise UserError(f"there is no stage '{stage}': {hint(stage, [other.stem for other in SCRIPTS.glob('*.py')])}")
-    return python_files.load(file)
+    return load_module(file)
 
 
-def stage(name: str) -> Callable:
+def get_stage(name: str) -> Callable:
     """Take the function of a stage: `stage("fit")(data="...", output="...", ...)`. Its docstring says what it needs."""
-    return getattr(script(name), name)
+    return getattr(load_script(name), name)
 
 
-def load(name: str, results: str | Path = "results") -> xr.DataTree:
+def load_results(name: str, results: str | Path = "results") -> xr.DataTree:
     """
     Load all artefacts of a study as one tree: `tree["outliers/nuts/posterior"]`, `tree["data"]`, `tree["comparison/models"]`.
 
@@ -65,7 +63,7 @@ def load(name: str, results: str | Path = "results") -> xr.DataTree:
     if not paths:
         raise UserError(f"{folder}: there are no artefacts of study '{name}'; run it: snakemake --cores 4 --config studies={name}")
     for path in paths:
-        tree = netcdf.read(path, study=name)
+        tree = read_artefact(path, study=name)
         parts = path.parent.relative_to(folder).parts or ((path.stem,) if path.stem in ("comparison", "verdict") else ())
         parts = (*parts, "predictive") if path.stem == "predictive" else parts
         for group, values in tree.children.items():

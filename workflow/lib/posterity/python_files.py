@@ -20,7 +20,7 @@ class _Source(SourceFileLoader):
         return self.source_to_code(self.get_data(path), path)
 
 
-def load(file: str | Path) -> ModuleType:
+def load_module(file: str | Path) -> ModuleType:
     """Import a Python file by its path, with its folder first on the search path. Raises what the file raises."""
     path = Path(file).resolve()
     name = f"{path.parent.name}_{path.stem}"
@@ -35,11 +35,11 @@ def load(file: str | Path) -> ModuleType:
 
 
 # Logging and messages have no influence on any result; an edit here makes nothing be computed again.
-UNTRACKED = frozenset({"posterity/errors.py", "posterity/workflow/job.py", "posterity/inference/progress.py"})
+UNTRACKED_FILES = frozenset({"posterity/errors.py", "posterity/workflow/job.py", "posterity/inference/progress.py"})
 
 
 @cache
-def _imported(file: Path, root: Path) -> tuple[Path, ...]:
+def _list_local_imports(file: Path, root: Path) -> tuple[Path, ...]:
     """List the files below `root` that the module-level statements of `file` import."""
     names, relative = [], []
     for node in ast.parse(file.read_bytes()).body:
@@ -63,7 +63,7 @@ def _imported(file: Path, root: Path) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def closure(file: Path, root: Path) -> list[Path]:
+def import_closure(file: Path, root: Path) -> list[Path]:
     """
     List `file` and all files below `root` that it imports, directly or through others, sorted.
 
@@ -73,24 +73,24 @@ def closure(file: Path, root: Path) -> list[Path]:
     todo, seen = [Path(file)], set()
     while todo:
         path = todo.pop()
-        if path not in seen and not path.as_posix().endswith(tuple(UNTRACKED)):
+        if path not in seen and not path.as_posix().endswith(tuple(UNTRACKED_FILES)):
             seen.add(path)
-            todo += _imported(path, Path(root))
+            todo += _list_local_imports(path, Path(root))
     return sorted(seen)
 
 
-def of_user(file: str | Path, library: Path) -> list[str]:
+def user_files(file: str | Path, library: Path) -> list[str]:
     """
     List a file of the user's (model.py, simulate.py, figures.py) and what it imports from beside it and from the library.
 
     Raises SyntaxError and OSError as reading the files does.
     """
     file, library = Path(file), Path(library)
-    beside = {str(path) for path in closure(file, file.parent)}
-    return sorted(beside | {os.path.relpath(path) for path in closure(file, library) if library in path.parents})
+    beside = {str(path) for path in import_closure(file, file.parent)}
+    return sorted(beside | {os.path.relpath(path) for path in import_closure(file, library) if library in path.parents})
 
 
-def docstring(file: Path, function: str) -> str:
+def read_docstring(file: Path, function: str) -> str:
     """Read the docstring of a function without importing its file."""
     for node in ast.parse(file.read_bytes()).body:
         if isinstance(node, ast.FunctionDef) and node.name == function:
@@ -98,7 +98,7 @@ def docstring(file: Path, function: str) -> str:
     return ""
 
 
-def defined(file: Path) -> set[str]:
+def list_defined_names(file: Path) -> set[str]:
     """List the names that a file defines or imports at module level; nothing is run. Raises UserError for one that is no Python."""
     try:
         body = ast.parse(file.read_bytes()).body

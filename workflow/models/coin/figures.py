@@ -4,13 +4,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy import stats
 
-from posterity.artefact.groups import group
-from posterity.plots import style
+from posterity.artefact.groups import get_group
+from posterity.plots.style import BLUE, GREEN, ORANGE, PURPLE, make_label
 
 PRIOR = (10, 10)  # of Beta, as in model.py
 TOSSES = 10  # that are predicted
 GRID = 400
-STYLES = ((style.ORANGE, "--", "s"), (style.BLUE, "-", "o"), (style.GREEN, "-.", "^"), (style.PURPLE, ":", "v"))
+STYLES = ((ORANGE, "--", "s"), (BLUE, "-", "o"), (GREEN, "-.", "^"), (PURPLE, ":", "v"))
 
 
 def against_exact(artefacts, settings):
@@ -20,7 +20,7 @@ def against_exact(artefacts, settings):
     beta-binomial distribution (grey).
     """
     options = settings["options"]
-    heads = group(artefacts["data"], "data")["heads"].values
+    heads = get_group(artefacts["data"], "data")["heads"].values
     a, b = PRIOR[0] + heads.sum(), PRIOR[1] + (1 - heads).sum()
     x, counts = np.linspace(0, 1, GRID), np.arange(TOSSES + 1)
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), width_ratios=(1.4, 1))
@@ -28,8 +28,8 @@ def against_exact(artefacts, settings):
     left.plot(x, stats.beta(*PRIOR).pdf(x), color="0.45", lw=1.2, label="prior: Beta({}, {})".format(*PRIOR))
     right.bar(counts, stats.betabinom(TOSSES, a, b).pmf(counts), width=0.8, color="0.8")
     for (colour, dashes, marker), tree in zip(STYLES, artefacts["posteriors"], strict=False):
-        fairness = group(tree, "posterior")["latent_fairness"]
-        draws, best = fairness.values.ravel(), group(tree, "guide")
+        fairness = get_group(tree, "posterior")["latent_fairness"]
+        draws, best = fairness.values.ravel(), get_group(tree, "guide")
         text = tree.attrs["fit"]
         if best:
             text += f" (alpha_q {float(best['alpha_q']):.2f}, beta_q {float(best['beta_q']):.2f})"
@@ -39,7 +39,7 @@ def against_exact(artefacts, settings):
         right.plot(counts, predicted, marker, ls=dashes, color=colour, ms=4.5, lw=1)
     left.set_ylim(bottom=0)
     left.set_xlim(0, 1)
-    left.set_xlabel(style.label("latent_fairness", fairness, options))
+    left.set_xlabel(make_label("latent_fairness", fairness, options))
     left.set_ylabel("density")
     left.set_title(f"{heads.sum()} heads, {(1 - heads).sum()} tails")
     right.set_xlabel(f"heads in the next {TOSSES} tosses")

@@ -3,12 +3,22 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from posterity.artefact.groups import group
-from posterity.plots import style
-from posterity.stats.summary import interval
+from posterity.artefact.groups import get_group
+from posterity.plots.style import (
+    BLACK,
+    DATA_COLOUR,
+    GREEN,
+    MODEL_COLOUR,
+    ORANGE,
+    TRUTH_COLOUR,
+    VERMILLION,
+    describe_interval,
+    make_label,
+)
+from posterity.stats.summary import compute_interval
 
 KELVIN = 14387.768775039337  # h c / k in µm K
-FILTERS = {"g": style.GREEN, "r": style.VERMILLION, "i": style.BLACK}
+FILTERS = {"g": GREEN, "r": VERMILLION, "i": BLACK}
 LINES = {"g": "-", "r": "--", "i": ":"}
 
 
@@ -28,11 +38,11 @@ def _kelvin(axes):
 
 def filters(artefacts, settings):
     """The response of the camera in its bands g, r and i, atmosphere included: the share of photons that are counted."""
-    data = group(artefacts["data"], "data")
+    data = get_group(artefacts["data"], "data")
     figure, axes = plt.subplots(figsize=(6, 3.6))
     _draw_filters(axes, data)
     axes.set_ylim(0)
-    axes.set_xlabel(style.label("wavelength", data["wavelength"], settings["options"]))
+    axes.set_xlabel(make_label("wavelength", data["wavelength"], settings["options"]))
     axes.set_ylabel("response")
     axes.legend(loc="upper left")
     return figure
@@ -43,7 +53,7 @@ def spectra(artefacts, settings):
     Black bodies at beta = 0.001 and 0.1 /µm, as on the page, and near the Sun's 0.4 /µm, behind the filters. Spectrum and filters
     are relative to their largest values. The cooler the body, the more of its light lies at the red end.
     """
-    data = group(artefacts["data"], "data")
+    data = get_group(artefacts["data"], "data")
     wavelength = np.linspace(0.36, 0.89, 2000)
     figure, panels = plt.subplots(1, 3, figsize=(9, 3.4), sharey=True)
     highest = max(float(data[name].max()) for name in FILTERS)
@@ -51,11 +61,11 @@ def spectra(artefacts, settings):
         _draw_filters(axes, data, 1 / highest)
         x = 1 / (wavelength * beta)
         log = -2 * np.log(wavelength) - x - np.log(-np.expm1(-x))  # as logarithms, since exp(x) has no number beyond x = 709
-        axes.plot(wavelength, np.exp(log - log.max()), color=style.MODEL, lw=2, label="black body")
+        axes.plot(wavelength, np.exp(log - log.max()), color=MODEL_COLOUR, lw=2, label="black body")
         axes.set_title(f"beta = {beta:g} /µm, T = {beta * KELVIN:,.0f} K")
         axes.set_xlim(wavelength[0], wavelength[-1])
         axes.set_ylim(0, 1.05)
-        axes.set_xlabel(style.label("wavelength", data["wavelength"], settings["options"]))
+        axes.set_xlabel(make_label("wavelength", data["wavelength"], settings["options"]))
     panels[0].set_ylabel("relative to the largest")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return figure
@@ -67,21 +77,21 @@ def colour_of_beta(artefacts, settings):
     from differences of neighbouring colours (circles).
     """
     options = settings["options"]
-    data = group(artefacts["data"], "data")
+    data = get_group(artefacts["data"], "data")
     beta, colour, slope = (data[name].values for name in ("beta", "colour", "slope"))
     figure, (upper, lower) = plt.subplots(2, 1, figsize=(6, 5.4), sharex=True)
-    upper.plot(beta, colour, color=style.MODEL, lw=1.8)
-    upper.set_ylabel(style.label("colour", data["colour"], options))
-    lower.plot(beta, slope, color=style.MODEL, lw=1.8, label="automatic differentiation")
+    upper.plot(beta, colour, color=MODEL_COLOUR, lw=1.8)
+    upper.set_ylabel(make_label("colour", data["colour"], options))
+    lower.plot(beta, slope, color=MODEL_COLOUR, lw=1.8, label="automatic differentiation")
     middle, differences = np.sqrt(beta[1:] * beta[:-1]), np.diff(colour) / np.diff(beta)
     chosen = slice(None, None, max(1, middle.size // 25))
-    lower.plot(middle[chosen], differences[chosen], "o", mfc="none", color=style.ORANGE, ms=6, label="differences")
+    lower.plot(middle[chosen], differences[chosen], "o", mfc="none", color=ORANGE, ms=6, label="differences")
     lower.set_yscale("log")
-    lower.set_ylabel(style.label("slope", data["slope"], options))
+    lower.set_ylabel(make_label("slope", data["slope"], options))
     lower.legend(loc="upper right")
     lower.set_xscale("log")
     lower.set_xlim(beta[0], beta[-1])
-    lower.set_xlabel(style.label("beta", data["beta"], options))
+    lower.set_xlabel(make_label("beta", data["beta"], options))
     _kelvin(upper)
     return figure
 
@@ -93,27 +103,27 @@ def temperatures(artefacts, settings):
     leaves the temperature open to one side.
     """
     options = settings["options"]
-    data, truth = group(artefacts["data"], "data"), group(artefacts["data"], "truth")
-    draws = group(artefacts["posterior"], "posterior")["temperature"].transpose("star", "chain", "draw").values
+    data, truth = get_group(artefacts["data"], "data"), get_group(artefacts["data"], "truth")
+    draws = get_group(artefacts["posterior"], "posterior")["temperature"].transpose("star", "chain", "draw").values
     draws = draws.reshape(len(draws), -1)
-    bounds, median = interval(draws, **options["interval"]), np.median(draws, axis=1)
+    bounds, median = compute_interval(draws, **options["interval"]), np.median(draws, axis=1)
     g_r, kelvin = data["g_r"].values, data["beta"].values * KELVIN
     figure, axes = plt.subplots(figsize=(6.4, 4.4))
     low, high = bounds.min() / 1.25, bounds.max() * 1.15
     seen = (kelvin > low) & (kelvin < high)
-    axes.plot(kelvin[seen], data["colour"].values[seen], color=style.MODEL, lw=1.5, label="black body", zorder=1)
+    axes.plot(kelvin[seen], data["colour"].values[seen], color=MODEL_COLOUR, lw=1.5, label="black body", zorder=1)
     axes.errorbar(
-        median, g_r, data["error"].values, np.abs(bounds.T - median), fmt="o", ms=4, lw=1.3, capsize=2, color=style.DATA, zorder=3,
-        label=f"stars: colour with 1 sigma,\ntemperature with {style.interval_text(options)}",
+        median, g_r, data["error"].values, np.abs(bounds.T - median), fmt="o", ms=4, lw=1.3, capsize=2, color=DATA_COLOUR, zorder=3,
+        label=f"stars: colour with 1 sigma,\ntemperature with {describe_interval(options)}",
     )  # fmt: skip
     if "temperature" in truth:
-        axes.plot(truth["temperature"].values, g_r, "x", color=style.TRUTH, ms=8, mew=2, label="true temperature", zorder=4)
+        axes.plot(truth["temperature"].values, g_r, "x", color=TRUTH_COLOUR, ms=8, mew=2, label="true temperature", zorder=4)
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     places = [one for one in (2000, 3000, 5000, 10000, 20000, 40000) if low < one < high]
     axes.set_xticks(places, [f"{one:,}" for one in places])
     axes.set_xticks([], minor=True)
     axes.set_xlabel("temperature T (K)")
-    axes.set_ylabel(style.label("g_r", data["g_r"], options))
+    axes.set_ylabel(make_label("g_r", data["g_r"], options))
     axes.legend(loc="lower right")
     return figure

@@ -3,14 +3,14 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from posterity.artefact.groups import group
-from posterity.plots import style
+from posterity.artefact.groups import get_group
+from posterity.plots.style import BLACK, GREEN, ORANGE, PALE_BLUE, PURPLE, TRUTH_COLOUR, make_label
 
 BINS = 45
 SITES = ("b", "w", "sigma")
 POSITIVE = ("w", "sigma")
-LINES = {"laplace": (style.ORANGE, "-"), "svi": (style.GREEN, "-")}
-POINTS = {"mle": (style.PURPLE, (0, (1, 1)), "v"), "map": (style.BLACK, (0, (4, 2)), "^")}
+LINES = {"laplace": (ORANGE, "-"), "svi": (GREEN, "-")}
+POINTS = {"mle": (PURPLE, (0, (1, 1)), "v"), "map": (BLACK, (0, (4, 2)), "^")}
 
 
 def curve(u, b, w):
@@ -25,10 +25,10 @@ def estimates(artefacts, settings):
     or far out in a skewed posterior, stands for it badly.
     """
     options = settings["options"]
-    data, truth = group(artefacts["data"], "data"), group(artefacts["data"], "truth")
+    data, truth = get_group(artefacts["data"], "data"), get_group(artefacts["data"], "truth")
     trees = {tree.attrs["fit"]: tree for tree in artefacts["posteriors"]}
-    draws = {fit: group(tree, "posterior") for fit, tree in trees.items() if "posterior" in tree.children}
-    points = {fit: group(tree, "point") for fit, tree in trees.items() if "point" in tree.children}
+    draws = {fit: get_group(tree, "posterior") for fit, tree in trees.items() if "posterior" in tree.children}
+    points = {fit: get_group(tree, "point") for fit, tree in trees.items() if "point" in tree.children}
     figure, panels = plt.subplots(1, len(SITES), figsize=(9.5, 3.6))
     for site, axes in zip(SITES, panels, strict=True):
         exact = draws["nuts"][site]
@@ -41,7 +41,7 @@ def estimates(artefacts, settings):
         margin = 0.04 * (high - low)
         edges = np.linspace(low, high + margin, BINS + 1)
         density = _density(exact.values, edges)
-        axes.stairs(density, edges, fill=True, color=style.PALE, label="nuts")
+        axes.stairs(density, edges, fill=True, color=PALE_BLUE, label="nuts")
         for fit, (colour, dashes) in LINES.items():
             axes.stairs(_density(draws[fit][site].values, edges), edges, color=colour, ls=dashes, lw=1.5, label=fit)
         top = 1.45 * density.max()
@@ -50,11 +50,11 @@ def estimates(artefacts, settings):
             line, top_of_line = [value, value], [0, (0.93 if fit == "mle" else 0.84) * top]
             axes.plot(line, top_of_line, color=colour, ls=dashes, lw=1.6, marker=marker, markevery=[1], ms=7, label=fit, zorder=5)
         if site in truth:
-            axes.axvline(float(truth[site]), color=style.TRUTH, lw=1.4, label="truth", zorder=3)
+            axes.axvline(float(truth[site]), color=TRUTH_COLOUR, lw=1.4, label="truth", zorder=3)
         axes.set_ylim(0, top)
         axes.set_xlim(edges[0] - margin, edges[-1])
         axes.set_yticks([])
-        axes.set_xlabel(style.label(site, exact, options))
+        axes.set_xlabel(make_label(site, exact, options))
     panels[0].set_ylabel("density")
     panels[0].set_title(f"{data['y'].size} points")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=6)

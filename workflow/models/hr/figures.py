@@ -5,23 +5,23 @@ import numpy as np
 from hr_constants import E_parallax, gain, logtemp0, mag0, max_dist, min_dist
 from scipy.stats import truncnorm
 
-from posterity.artefact.groups import group, joint
-from posterity.plots import style
-from posterity.runtime.rng import generator
-from posterity.stats.summary import interval
+from posterity.artefact.groups import align_draws, get_group
+from posterity.plots.style import COLOUR_CYCLE, DATA_COLOUR, MODEL_COLOUR, PALE_BLUE, TRUTH_COLOUR, describe_interval, make_label
+from posterity.runtime.rng import derive_generator
+from posterity.stats.summary import compute_interval
 
 MARKERS = "osD^vP"
 
 
 def _data(artefacts):
-    return group(artefacts["data"], "data"), group(artefacts["data"], "truth")
+    return get_group(artefacts["data"], "data"), get_group(artefacts["data"], "truth")
 
 
 def _recovered(artefacts, settings, site):
     """Median and ends of the interval of each element of a site, as an error bar wants them."""
-    draws = joint(artefacts["posterior"], [site])[site].transpose(..., "chain", "draw").values
+    draws = align_draws(artefacts["posterior"], [site])[site].transpose(..., "chain", "draw").values
     draws = np.ascontiguousarray(draws.reshape(draws.shape[0], -1))
-    median, bounds = np.median(draws, axis=1), interval(draws, **settings["options"]["interval"])
+    median, bounds = np.median(draws, axis=1), compute_interval(draws, **settings["options"]["interval"])
     return median, np.maximum(np.abs(bounds.T - median), 0)
 
 
@@ -42,7 +42,7 @@ def counts(artefacts, settings):
     figure, axes = plt.subplots(figsize=(6.4, 4.4))
     floor = 0.4
     for place, cluster in enumerate(bright[np.linspace(0, bright.size - 1, 6).round().astype(int)]):
-        colour, stars = style.CYCLE[place], index == cluster
+        colour, stars = COLOUR_CYCLE[place], index == cluster
         x, y, parallax = data["logtemps"].values[stars], n[stars], float(data["parallax"][cluster])
         face = colour if parallax > 0 else "white"
         text = f"cluster {cluster}, {f'{parallax:g} arcsec' if parallax > 0 else 'no parallax'}"
@@ -53,8 +53,8 @@ def counts(artefacts, settings):
         )  # fmt: skip
     axes.set_yscale("log")
     axes.set_ylim(floor, None)
-    axes.set_xlabel(style.label("logtemps", data["logtemps"], options))
-    axes.set_ylabel(style.label("fluxcounts", data["fluxcounts"], options))
+    axes.set_xlabel(make_label("logtemps", data["logtemps"], options))
+    axes.set_ylabel(make_label("fluxcounts", data["fluxcounts"], options))
     figure.legend(loc="outside right center", title="median counts fall\nfrom top to bottom", title_fontsize=9)
     return figure
 
@@ -69,16 +69,16 @@ def parallax_distances(artefacts, settings):
     low, middle, high = _from_parallax(parallax, [0.16, 0.5, 0.84])
     order = np.lexsort((true, middle))
     figure, axes = plt.subplots(figsize=(6.4, 4.2))
-    for seen, face, text in ((True, style.MODEL, "parallax measured"), (False, "white", "no parallax")):
+    for seen, face, text in ((True, MODEL_COLOUR, "parallax measured"), (False, "white", "no parallax")):
         places = np.flatnonzero((parallax[order] > 0) == seen)
         chosen = order[places]
         bars = np.stack([middle - low, high - middle])[:, chosen]
-        axes.errorbar(places, middle[chosen], bars, fmt="o", ms=5, mfc=face, mec=style.MODEL, color=style.MODEL, lw=1.2, label=text)
-    axes.plot(np.arange(order.size), true[order], "x", color=style.TRUTH, ms=6, mew=1.6, label="truth", zorder=5)
+        axes.errorbar(places, middle[chosen], bars, fmt="o", ms=5, mfc=face, mec=MODEL_COLOUR, color=MODEL_COLOUR, lw=1.2, label=text)
+    axes.plot(np.arange(order.size), true[order], "x", color=TRUTH_COLOUR, ms=6, mew=1.6, label="truth", zorder=5)
     axes.set_yscale("log")
     axes.set_xticks([])
     axes.set_xlabel("clusters, sorted by the distance from their parallax")
-    axes.set_ylabel(style.label("distance", truth["distance"].assign_attrs(units="pc"), options))
+    axes.set_ylabel(make_label("distance", truth["distance"].assign_attrs(units="pc"), options))
     axes.legend(loc="upper left")
     return figure
 
@@ -93,7 +93,7 @@ def luminosities(artefacts, settings):
     parallax, index = data["parallax"].values, data["cluster_index"].values
     seen = np.flatnonzero(parallax > 0)
     seen = seen[np.argsort(-parallax[seen], kind="stable")]
-    rng = generator(0, "luminosities")
+    rng = derive_generator(0, "luminosities")
     figure, panels = plt.subplots(1, 3, figsize=(9, 3.8), sharey=True)
     for axes, cluster in zip(panels, seen[[0, seen.size // 2, -1]], strict=True):
         stars = np.flatnonzero(index == cluster)
@@ -102,15 +102,15 @@ def luminosities(artefacts, settings):
         flux = rng.gamma(n + 0.5, size=(4000, n.size)) / gain  # Jeffreys' prior of a Poisson rate
         luminosity = flux * 10 ** (-0.4 * mag0) * (distance[:, None] / 10) ** 2
         bottom, low, middle, high, top = np.quantile(luminosity, [0.05, 0.16, 0.5, 0.84, 0.995], axis=0)
-        axes.vlines(x, bottom, top, color=style.MODEL, lw=1)
-        axes.vlines(x, low, high, color=style.MODEL, lw=4, alpha=0.6)
-        axes.plot(x, middle, "o", color=style.MODEL, ms=4.5, label="median, 16-84 %, 5-99.5 %")
+        axes.vlines(x, bottom, top, color=MODEL_COLOUR, lw=1)
+        axes.vlines(x, low, high, color=MODEL_COLOUR, lw=4, alpha=0.6)
+        axes.plot(x, middle, "o", color=MODEL_COLOUR, ms=4.5, label="median, 16-84 %, 5-99.5 %")
         true = 10 ** (-0.4 * truth["absolute_magnitude"].values[stars])
-        axes.plot(x, true, "x", color=style.TRUTH, ms=7, mew=1.8, label="truth", zorder=5)
+        axes.plot(x, true, "x", color=TRUTH_COLOUR, ms=7, mew=1.8, label="truth", zorder=5)
         axes.set_yscale("log")
         axes.margins(x=0.12)
         axes.set_title(f"cluster {cluster}: {parallax[cluster]:g} ± {E_parallax:g} arcsec")
-        axes.set_xlabel(style.label("logtemps", data["logtemps"], options))
+        axes.set_xlabel(make_label("logtemps", data["logtemps"], options))
     panels[0].set_ylabel("luminosity (of a star with magnitude 0)")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
     return figure
@@ -124,22 +124,22 @@ def main_sequence(artefacts, settings):
     options, (data, truth) = settings["options"], _data(artefacts)
     x = data["logtemps"].values
     median, bars = _recovered(artefacts, settings, "absolute_magnitude")
-    draws = joint(artefacts["posterior"], ["slope", "offset", "spread"])
+    draws = align_draws(artefacts["posterior"], ["slope", "offset", "spread"])
     slope, offset, spread = (draws[site].values.reshape(-1, 1) for site in ("slope", "offset", "spread"))
     grid = np.linspace(x.min() - 0.03, x.max() + 0.03, 60)
     lines = slope * (grid - logtemp0) + offset
-    bounds = interval(np.ascontiguousarray(lines.T), **options["interval"])
+    bounds = compute_interval(np.ascontiguousarray(lines.T), **options["interval"])
     figure, axes = plt.subplots(figsize=(6.4, 4.8))
-    text, middle = style.interval_text(options), np.median(lines, axis=0)
-    axes.fill_between(grid, middle - np.median(spread), middle + np.median(spread), color=style.PALE, alpha=0.35, lw=0)
-    axes.fill_between(grid, *bounds.T, color=style.MODEL, alpha=0.45, lw=0, label=f"line, {text}; pale: ± spread")
-    axes.errorbar(x, median, bars, fmt="o", ms=2.5, lw=0.7, color=style.DATA, alpha=0.7, label=f"stars, {text}")
+    text, middle = describe_interval(options), np.median(lines, axis=0)
+    axes.fill_between(grid, middle - np.median(spread), middle + np.median(spread), color=PALE_BLUE, alpha=0.35, lw=0)
+    axes.fill_between(grid, *bounds.T, color=MODEL_COLOUR, alpha=0.45, lw=0, label=f"line, {text}; pale: ± spread")
+    axes.errorbar(x, median, bars, fmt="o", ms=2.5, lw=0.7, color=DATA_COLOUR, alpha=0.7, label=f"stars, {text}")
     true = float(truth["slope"]) * (grid - logtemp0) + float(truth["offset"])
-    axes.plot(grid, true, "--", color=style.TRUTH, lw=1.8, label="truth; dotted: ± spread", zorder=5)
+    axes.plot(grid, true, "--", color=TRUTH_COLOUR, lw=1.8, label="truth; dotted: ± spread", zorder=5)
     for side in (-1, 1):
-        axes.plot(grid, true + side * float(truth["spread"]), ":", color=style.TRUTH, lw=1.4, zorder=5)
+        axes.plot(grid, true + side * float(truth["spread"]), ":", color=TRUTH_COLOUR, lw=1.4, zorder=5)
     axes.invert_yaxis()
-    axes.set_xlabel(style.label("logtemps", data["logtemps"], options))
+    axes.set_xlabel(make_label("logtemps", data["logtemps"], options))
     axes.set_ylabel("absolute magnitude (mag)")
     axes.legend(loc="lower right")
     return figure
@@ -149,11 +149,11 @@ def _against_truth(axes, true, median, bars, groups):
     """Draw recovered against true values: `groups` are (which, face colour, text)."""
     for chosen, face, text in groups:
         axes.errorbar(
-            true[chosen], median[chosen], bars[:, chosen], fmt="o", ms=4.5, lw=0.8, mfc=face, mec=style.MODEL, color=style.MODEL,
+            true[chosen], median[chosen], bars[:, chosen], fmt="o", ms=4.5, lw=0.8, mfc=face, mec=MODEL_COLOUR, color=MODEL_COLOUR,
             label=text,
         )  # fmt: skip
     ends = [min(true.min(), (median - bars[0]).min()), max(true.max(), (median + bars[1]).max())]
-    axes.plot(ends, ends, "--", color=style.TRUTH, lw=1.6, label="truth", zorder=5)
+    axes.plot(ends, ends, "--", color=TRUTH_COLOUR, lw=1.6, label="truth", zorder=5)
 
 
 def magnitudes(artefacts, settings):
@@ -161,10 +161,10 @@ def magnitudes(artefacts, settings):
     data, truth = _data(artefacts)
     median, bars = _recovered(artefacts, settings, "absolute_magnitude")
     n = data["fluxcounts"].values
-    text = f"stars, {style.interval_text(settings['options'])}"
+    text = f"stars, {describe_interval(settings['options'])}"
     figure, axes = plt.subplots(figsize=(5.2, 5.0))
     _against_truth(
-        axes, truth["absolute_magnitude"].values, median, bars, ((n > 0, style.MODEL, text), (n == 0, "white", "without a count"))
+        axes, truth["absolute_magnitude"].values, median, bars, ((n > 0, MODEL_COLOUR, text), (n == 0, "white", "without a count"))
     )
     axes.set_aspect("equal")
     axes.invert_xaxis()
@@ -180,10 +180,10 @@ def distances(artefacts, settings):
     data, truth = _data(artefacts)
     median, bars = _recovered(artefacts, settings, "distance")
     seen = data["parallax"].values > 0
-    text = f"clusters, {style.interval_text(settings['options'])}"
+    text = f"clusters, {describe_interval(settings['options'])}"
     figure, axes = plt.subplots(figsize=(5.2, 5.0))
     _against_truth(
-        axes, truth["distance"].values, median, bars, ((seen, style.MODEL, text), (~seen, "white", "without a parallax"))
+        axes, truth["distance"].values, median, bars, ((seen, MODEL_COLOUR, text), (~seen, "white", "without a parallax"))
     )
     axes.set_xscale("log")
     axes.set_yscale("log")

@@ -3,8 +3,8 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from posterity.artefact.groups import group
-from posterity.plots import style
+from posterity.artefact.groups import get_group
+from posterity.plots.style import COLOUR_CYCLE
 
 SD, WEIGHTS = 0.25, np.array([2.0, 2.0, 2.0, 1.0])
 CENTRES = np.sqrt(2) * np.array([[-1.5, 0.0], [0.0, 1.5], [0.0, -1.5], [1.5, 0.0]])
@@ -21,7 +21,7 @@ def islands(artefacts, settings):
     figure, panels = plt.subplots(1, len(fits), figsize=(4.6 * len(fits), 4.7), sharey=True, squeeze=False)
     grid = np.linspace(-EDGE, EDGE, 301)
     for axes, tree in zip(panels[0], fits, strict=True):
-        draws = group(tree, "posterior")["x"].transpose("chain", "draw", ...).values
+        draws = get_group(tree, "posterior")["x"].transpose("chain", "draw", ...).values
         for number, chain in enumerate(draws):
             chosen = chain[np.linspace(0, len(chain) - 1, min(len(chain), 4 * SHOWN // len(draws))).astype(int)]
             label = f"chain {number + 1}" if len(draws) > 1 else "draws"
@@ -31,7 +31,7 @@ def islands(artefacts, settings):
                 ms=2.2,
                 mew=0,
                 alpha=0.6,
-                color=style.CYCLE[number % 6],
+                color=COLOUR_CYCLE[number % 6],
                 label=label,
                 rasterized=True,
             )

@@ -5,8 +5,8 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 
-from posterity.artefact.groups import group
-from posterity.plots import style
+from posterity.artefact.groups import get_group
+from posterity.plots.style import DATA_COLOUR, MODEL_COLOUR, TRUTH_COLOUR, make_label
 
 OFFSETS = np.linspace(-2, 2, 11)  # of the trial lines from the true one
 STEEPEST = 20  # gradient of the steepest of the ten lines
@@ -26,23 +26,23 @@ def trials(artefacts, settings):
     The likelihood is that of the line given the error bars, relative to the best of the trials.
     """
     options = settings["options"]
-    data, truth = group(artefacts["data"], "data"), group(artefacts["data"], "truth")
+    data, truth = get_group(artefacts["data"], "data"), get_group(artefacts["data"], "truth")
     x, y, e = (data[name].values for name in ("x", "y", "e"))
     m, c = float(truth["m"]), float(truth["c"]) + OFFSETS
     log_likelihood = -0.5 * (((y - curve(x, m, c[:, None])) / e) ** 2).sum(1)
     likelihood = np.exp(log_likelihood - log_likelihood.max())
-    shades = LinearSegmentedColormap.from_list("faded", [FAINT, style.MODEL])
+    shades = LinearSegmentedColormap.from_list("faded", [FAINT, MODEL_COLOUR])
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), sharex=True, sharey=True)
     grid = np.array([x.min(), x.max()])
     for i in np.argsort(likelihood):  # the likely ones above the others
-        left.plot(grid, curve(grid, m, c[i]), color=style.MODEL, lw=1)
+        left.plot(grid, curve(grid, m, c[i]), color=MODEL_COLOUR, lw=1)
         right.plot(grid, curve(grid, m, c[i]), color=shades(likelihood[i]), lw=1.6)
-    left.plot([], [], color=style.MODEL, lw=1, label=f"{c.size} trial lines of the true slope")
+    left.plot([], [], color=MODEL_COLOUR, lw=1, label=f"{c.size} trial lines of the true slope")
     for axes in (left, right):
-        axes.errorbar(x, y, e, fmt="o", ms=3, lw=0.8, color=style.DATA, label="data", zorder=3)
-        axes.plot(grid, curve(grid, m, float(truth["c"])), "--", color=style.TRUTH, lw=1.2, label="truth", zorder=4)
-        axes.set_xlabel(style.label("x", data["x"], options))
-    left.set_ylabel(style.label("y", data["y"], options))
+        axes.errorbar(x, y, e, fmt="o", ms=3, lw=0.8, color=DATA_COLOUR, label="data", zorder=3)
+        axes.plot(grid, curve(grid, m, float(truth["c"])), "--", color=TRUTH_COLOUR, lw=1.2, label="truth", zorder=4)
+        axes.set_xlabel(make_label("x", data["x"], options))
+    left.set_ylabel(make_label("y", data["y"], options))
     left.legend(loc="upper left")
     left.set_title("trials")
     right.set_title("the same, faded by their likelihood")
@@ -58,7 +58,7 @@ def angles(artefacts, settings):
     line is steep.
     """
     options = settings["options"]
-    data, truth = group(artefacts["data"], "data"), group(artefacts["data"], "truth")
+    data, truth = get_group(artefacts["data"], "data"), get_group(artefacts["data"], "truth")
     gradients = np.linspace(0, STEEPEST, LINES)
     even = {
         f"{LINES} lines, even in the gradient": gradients,
@@ -66,13 +66,13 @@ def angles(artefacts, settings):
     }
     figure, panels = plt.subplots(2, 1, figsize=(5, 6.6), sharex=True, sharey=True)
     for axes, (title, slopes) in zip(panels, even.items(), strict=True):
-        axes.errorbar(data["x"], data["y"], data["e"], fmt="o", ms=3, lw=0.8, color=style.DATA, label="data", zorder=3)
+        axes.errorbar(data["x"], data["y"], data["e"], fmt="o", ms=3, lw=0.8, color=DATA_COLOUR, label="data", zorder=3)
         for slope in slopes:
-            axes.axline((0, float(truth["c"])), slope=slope, color=style.MODEL, lw=1.2)
+            axes.axline((0, float(truth["c"])), slope=slope, color=MODEL_COLOUR, lw=1.2)
         axes.set_title(title)
-        axes.set_ylabel(style.label("y", data["y"], options))
+        axes.set_ylabel(make_label("y", data["y"], options))
     panels[0].set_xlim(-0.3, float(data["x"].max()) + 0.5)
     panels[0].set_ylim(0, 30)
     panels[0].legend(loc="lower right")
-    panels[1].set_xlabel(style.label("x", data["x"], options))
+    panels[1].set_xlabel(make_label("x", data["x"], options))
     return figure

@@ -4,9 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
-from posterity.artefact.groups import group
-from posterity.plots import style
-from posterity.plots.data import ordered_interval
+from posterity.artefact.groups import get_group
+from posterity.plots.data import compute_pointwise_interval
+from posterity.plots.style import COLOUR_CYCLE, DATA_COLOUR, MODEL_COLOUR, ORANGE, PALE_BLUE, describe_interval, make_label
 
 STAGES, DISCHARGES = (0.8, 1, 1.5, 2, 3, 4, 6, 8), (50, 100, 200, 500, 1000)
 
@@ -24,15 +24,15 @@ def rating_curve(artefacts, settings):
     error (pale). Grey: stages without gaugings, where discharge is predicted all the same.
     """
     options, tree = settings["options"], artefacts["predictive"]
-    data, new, at = group(artefacts["data"], "data"), group(tree, "predictions"), group(tree, "predictions_constant_data")
+    data, new, at = get_group(artefacts["data"], "data"), get_group(tree, "predictions"), get_group(tree, "predictions_constant_data")
     stage, h, q = at["h"].values, data["h"].values, data["q"].values
     figure, axes = plt.subplots(figsize=(6.4, 4.6))
-    text = style.interval_text(options)
-    for site, colour, label in (("q", style.PALE, f"{text} of a new gauging"), ("discharge", style.MODEL, f"{text} of the curve")):
-        bounds, median = ordered_interval(new[site], options)
+    text = describe_interval(options)
+    for site, colour, label in (("q", PALE_BLUE, f"{text} of a new gauging"), ("discharge", MODEL_COLOUR, f"{text} of the curve")):
+        bounds, median = compute_pointwise_interval(new[site], options)
         axes.fill_between(stage, *bounds.T, color=colour, alpha=0.55, lw=0, label=label)
-    axes.plot(stage, median, color=style.MODEL, lw=1.4, label="median of the curve")
-    bars = {"fmt": "o", "ms": 3, "lw": 0.9, "capsize": 1.5, "color": style.DATA, "zorder": 5}
+    axes.plot(stage, median, color=MODEL_COLOUR, lw=1.4, label="median of the curve")
+    bars = {"fmt": "o", "ms": 3, "lw": 0.9, "capsize": 1.5, "color": DATA_COLOUR, "zorder": 5}
     axes.errorbar(h, q, data["e"].values * q, **bars, label="gaugings, with 1 sigma")
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -50,8 +50,8 @@ def rating_curve(artefacts, settings):
     )
     _plain(axes.xaxis, [one for one in STAGES if stage.min() <= one <= stage.max()])
     _plain(axes.yaxis, DISCHARGES)
-    axes.set_xlabel(style.label("h", data["h"], options))
-    axes.set_ylabel(style.label("q", data["q"], options))
+    axes.set_xlabel(make_label("h", data["h"], options))
+    axes.set_ylabel(make_label("q", data["q"], options))
     axes.legend(loc="upper left")
     return figure
 
@@ -62,7 +62,7 @@ def residuals(artefacts, settings):
     band is where 90 of 100 gaugings should be: their mean error and the fitted scatter.
     """
     options = settings["options"]
-    data, posterior = group(artefacts["data"], "data"), group(artefacts["posterior"], "posterior")
+    data, posterior = get_group(artefacts["data"], "data"), get_group(artefacts["posterior"], "posterior")
     h, q, e = (data[name].values for name in ("h", "q", "e"))
     draws = {name: posterior[name].values.reshape(-1, 1) for name in ("log_a", "b", "h0", "sigma") if name in posterior}
     log_q = np.median(draws["log_a"] + draws["b"] * np.log(h - draws.get("h0", 0)), axis=0)
@@ -71,9 +71,9 @@ def residuals(artefacts, settings):
     figure, panels = plt.subplots(2, 1, figsize=(6.4, 5.6), sharey=True)
     dates = np.array([str(one).replace(" ", "T") for one in data["date"].values], dtype="datetime64[s]")
     for axes, x, name in zip(panels, (h, dates), ("h", "date"), strict=True):
-        axes.axhspan(-half, half, color=style.PALE, alpha=0.45, lw=0, label="90 % of gaugings expected")
-        axes.axhline(0, color=style.MODEL, lw=1.2)
-        for size, marker, colour in zip(np.unique(e.round(3)), "so^dv", (style.ORANGE, style.DATA, *style.CYCLE[2:]), strict=False):
+        axes.axhspan(-half, half, color=PALE_BLUE, alpha=0.45, lw=0, label="90 % of gaugings expected")
+        axes.axhline(0, color=MODEL_COLOUR, lw=1.2)
+        for size, marker, colour in zip(np.unique(e.round(3)), "so^dv", (ORANGE, DATA_COLOUR, *COLOUR_CYCLE[2:]), strict=False):
             of = e.round(3) == size
             axes.errorbar(
                 x[of],
@@ -85,7 +85,7 @@ def residuals(artefacts, settings):
                 color=colour,
                 label=f"gaugings, error {100 * size:g} %",
             )
-        axes.set_xlabel(style.label(name, data[name], options))
+        axes.set_xlabel(make_label(name, data[name], options))
         axes.set_ylabel("gauged minus curve (%)")
     panels[0].set_xscale("log")
     _plain(panels[0].xaxis, STAGES)

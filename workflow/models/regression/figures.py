@@ -3,9 +3,9 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from posterity.artefact.groups import group
-from posterity.plots import style
-from posterity.plots.data import ordered_interval
+from posterity.artefact.groups import get_group
+from posterity.plots.data import compute_pointwise_interval
+from posterity.plots.style import DATA_COLOUR, MODEL_COLOUR, TRUTH_COLOUR, describe_interval, make_label
 
 
 def curve(u, w, b):
@@ -19,22 +19,22 @@ def posterior_mean(artefacts, settings):
     which has the noise as well. Nine in ten points should lie in the pale band, not in the dark one.
     """
     options = settings["options"]
-    data, truth = group(artefacts["data"], "data"), group(artefacts["data"], "truth")
-    mu = group(artefacts["posterior"], "posterior")["mu"]
+    data, truth = get_group(artefacts["data"], "data"), get_group(artefacts["data"], "truth")
+    mu = get_group(artefacts["posterior"], "posterior")["mu"]
     order = np.argsort(data["u"].values, kind="stable")
     u, y = data["u"].values[order], data["y"].values[order]
-    mean, text = mu.mean(("chain", "draw")).values[order], style.interval_text(options)
-    of_mean, _ = ordered_interval(mu, options)
-    of_data, _ = ordered_interval(group(artefacts["predictive"], "posterior_predictive")["y"], options)
+    mean, text = mu.mean(("chain", "draw")).values[order], describe_interval(options)
+    of_mean, _ = compute_pointwise_interval(mu, options)
+    of_data, _ = compute_pointwise_interval(get_group(artefacts["predictive"], "posterior_predictive")["y"], options)
 
     figure, axes = plt.subplots(figsize=(6, 4.4))
-    axes.fill_between(u, *of_data[order].T, color=style.MODEL, alpha=0.15, lw=0, label=f"{text} of new data")
-    axes.fill_between(u, *of_mean[order].T, color=style.MODEL, alpha=0.45, lw=0, label=f"{text} of the line")
-    axes.plot(u, mean, color=style.MODEL, lw=1.8, label="posterior mean of the line")
+    axes.fill_between(u, *of_data[order].T, color=MODEL_COLOUR, alpha=0.15, lw=0, label=f"{text} of new data")
+    axes.fill_between(u, *of_mean[order].T, color=MODEL_COLOUR, alpha=0.45, lw=0, label=f"{text} of the line")
+    axes.plot(u, mean, color=MODEL_COLOUR, lw=1.8, label="posterior mean of the line")
     if "mu" in truth:
-        axes.plot(u, truth["mu"].values[order], color=style.TRUTH, ls="--", lw=1.8, label="truth")
-    axes.plot(u, y, "o", ms=3.5, color=style.DATA, label="data", zorder=5)
-    axes.set_xlabel(style.label("u", data["u"], options))
-    axes.set_ylabel(style.label("y", data["y"], options))
+        axes.plot(u, truth["mu"].values[order], color=TRUTH_COLOUR, ls="--", lw=1.8, label="truth")
+    axes.plot(u, y, "o", ms=3.5, color=DATA_COLOUR, label="data", zorder=5)
+    axes.set_xlabel(make_label("u", data["u"], options))
+    axes.set_ylabel(make_label("y", data["y"], options))
     figure.legend(loc="outside upper center", ncols=2)
     return figure

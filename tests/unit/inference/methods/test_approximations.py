@@ -5,15 +5,15 @@ import pytest
 import scipy.stats
 from test_samplers import BANANA, COIN, COUNTS, FUNNEL, NORMAL, NUMBERS, SCHOOLS, TOSSES, Y, compare, run
 
-from posterity.config.schema import settings
-from posterity.diagnostics import approximation
+from posterity.config.schema import complete_settings
+from posterity.diagnostics.approximation import check_elbo_convergence, check_pareto_k
 from posterity.errors import UserError
 
 METHODS = {
-    "pathfinder": settings("pathfinder", paths=4),
-    "laplace": settings("laplace", starts=8),
-    "svi": settings("svi", resample=True),
-    "nested": settings("nested", live=500),
+    "pathfinder": complete_settings("pathfinder", paths=4),
+    "laplace": complete_settings("laplace", starts=8),
+    "svi": complete_settings("svi", resample=True),
+    "nested": complete_settings("nested", live=500),
 }
 PRECISION = 1 / 4 + len(Y) / 2.25
 MEAN = (1 / 4 + Y.sum() / 2.25) / PRECISION
@@ -50,7 +50,7 @@ def test_laplace_is_exact_in_unconstrained_space_to_second_order(written):
     result = run(written(COIN, y=TOSSES), METHODS["laplace"])
     logit = np.log(result.posterior["p"] / (1 - result.posterior["p"]))
     compare(logit, scipy.stats.norm(np.log(a / b), np.sqrt(1 / a + 1 / b)))
-    assert approximation.of_guide(statistics_of(result), {"warn": 0.5, "fail": 0.7}).status == "pass"
+    assert check_pareto_k(statistics_of(result), {"warn": 0.5, "fail": 0.7}).status == "pass"
 
 
 def statistics_of(result):
@@ -68,7 +68,7 @@ def test_khat_says_that_a_gaussian_is_no_funnel(written):
         except UserError as told:  # the density of the funnel has no maximum that is a peak
             assert "no peak" in str(told) and method == "laplace"
             continue
-        assert approximation.of_guide(statistics_of(result), {"warn": 0.5, "fail": 0.7}).status == "fail"
+        assert check_pareto_k(statistics_of(result), {"warn": 0.5, "fail": 0.7}).status == "fail"
 
 
 LINE = """
@@ -83,19 +83,19 @@ def model(x, y):
 def test_mle_is_least_squares(written):
     x = np.linspace(0, 3, 20)
     y = 2 * x + 1 + 0.5 * np.random.default_rng(3).normal(size=20)
-    found = run(written(LINE, x=x, y=y), settings("mle")).point
+    found = run(written(LINE, x=x, y=y), complete_settings("mle")).point
     assert [found["m"], found["c"]] == pytest.approx(np.polyfit(x, y, 1), rel=1e-5)
 
 
 def test_mle_refuses_a_model_with_levels(written):
     with pytest.raises(UserError, match="mle: the latent site 'theta' depends on other latent sites"):
-        run(written(SCHOOLS, y=np.zeros(8), sigma=np.ones(8)), settings("mle"))
+        run(written(SCHOOLS, y=np.zeros(8), sigma=np.ones(8)), complete_settings("mle"))
 
 
 def test_laplace_refuses_a_density_without_a_peak(written):
     flat = "\ndef model():\n    numpyro.sample('a', dist.ImproperUniform(dist.constraints.real, (), ()))\n    numpyro.sample('b', dist.Normal(0, 1))\n"
     with pytest.raises(UserError, match="no peak at its maximum"):
-        run(written(flat), settings("laplace"))
+        run(written(flat), complete_settings("laplace"))
 
 
 ISLANDS = """
@@ -111,7 +111,7 @@ def model():
 @pytest.mark.long
 def test_nested_gets_the_islands_right(written):
     """Four Gaussians at distance 3, the right one half as high: masses 2/7, 2/7, 2/7, 1/7, and ln Z = ln(7 / 400)."""
-    result = run(written(ISLANDS), settings("nested"))
+    result = run(written(ISLANDS), complete_settings("nested"))
     x = result.posterior["x"][0]
     centres = np.array([[-1.5, 0.0], [0.0, 1.5], [0.0, -1.5], [1.5, 0.0]]) * np.sqrt(2)
     masses = [(np.linalg.norm(x - centre, axis=1) < 1.5).mean() for centre in centres]
@@ -134,7 +134,7 @@ def test_nested_against_quadrature(written):
     x = np.linspace(-200, 200, 4_000_001)
     log = scipy.stats.t(3, 0.5, 2).logpdf(x) + np.logaddexp(-0.5 * ((x + 2) / 0.3) ** 2, -0.7 - np.abs(x - 3))
     exact = np.log(np.trapezoid(np.exp(log), x))
-    result = run(written(TWO), settings("nested"))
+    result = run(written(TWO), complete_settings("nested"))
     assert abs(float(result.evidence["ln_z"]) - exact) < 3 * float(result.evidence["ln_z_error"]) < 0.3
 
 
@@ -174,7 +174,7 @@ def model():
 def test_nested_where_most_of_the_prior_is_impossible(written):
     """Nine tenths of it: points of no likelihood are not replaced by others like them."""
     exact = np.log((np.exp(-6.4) - np.exp(-8)) / 8 / 2)
-    result = run(written(HALF), settings("nested", live=500))
+    result = run(written(HALF), complete_settings("nested", live=500))
     assert abs(float(result.evidence["ln_z"]) - exact) < 3 * float(result.evidence["ln_z_error"]) < 0.5
 
 
@@ -192,7 +192,7 @@ def test_minibatches_come_to_the_posterior_of_all_data(written):
     x = np.linspace(0, 3, 400)
     y = 2 * x + 1 + 0.5 * np.random.default_rng(3).normal(size=400)
     one = written(BATCHED, x=x, y=y)
-    result = run(one, settings("svi", minibatch={"row": 50}, steps=20000, step_size=0.01, tolerance=0))
+    result = run(one, complete_settings("svi", minibatch={"row": 50}, steps=20000, step_size=0.01, tolerance=0))
     design = np.stack([x, np.ones(400)], 1)
     covariance = np.linalg.inv(design.T @ design / 0.25 + np.eye(2) / 100)
     mean = covariance @ design.T @ y / 0.25
@@ -208,19 +208,19 @@ def test_a_plate_with_a_subsample_size_has_all_its_elements_elsewhere(written):
     x = np.linspace(0, 3, 40)
     y = 2 * x + 1
     one, whole = written(source, x=x, y=y), None
-    found = run(one, settings("nuts", draws=200)).posterior["m"]
-    whole = run(written(BATCHED, x=x, y=y), settings("nuts", draws=200)).posterior["m"]
+    found = run(one, complete_settings("nuts", draws=200)).posterior["m"]
+    whole = run(written(BATCHED, x=x, y=y), complete_settings("nuts", draws=200)).posterior["m"]
     assert np.array_equal(found, whole)
 
 
 @pytest.mark.long
 def test_svi_stops_when_the_loss_rests_and_by_a_point(written):
     one = written(NORMAL, y=Y)
-    early, late = run(one, settings("svi")), run(one, settings("svi", tolerance=0))
+    early, late = run(one, complete_settings("svi")), run(one, complete_settings("svi", tolerance=0))
     assert early.stopped == "converged" and late.stopped == "steps"
     assert len(early.optimisation["loss"]) < 20000 == len(late.optimisation["loss"])
-    assert approximation.of_loss(early.optimisation, 0.1).status == "pass"
-    point = run(one, settings("svi", guide="AutoDelta"))
+    assert check_elbo_convergence(early.optimisation, 0.1).status == "pass"
+    point = run(one, complete_settings("svi", guide="AutoDelta"))
     assert point.sampling == "point" and point.point["mu"] == pytest.approx(MEAN, abs=1e-3)
 
 
@@ -247,12 +247,12 @@ def wide(y):
 def test_a_guide_of_ones_own(written, tmp_path):
     (tmp_path / "guide.py").write_text(GUIDE)
     one = written(NORMAL, y=Y)
-    result = run(one, settings("svi", guide="guide", resample=True))
+    result = run(one, complete_settings("svi", guide="guide", resample=True))
     compare(result.posterior["mu"], scipy.stats.norm(MEAN, PRECISION**-0.5))
     best = result.guide  # its parameters, in their own space
     assert set(best.data_vars) == {"centre", "width"}
     assert abs(best["centre"] - MEAN) < 0.05 * PRECISION**-0.5 and best["width"] == pytest.approx(PRECISION**-0.5, rel=0.05)
-    assert not run(one, settings("svi", steps=200)).guide
+    assert not run(one, complete_settings("svi", steps=200)).guide
     for name, parts in (
         ("without", ["does not match the model", "'mu'", "is not in it"]),
         ("other", ["a site 'nu' that the model does not have"]),
@@ -261,11 +261,11 @@ def test_a_guide_of_ones_own(written, tmp_path):
         ("gide", ["no function 'gide'", "did you mean 'guide'"]),
     ):
         with pytest.raises(UserError) as told:
-            run(one, settings("svi", guide=name))
+            run(one, complete_settings("svi", guide=name))
         assert all(part in str(told.value) for part in parts), told.value
     (tmp_path / "guide.py").unlink()
     with pytest.raises(UserError, match="there is no such file"):
-        run(one, settings("svi", guide="guide"))
+        run(one, complete_settings("svi", guide="guide"))
 
 
 @pytest.mark.parametrize(
@@ -278,5 +278,5 @@ def test_a_guide_of_ones_own(written, tmp_path):
 )
 def test_minibatches_that_cannot_be(written, minibatch, source, message):
     with pytest.raises(UserError) as told:
-        run(written(source, y=Y), settings("svi", minibatch=minibatch))
+        run(written(source, y=Y), complete_settings("svi", minibatch=minibatch))
     assert message in str(told.value)

@@ -6,18 +6,19 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from posterity.config.schema import settings
-from posterity.diagnostics import approximation, prior_sensitivity
+from posterity.config.schema import complete_settings
+from posterity.diagnostics.approximation import check_elbo_convergence, check_optimum, check_pareto_k
+from posterity.diagnostics.prior_sensitivity import check_sensitivity, measure_sensitivity
 from posterity.errors import UserError
 from posterity.inference.methods import map, svi
-from posterity.model import bind as model_bind
-from posterity.model import dependencies
-from posterity.prediction import predict
+from posterity.model.bind import bind_model
+from posterity.model.dependencies import list_top_level_sites
+from posterity.prediction.predict import make_draws_dataset, predict_posterior
 
 SPEC = {"function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
 HEADER = "import jax.numpy as jnp, numpyro\nimport numpyro.distributions as dist\n\n"
-SVI = settings("svi", steps=4000, step_size=0.05, starts=20)
-MAP = settings("map", starts=8, steps=500)
+SVI = complete_settings("svi", steps=4000, step_size=0.05, starts=20)
+MAP = complete_settings("map", starts=8, steps=500)
 RNG = np.random.default_rng(7)
 X = np.linspace(0, 3, 25)
 LINE = xr.Dataset({"x": ("row", X), "y": ("row", 2 * X + 1 + 0.5 * RNG.normal(size=25))})
@@ -28,7 +29,7 @@ def bound(tmp_path):
     def bind(source, data):
         file = tmp_path / "model.py"
         file.write_text(HEADER + source)
-        return model_bind.bind("m", SPEC | {"file": str(file)}, data)
+        return bind_model("m", SPEC | {"file": str(file)}, data)
 
     return bind
 
@@ -68,8 +69,8 @@ def test_svi_finds_a_gaussian_posterior(bound):
     assert np.all(np.abs(draws.mean(0) - mean) < 5 * sd / np.sqrt(4000) + 0.03 * sd)
     np.testing.assert_allclose(np.cov(draws.T), covariance, rtol=0.15)
     statistics = xr.Dataset({name: (("chain", "draw"), values) for name, values in result.statistics.items()})
-    assert approximation.of_guide(statistics, {"warn": 0.5, "fail": 0.7}).status == "pass"
-    assert approximation.of_loss(result.optimisation, 0.1).status == "pass"
+    assert check_pareto_k(statistics, {"warn": 0.5, "fail": 0.7}).status == "pass"
+    assert check_elbo_convergence(result.optimisation, 0.1).status == "pass"
     marginal = 0.25 * np.eye(25) + 100 * (1 + np.outer(X, X))
     residual = LINE["y"].values
     log_evidence = -0.5 * (residual @ np.linalg.solve(marginal, residual) + np.linalg.slogdet(2 * np.pi * marginal)[1])
@@ -115,7 +116,7 @@ def test_svi_that_has_not_converged_is_caught(bound):
     data = xr.Dataset({"data": ("row", np.repeat([1, 0], [450, 50]))})
     result = svi.fit(bound(wide, data), page, 1, ("coin",))
     statistics = xr.Dataset({name: (("chain", "draw"), values) for name, values in result.statistics.items()})
-    assert "fail" in {approximation.of_guide(statistics, 0.7).status, approximation.of_loss(result.optimisation, 0.1).status}
+    assert "fail" in {check_pareto_k(statistics, 0.7).status, check_elbo_convergence(result.optimisation, 0.1).status}
 
 
 def test_svi_that_runs_away_is_told(bound):
@@ -127,16 +128,16 @@ def test_the_check_of_the_loss_sees_a_fall_and_forgives_noise():
     rng = np.random.default_rng(3)
     size = xr.DataArray(np.full(5000, 0.1), dims="step")
     still = [10 + rng.normal(0, 0.5, 5000) for _ in range(200)]
-    statuses = [approximation.of_loss(xr.Dataset({"loss": ("step", loss), "step_size": size}), 0.1).status for loss in still]
+    statuses = [check_elbo_convergence(xr.Dataset({"loss": ("step", loss), "step_size": size}), 0.1).status for loss in still]
     assert set(statuses) == {"pass"}
     falling = still[0] - np.linspace(0, 5, 5000)
-    assert approximation.of_loss(xr.Dataset({"loss": ("step", falling), "step_size": size}), 0.1).status == "fail"
+    assert check_elbo_convergence(xr.Dataset({"loss": ("step", falling), "step_size": size}), 0.1).status == "fail"
     rising = still[0] + np.linspace(0, 5, 5000)
-    found = approximation.of_loss(xr.Dataset({"loss": ("step", rising), "step_size": size}), 0.1)
+    found = check_elbo_convergence(xr.Dataset({"loss": ("step", rising), "step_size": size}), 0.1)
     assert found.status == "fail"
     assert "smaller step_size" in found.message
     broken = np.where(np.arange(5000) > 3000, np.nan, still[0])
-    assert approximation.of_loss(xr.Dataset({"loss": ("step", broken), "step_size": size}), 0.1).status == "fail"
+    assert check_elbo_convergence(xr.Dataset({"loss": ("step", broken), "step_size": size}), 0.1).status == "fail"
 
 
 def test_map_is_the_maximum_of_the_density_of_the_parameters(bound):
@@ -148,7 +149,7 @@ def test_map_is_the_maximum_of_the_density_of_the_parameters(bound):
     mean, _ = exact_line()
     result = map.fit(bound(CONJUGATE, LINE), MAP, 1, ("line",))
     np.testing.assert_allclose(result.point["b"], mean, rtol=1e-6)
-    assert approximation.of_optimum(result.optimisation, {"warn": 2}).status == "pass"
+    assert check_optimum(result.optimisation, {"warn": 2}).status == "pass"
 
 
 def test_map_comes_to_rest_whatever_the_size_of_the_density(bound):
@@ -166,7 +167,7 @@ def model(x, z, y):
     result = map.fit(bound(source, data), MAP, 1, ("weak",))
     assert result.optimisation["log_density"].values.max() < -1e7
     assert result.point["m"] == pytest.approx(1.0, abs=1e-3)
-    assert approximation.of_optimum(result.optimisation, {"warn": 2}).status == "pass"
+    assert check_optimum(result.optimisation, {"warn": 2}).status == "pass"
 
 
 def test_map_of_several_maxima_is_the_highest(bound):
@@ -193,11 +194,11 @@ def test_an_optimum_that_is_none_fails():
             "steps": ("start", [3, 9]),
         }
     )
-    assert approximation.of_optimum(optimisation, {"warn": 2}).status == "fail"
+    assert check_optimum(optimisation, {"warn": 2}).status == "fail"
     optimisation["rise"][1] = 1e-9
-    assert approximation.of_optimum(optimisation, {"warn": 2}).status == "warn"
+    assert check_optimum(optimisation, {"warn": 2}).status == "warn"
     optimisation["log_density"][0] = -3.001
-    assert approximation.of_optimum(optimisation, {"warn": 2}).status == "pass"
+    assert check_optimum(optimisation, {"warn": 2}).status == "pass"
 
 
 @pytest.mark.parametrize(("method", "settings"), [(svi, SVI), (map, MAP)])
@@ -225,7 +226,7 @@ def model(y):
         importlib.import_module(f"posterity.inference.methods.{method}").fit,
     )
     with pytest.raises(UserError, match="no finite gradient in 'b', at none of 100 draws"):
-        fit(one, settings(method), 1, ("a",))
+        fit(one, complete_settings(method), 1, ("a",))
 
 
 def test_an_improper_prior_has_no_draws_but_all_else(bound):
@@ -241,15 +242,15 @@ def model(y):
     one = bound(source, xr.Dataset({"y": ("row", y)}))
     assert one.improper == ["mu"]
     assert map.fit(one, MAP, 1, ("a",)).point["mu"] == pytest.approx(3)
-    values = predict.posterior(one, {"mu": np.array([3.0, 4.0])}, 1)
+    values = predict_posterior(one, {"mu": np.array([3.0, 4.0])}, 1)
     assert values["log_prior"]["mu"].tolist() == [0, 0]
-    assert dependencies.top_level(one) == ["mu"]
+    assert list_top_level_sites(one) == ["mu"]
 
 
 def datasets(result, one, values):
     return (
         one.dataset(result, ("chain", "draw"), xr.Dataset()),
-        *(predict.posterior_dataset(one, values[group], 4, xr.Dataset()) for group in ("log_prior", "log_likelihood")),
+        *(make_draws_dataset(one, values[group], 4, xr.Dataset()) for group in ("log_prior", "log_likelihood")),
     )
 
 
@@ -269,19 +270,19 @@ def test_sensitivity_is_arvizs_and_sees_a_strong_prior(bound):
         one = bound(source.replace("PRIOR", prior), y)
         variance = 1 / (10 + precision)
         draws = variance * y["y"].values.sum() + np.sqrt(variance) * rng.normal(size=(4, 1000))
-        values = predict.posterior(one, {"mu": draws.reshape(-1)}, 1)
+        values = predict_posterior(one, {"mu": draws.reshape(-1)}, 1)
         posterior, log_prior, log_likelihood = datasets({"mu": draws}, one, values)
-        found[name] = prior_sensitivity.measure(posterior, log_prior, log_likelihood, 100)
+        found[name] = measure_sensitivity(posterior, log_prior, log_likelihood, 100)
         if name != "flat":
             tree = xr.DataTree.from_dict({"posterior": posterior, "log_prior": log_prior, "log_likelihood": log_likelihood})
             table = arviz_stats.psense_summary(tree, round_to=12)
             assert float(found[name]["prior"][0]) == pytest.approx(table.loc["mu", "prior"], rel=1e-6)
             assert float(found[name]["likelihood"][0]) == pytest.approx(table.loc["mu", "likelihood"], rel=1e-6)
-    status = {name: prior_sensitivity.check(values, {"warn": 0.05}).status for name, values in found.items()}
+    status = {name: check_sensitivity(values, {"warn": 0.05}).status for name, values in found.items()}
     assert status == {"strong": "warn", "wide": "pass", "flat": "n/a"}
 
 
 def test_a_model_of_large_sites_alone_has_no_sensitivity():
-    found = prior_sensitivity.measure(xr.Dataset(), xr.Dataset(), xr.Dataset(), 100)
+    found = measure_sensitivity(xr.Dataset(), xr.Dataset(), xr.Dataset(), 100)
     assert found.sizes["parameter"] == 0
-    assert prior_sensitivity.check(found, 0.05).status == "n/a"
+    assert check_sensitivity(found, 0.05).status == "n/a"

@@ -7,12 +7,13 @@ import pytest
 import scipy.stats
 import xarray as xr
 
-from posterity.config.schema import settings
-from posterity.diagnostics import convergence
+from posterity.config.schema import complete_settings
+from posterity.diagnostics.convergence import check_convergence, check_sampler
 from posterity.errors import UserError
-from posterity.model import datasets, preflight
-from posterity.stats import arviz_bridge
-from posterity.stats import summary as stats_summary
+from posterity.model.datasets import make_sample_stats
+from posterity.model.preflight import find_model_errors
+from posterity.stats.arviz_bridge import import_array_stats
+from posterity.stats.summary import summarise_draws
 
 LIMITS = {
     "rhat": 1.01,
@@ -27,13 +28,13 @@ LIMITS = {
 SIGMAS = 4.5  # of the Monte Carlo error; with about 300 comparisons one in 500 runs would fail if the seeds were not fixed
 
 METHODS = {
-    "nuts": settings("nuts", warmup=500, draws=2000),
-    "hmc": settings("hmc", warmup=500, draws=2000, trajectory_length=1.5),
-    "barker": settings("barker", warmup=2000, draws=10000),
-    "sa": settings("sa", warmup=10000, draws=20000),
-    "aies": settings("aies", chains=20, warmup=1000, draws=3000),
-    "ess": settings("ess", chains=20, warmup=1000, draws=2000),
-    "chees": settings("chees"),
+    "nuts": complete_settings("nuts", warmup=500, draws=2000),
+    "hmc": complete_settings("hmc", warmup=500, draws=2000, trajectory_length=1.5),
+    "barker": complete_settings("barker", warmup=2000, draws=10000),
+    "sa": complete_settings("sa", warmup=10000, draws=20000),
+    "aies": complete_settings("aies", chains=20, warmup=1000, draws=3000),
+    "ess": complete_settings("ess", chains=20, warmup=1000, draws=2000),
+    "chees": complete_settings("chees"),
 }
 
 
@@ -43,7 +44,7 @@ def run(one, chosen, *names):
 
 def compare(draws, exact, quantiles=(0.05, 0.5, 0.95)):
     """Assert that means, sds and quantiles of draws, shape (chain, draw), are those of a distribution of SciPy's."""
-    array = arviz_bridge.arviz()
+    array = import_array_stats()
     error = float(array.mcse(draws[None], method="mean")[0])
     assert abs(draws.mean() - exact.mean()) < SIGMAS * error, (draws.mean(), exact.mean(), error)
     error = float(array.mcse(draws[None], method="sd")[0])
@@ -137,9 +138,9 @@ def model():
 
 def checks(one, result, chosen):
     draws = one.dataset(result.posterior, ("chain", "draw"), xr.Dataset())
-    summary = stats_summary.summarise(draws, "hdi", 0.9)
-    found = convergence.of_summary(summary, chosen["chains"], LIMITS, set(one.names("latent")))
-    found += convergence.of_sampler(datasets.statistics_dataset(result.statistics), chosen, LIMITS)
+    summary = summarise_draws(draws, "hdi", 0.9)
+    found = check_convergence(summary, chosen["chains"], LIMITS, set(one.names("latent")))
+    found += check_sampler(make_sample_stats(result.statistics), chosen, LIMITS)
     return {check.name: check.status for check in found}
 
 
@@ -188,7 +189,7 @@ def test_a_banana(written, method):
     draws = run(written(BANANA), chosen).posterior
     compare(draws["a"], scipy.stats.norm(0, 1))
     compare(draws["b"] - draws["a"] ** 2, scipy.stats.norm(0, 0.5))
-    error = float(arviz_bridge.arviz().mcse(draws["b"][None], method="mean")[0])
+    error = float(import_array_stats().mcse(draws["b"][None], method="mean")[0])
     assert abs(draws["b"].mean() - 1) < SIGMAS * error
 
 
@@ -216,7 +217,7 @@ def test_eight_schools_against_quadrature(written):
         log = log + scipy.stats.norm.logpdf(value, mu, np.sqrt(error**2 + tau**2))
     weight = np.exp(log - log.max())
     weight /= weight.sum()
-    array = arviz_bridge.arviz()
+    array = import_array_stats()
     for draws, exact in (
         (result.posterior["mu"], (weight * mu).sum()),
         (np.log(result.posterior["tau"]), (weight * np.log(tau)).sum()),
@@ -280,7 +281,7 @@ def model(y=None):
 @pytest.mark.long
 def test_classes_by_their_numbers_are_found(written):
     bound = written(CLASSES, y=np.array([-3.0, 3, 0, 0, 3, -3]))
-    result = run(bound, settings("nuts", warmup=300, draws=300))
+    result = run(bound, complete_settings("nuts", warmup=300, draws=300))
     np.testing.assert_array_equal(np.median(result.posterior["k"], axis=(0, 1)), [0, 2, 1, 1, 2, 0])
 
 
@@ -297,7 +298,7 @@ def test_methods_that_cannot_sum_refuse_discrete_sites(written, source, methods,
         with pytest.raises(UserError, match="needs the value of what depends on a latent site"):
             written(source, y=np.zeros(6))
         return
-    faults = preflight.faults(written(source, y=np.zeros(6)), xr.Dataset(), "the data", methods)
+    faults = find_model_errors(written(source, y=np.zeros(6)), xr.Dataset(), "the data", methods)
     assert len(faults) == 1
     assert "'k'" in faults[0]
     assert said in faults[0]
@@ -322,7 +323,7 @@ def model(y=None):
         numpyro.sample("y", dist.Normal(k, 1.0), obs=y)
     {lines}
 """
-    bound, chosen = written(source, y=np.zeros(6)), settings("nuts", chains=1, warmup=50, draws=50)
+    bound, chosen = written(source, y=np.zeros(6)), complete_settings("nuts", chains=1, warmup=50, draws=50)
     if said:
         with pytest.raises(UserError, match=said):
             run(bound, chosen)
@@ -338,7 +339,7 @@ def test_what_cannot_be_with_discrete_sites_is_told(written):
         ({"init": {"k": 1}}, "'k' is discrete and summed out"),
     ):
         with pytest.raises(UserError, match=said):
-            run(bound, settings("nuts", **given))
+            run(bound, complete_settings("nuts", **given))
     moved = written(
         MIXTURE.replace(
             '    numpyro.sample("y"', '    centre = numpyro.sample("x", dist.Normal(centre, 1.0))\n        numpyro.sample("y"'
@@ -346,7 +347,7 @@ def test_what_cannot_be_with_discrete_sites_is_told(written):
         y=np.zeros(30),
     )
     with pytest.raises(UserError, match="reparam: x: its prior depends on the discrete site 'k'"):
-        run(moved, settings("nuts", reparam={"x": "LocScale"}))
+        run(moved, complete_settings("nuts", reparam={"x": "LocScale"}))
 
 
 MIXTURE = """
@@ -366,7 +367,7 @@ def test_discrete_sites_are_summed_out_and_drawn_afterwards(written, method):
     y = np.where(rng.random(30) < 0.3, 2.0, -1.0) + rng.normal(size=30)
     bound = written(MIXTURE, y=y)
     assert bound.summed == ["k"]
-    result = run(bound, settings(method, warmup=500, draws=1000))
+    result = run(bound, complete_settings(method, warmup=500, draws=1000))
     grid = np.linspace(0.0005, 0.9995, 1000)
     one, zero = scipy.stats.norm.pdf(y[:, None], 2, 1) * grid, scipy.stats.norm.pdf(y[:, None], -1, 1) * (1 - grid)
     weights = np.exp(np.log(one + zero).sum(0) + scipy.stats.beta.logpdf(grid, 2, 2))
@@ -374,7 +375,7 @@ def test_discrete_sites_are_summed_out_and_drawn_afterwards(written, method):
     mean = (weights * grid).sum()
     sd = np.sqrt((weights * (grid - mean) ** 2).sum())
     draws = result.posterior["p"]
-    error = sd / np.sqrt(arviz_bridge.arviz().ess(draws[None], method="bulk")[0])
+    error = sd / np.sqrt(import_array_stats().ess(draws[None], method="bulk")[0])
     assert abs(draws.mean() - mean) < 4 * error
     assert abs(draws.std() / sd - 1) < 0.1
     expected = (one / (one + zero) * weights).sum(1)

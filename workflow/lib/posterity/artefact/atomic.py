@@ -19,7 +19,7 @@ from posterity.errors import UserError
 _claims: dict[Path, str] = {}  # of this process
 
 
-def claim(paths: list[str]) -> None:
+def claim_files(paths: list[str]) -> None:
     """
     Take files for this process: one that claimed them before may not write them any more.
 
@@ -28,29 +28,29 @@ def claim(paths: list[str]) -> None:
     job = os.environ.get("SLURM_JOB_ID", "-")
     for path in map(Path, paths):
         with suppress(OSError, IndexError):
-            other = _place_of_claim(path).read_text().split()[2]
+            other = _claim_path(path).read_text().split()[2]
             if other.isdigit() and job.isdigit() and int(other) > int(job):
                 raise UserError(f"{path}: the later job {other} makes it; this one, {job}, was submitted before and ends here")
         mine = f"{platform.node()} {os.getpid()} {job} {time.time_ns()}"
-        with _told(path):
+        with _explain_os_error(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             beside = path.with_name(f".{platform.node()}.{os.getpid()}.claim")
             beside.write_text(mine)
-            os.replace(beside, _place_of_claim(path))
+            os.replace(beside, _claim_path(path))
         _claims[path.resolve()] = mine
 
 
-def release(paths: list[str]) -> None:
+def release_files(paths: list[str]) -> None:
     """Give up claims of this process."""
     for path in map(Path, paths):
-        if path.resolve() in _claims and owned(path):
+        if path.resolve() in _claims and owns_file(path):
             with suppress(OSError):
-                _place_of_claim(path).unlink()
+                _claim_path(path).unlink()
         _claims.pop(path.resolve(), None)
 
 
 @contextmanager
-def replaced(path: str | Path) -> Iterator[Path]:
+def replace_file(path: str | Path) -> Iterator[Path]:
     """
     Give a path; what is written there is moved into the place of a file, whole, or dropped at a fault.
 
@@ -67,12 +67,12 @@ def replaced(path: str | Path) -> Iterator[Path]:
             "name one that each node has in config/config.yaml, or none"
         )
     try:
-        with _told(path):
+        with _explain_os_error(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield written
             if written != beside:
                 shutil.copyfile(written, beside)
-            if not owned(path):
+            if not owns_file(path):
                 if not path.is_absolute():  # Snakemake, around this job, would copy its backup over what the later job wrote
                     with suppress(OSError):
                         Path(".snakemake/backups", path).unlink()
@@ -85,24 +85,24 @@ def replaced(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _explain_os_error(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror or error}); look at the folder and the disk") from error
 
 
-def _place_of_claim(path: Path) -> Path:
+def _claim_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.claim")
 
 
-def owned(path: str | Path) -> bool:
+def owns_file(path: str | Path) -> bool:
     """Tell whether this process may write a file: its own claim is the last one, or it made none."""
     path = Path(path)
     mine = _claims.get(path.resolve())
     if mine is None:
         return True
     try:
-        return _place_of_claim(path).read_text() == mine
+        return _claim_path(path).read_text() == mine
     except FileNotFoundError:  # a later job has claimed it, and is done
         return False

@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from posterity.artefact.atomic import replaced
-from posterity.artefact.streamed import Streamed
+from posterity.artefact.atomic import replace_file
+from posterity.artefact.streamed import StreamedArray
 from posterity.errors import UserError
 
 # Readers need no locks, as a file that stands in its place is never written to; some shared file systems have none.
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
-CHUNK = 1e6  # bytes of a chunk of a variable that is written in pieces
+CHUNK_BYTES = 1e6  # bytes of a chunk of a variable that is written in pieces
 # Attributes that may differ between two runs on equal machines.
-LARGE = 256e6  # bytes of a variable that is not read at once
+MAX_LOADED_BYTES = 256e6  # bytes of a variable that is not read at once
 
 
-def write(path: str | Path, groups: dict[str, xr.Dataset], attributes: dict, streams: dict | None = None) -> None:
+def write_artefact(path: str | Path, groups: dict[str, xr.Dataset], attributes: dict, streams: dict | None = None) -> None:
     """
     Write groups to one NetCDF file, beside its place, and rename it into it: the file is whole or not there.
 
@@ -31,7 +31,7 @@ def write(path: str | Path, groups: dict[str, xr.Dataset], attributes: dict, str
     streams = streams or {}
     stubs = {name: groups[name][list(values)] for name, values in streams.items()}
     groups = {name: group.drop_vars(list(streams.get(name, ()))) for name, group in groups.items()}
-    tree = xr.DataTree.from_dict({f"/{name}": _plain(group) for name, group in groups.items()})
+    tree = xr.DataTree.from_dict({f"/{name}": _plain_dataset(group) for name, group in groups.items()})
     tree.attrs = _plain_attributes(attributes)
     encoding = {
         f"/{name}": {
@@ -41,18 +41,18 @@ def write(path: str | Path, groups: dict[str, xr.Dataset], attributes: dict, str
         }
         for name, group in groups.items()
     }
-    with replaced(path) as beside:
+    with replace_file(path) as beside:
         try:
             tree.to_netcdf(beside, engine="netcdf4", encoding=encoding)
             for name, values in streams.items():
                 for variable, stream in values.items():
-                    _append(beside, name, stubs[name][variable], stream)
+                    _append_streamed(beside, name, stubs[name][variable], stream)
         except RuntimeError as error:  # what netCDF4 raises on a full disk
             free = shutil.disk_usage(beside.parent).free / 1e6
             raise OSError(f"{error}, with {free:.1f} MB free on its disk") from error
 
 
-def read(path: str | Path, attributes_only: bool = False, **expected: str) -> xr.DataTree:
+def read_artefact(path: str | Path, attributes_only: bool = False, **expected: str) -> xr.DataTree:
     """
     Read an artefact into memory, or only its attributes. Variables above LARGE stay on disk until they are looked at.
 
@@ -64,10 +64,10 @@ def read(path: str | Path, attributes_only: bool = False, **expected: str) -> xr
         try:
             variables = [] if attributes_only else [one for node in tree.subtree for one in node.variables.values()]
             for variable in variables:
-                if variable.nbytes <= LARGE:
+                if variable.nbytes <= MAX_LOADED_BYTES:
                     variable.load()
         finally:
-            if attributes_only or all(variable.nbytes <= LARGE for variable in variables):
+            if attributes_only or all(variable.nbytes <= MAX_LOADED_BYTES for variable in variables):
                 tree.close()
         tree = xr.DataTree(xr.Dataset(attrs=tree.attrs)) if attributes_only else tree
     except FileNotFoundError:
@@ -84,7 +84,7 @@ def read(path: str | Path, attributes_only: bool = False, **expected: str) -> xr
     return tree
 
 
-def _append(path: Path, name: str, stub: xr.DataArray, stream: Streamed) -> None:
+def _append_streamed(path: Path, name: str, stub: xr.DataArray, stream: StreamedArray) -> None:
     """Add a variable whose values are on disk, in chunks that suit readers of few scalars; not compressed, as draws hardly are."""
     import netCDF4
 
@@ -95,7 +95,7 @@ def _append(path: Path, name: str, stub: xr.DataArray, stream: Streamed) -> None
                 group.createDimension(dim, size)
         rows, inner = stream.rows(), list(stream.shape[2:])
         if inner:
-            inner[0] = max(1, min(inner[0], int(CHUNK // (stream.dtype.itemsize * rows * np.prod(inner[1:])))))
+            inner[0] = max(1, min(inner[0], int(CHUNK_BYTES // (stream.dtype.itemsize * rows * np.prod(inner[1:])))))
         kind = np.dtype("i1") if stream.dtype == bool else stream.dtype
         variable = group.createVariable(stub.name, kind, stub.dims, fletcher32=True, chunksizes=(1, rows, *inner), fill_value=False)
         variable.setncatts(_plain_attributes(stub.attrs) | ({"dtype": "bool"} if stream.dtype == bool else {}))
@@ -105,7 +105,7 @@ def _append(path: Path, name: str, stub: xr.DataArray, stream: Streamed) -> None
             variable[:, begin : begin + block.shape[1]] = block
 
 
-def _plain(data: xr.Dataset) -> xr.Dataset:
+def _plain_dataset(data: xr.Dataset) -> xr.Dataset:
     data = data.copy()
     data.attrs = _plain_attributes(data.attrs)
     for variable in data.variables.values():

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-VOLATILE = ("created_at", "wall_time", "compile_seconds", "run_seconds", "fit_seconds", "host")
+VOLATILE_ATTRIBUTES = ("created_at", "wall_time", "compile_seconds", "run_seconds", "fit_seconds", "host")
 
 
-def provenance(stage: str, study: str, settings: dict, seed: int, packages: tuple[str, ...] = (), **more) -> dict:
+def collect_provenance(stage: str, study: str, settings: dict, seed: int, packages: tuple[str, ...] = (), **more) -> dict:
     """
     Collect where an artefact comes from: stage, study, settings, seed, versions, commit, host and time of writing.
 
@@ -27,8 +27,8 @@ def provenance(stage: str, study: str, settings: dict, seed: int, packages: tupl
         "settings": json.dumps(settings, sort_keys=True),
         "settings_hash": hash_values(settings),
         "seed": seed,
-        "versions": json.dumps({"python": platform.python_version()} | {name: installed(name) for name in packages}),
-        "git_commit": _commit(),
+        "versions": json.dumps({"python": platform.python_version()} | {name: get_version(name) for name in packages}),
+        "git_commit": _describe_commit(),
         "host": platform.node(),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -57,7 +57,7 @@ def hash_dataset(data: xr.Dataset) -> str:
     return digest.hexdigest()[:16]
 
 
-def installed(package: str) -> str:
+def get_version(package: str) -> str:
     """Give the version of a package, or say that it is not installed."""
     try:
         return version(package)
@@ -65,7 +65,7 @@ def installed(package: str) -> str:
         return "not installed"
 
 
-def _commit() -> str:
+def _describe_commit() -> str:
     try:
         done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-BLOCK = 64e6  # bytes that are looked at together
-MAGIC = 30  # bytes of the header of a zip's member, before name and extra field
+BLOCK_BYTES = 64e6  # bytes that are looked at together
+ZIP_HEADER_BYTES = 30  # bytes of the header of a zip's member, before name and extra field
 
 
 @dataclass(frozen=True)
-class Streamed:
+class StreamedArray:
     """Values of shape (chain, draw, ...); `pieces()` gives them one after another, along the second axis."""
 
     shape: tuple[int, ...]
@@ -23,7 +23,7 @@ class Streamed:
         """Give an array of this shape that takes no memory: all zeros."""
         return np.broadcast_to(np.zeros((), self.dtype), self.shape)
 
-    def every(self, step: int) -> "Streamed":
+    def every(self, step: int) -> "StreamedArray":
         """Give every `step`-th draw."""
 
         def pieces():
@@ -32,11 +32,11 @@ class Streamed:
                 yield piece[:, -done % step :: step]
                 done += piece.shape[1]
 
-        return Streamed((self.shape[0], -(-self.shape[1] // step), *self.shape[2:]), self.dtype, pieces)
+        return StreamedArray((self.shape[0], -(-self.shape[1] // step), *self.shape[2:]), self.dtype, pieces)
 
     def rows(self) -> int:
         """Tell how many draws, of all chains, make a block."""
-        return int(max(1, min(self.shape[1], BLOCK // max(1, self.dtype.itemsize * np.prod(self.shape) // self.shape[1]))))
+        return int(max(1, min(self.shape[1], BLOCK_BYTES // max(1, self.dtype.itemsize * np.prod(self.shape) // self.shape[1]))))
 
     def blocks(self) -> Iterator[tuple[int, np.ndarray]]:
         """Give `rows()` draws at a time, each with the number of its first one."""
@@ -57,7 +57,7 @@ class Streamed:
         return np.concatenate([piece.reshape(*piece.shape[:2], -1)[:, :, chosen] for piece in self.pieces()], axis=1)
 
 
-def mapped(file: Path, name: str) -> np.ndarray:
+def map_npz_array(file: Path, name: str) -> np.ndarray:
     """Map an array of an uncompressed .npz file into memory: only what is looked at is read."""
     with zipfile.ZipFile(file) as archive, archive.open(f"{name}.npy") as member:
         version = np.lib.format.read_magic(member)
@@ -66,9 +66,9 @@ def mapped(file: Path, name: str) -> np.ndarray:
         begin = member.tell()
         header = archive.getinfo(f"{name}.npy").header_offset
     with open(file, "rb") as raw:
-        raw.seek(header + MAGIC - 4)
+        raw.seek(header + ZIP_HEADER_BYTES - 4)
         lengths = np.frombuffer(raw.read(4), "<u2")
-    offset = header + MAGIC + int(lengths.sum()) + begin
+    offset = header + ZIP_HEADER_BYTES + int(lengths.sum()) + begin
     if not np.prod(shape):
         return np.zeros(shape, dtype)
     return np.memmap(file, dtype, "r", offset, shape, "F" if fortran else "C")

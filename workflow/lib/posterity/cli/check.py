@@ -8,23 +8,23 @@ and every fault that is found, a sentence each; the exit code is 1 if there is o
 import sys
 from pathlib import Path
 
-from posterity import notebook
 from posterity.errors import UserError, hint
-from posterity.workflow import model_sizes
+from posterity.notebook import load_settings
+from posterity.workflow.model_sizes import bind_models, load_study_data
 
 
-def check(name: str) -> list[str]:
+def check_study(name: str) -> list[str]:
     """Look at one study; print what its models see. Returns the faults."""
     try:
-        study = notebook.study(name)
-        data, source = model_sizes.data_of(name, study)
+        study = load_settings(name)
+        data, source = load_study_data(name, study)
     except UserError as error:
         return error.sentences
     sizes = ", ".join(f"{size} along {dim}" for dim, size in data.sizes.items())
     print(f"study {name}: {', '.join(map(str, data.data_vars)) or 'no data'}{f' ({sizes})' if sizes else ''}")
-    models = model_sizes.bound(study, data)
-    from posterity.model import preflight
-    from posterity.prediction import new_data
+    models = bind_models(study, data)
+    from posterity.model.preflight import find_model_errors
+    from posterity.prediction.new_data import bind_new_data
 
     where = f"config/studies/{name}.yaml"
     found, known = [], set(data.data_vars)
@@ -45,11 +45,11 @@ def check(name: str) -> list[str]:
             print(f"    (the prior of {', '.join(bound.improper)} is improper: there is no prior predictive)")
         known |= {*bound.names("observed")}
         methods = tuple(fit["method"] for fit in study["fits"].values() if id in fit["models"])
-        if faults := preflight.faults(bound, data, source, methods):
+        if faults := find_model_errors(bound, data, source, methods):
             found += faults
         elif "at" in study["predict"]:
             try:
-                new_data.place(id, spec, study["predict"]["at"], data, study["seed"], f"{where}: predict: at")
+                bind_new_data(id, spec, study["predict"]["at"], data, study["seed"], f"{where}: predict: at")
             except UserError as error:
                 found.append(str(error))
     for variable in study["checks"].get("prior_predictive", {}):
@@ -64,7 +64,7 @@ def main(names: list[str]) -> int:
         names = sorted(file.stem for file in Path("config/studies").glob("*.yaml"))
         print(f"posterity: name a study: make check STUDY=<study>; there are: {', '.join(names)}", file=sys.stderr)
         return 2
-    found = [fault for name in names for fault in check(name)]
+    found = [fault for name in names for fault in check_study(name)]
     for fault in found:
         print(f"\nposterity: {fault}", file=sys.stderr)
     print(f"\n{len(found)} fault{'s' if len(found) > 1 else ''} found" if found else "\nno fault found")

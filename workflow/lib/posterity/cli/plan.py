@@ -15,11 +15,12 @@ from snakemake.logging import LogEvent, logger
 from snakemake.resources import GroupResources
 
 from posterity.workflow import resources
+from posterity.workflow.resources import BASE_MB
 
-LOCAL = ("gate", "verdicts")  # rules that run where Snakemake runs
+LOCAL_RULES = ("gate", "verdicts")  # rules that run where Snakemake runs
 
 
-class Jobs(logging.Filter):
+class JobCollector(logging.Filter):
     """Collects the jobs that a dry run tells of, and the groups in which they would be submitted."""
 
     def __init__(self):
@@ -37,9 +38,9 @@ class Jobs(logging.Filter):
         return record.levelno >= logging.ERROR
 
 
-def collect(arguments: list[str]) -> Jobs:
+def collect_jobs(arguments: list[str]) -> JobCollector:
     """Make a dry run. Raises SystemExit, with what Snakemake said, where it fails."""
-    jobs, told, resources.COUNTING = Jobs(), io.StringIO(), True
+    jobs, told, resources.COUNT_SIZES = JobCollector(), io.StringIO(), True
     logger.addFilter(jobs)
     try:
         with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
@@ -54,31 +55,31 @@ def collect(arguments: list[str]) -> Jobs:
     return jobs
 
 
-def table(found: Jobs) -> str:
+def format_plan(found: JobCollector) -> str:
     """Write the plan: a line for each stage, in the order of first jobs, and the sums below."""
     if not found.jobs:
         return "Nothing to do: all that was asked for is up to date."
     rows = [("stage", "jobs", "cores", "memory", "time limit", "core hours", "GPUs", "submitted")]
-    submissions, hours, largest, order = set(), 0.0, 0, list(resources.BASE)
+    submissions, hours, largest, order = set(), 0.0, 0, list(BASE_MB)
     for stage in sorted({job.rule_name for job in found.jobs}, key=lambda name: order.index(name) if name in order else len(order)):
         jobs = [job for job in found.jobs if job.rule_name == stage]
         of_jobs = [job.resources for job in jobs]
         groups = {found.groups[job.jobid] for job in jobs if job.jobid in found.groups}
-        alone = [] if stage in LOCAL else [job.jobid for job in jobs if job.jobid not in found.groups]
+        alone = [] if stage in LOCAL_RULES else [job.jobid for job in jobs if job.jobid not in found.groups]
         submissions |= groups | set(alone)
         core_hours = sum(job.threads * job.resources["runtime"] for job in jobs) / 60
         hours += sum(job.threads * job.resources["runtime"] for job in jobs if job.jobid in alone) / 60
-        largest = max([largest, *(ask["mem_mb"] for ask in [*of_jobs, *map(_of_group, groups)])])
+        largest = max([largest, *(ask["mem_mb"] for ask in [*of_jobs, *map(_group_resources, groups)])])
         gpus = max(ask.get("gpu", 0) for ask in of_jobs)
         longest = max(ask["runtime"] for ask in of_jobs)
         together = sorted({job.rule.name for group in groups for job in group.jobs}, key=order.index)
         with_others = f" ({', '.join(together)})" if together[1:] else ""
-        how = "on this machine" if stage in LOCAL else "one by one"
+        how = "on this machine" if stage in LOCAL_RULES else "one by one"
         how = f"in {len(groups)} group{'s' * (len(groups) > 1)}{with_others}" if groups else how
         size = f"{max(ask['mem_mb'] for ask in of_jobs)} MB"
         limit = f"{longest // 60}:{longest % 60:02} h"
         rows.append((stage, len(jobs), max(job.threads for job in jobs), size, limit, f"{core_hours:.1f}", gpus or "-", how))
-    together = [_of_group(group) for group in submissions if not isinstance(group, int | str)]
+    together = [_group_resources(group) for group in submissions if not isinstance(group, int | str)]
     hours += sum(ask["_cores"] * ask["runtime"] for ask in together) / 60
     widths = [max(len(str(row[column])) for row in rows) for column in range(len(rows[0]) - 1)]
     lines = [
@@ -92,10 +93,10 @@ def table(found: Jobs) -> str:
     return "\n".join([*lines, "", sums, note])
 
 
-def _of_group(group) -> dict[str, int]:
+def _group_resources(group) -> dict[str, int]:
     """What a group of jobs asks for on a cluster; a dry run would add up what runs one after another."""
     return GroupResources.basic_layered(group.toposorted, group.global_resources, run_local=False)
 
 
 if __name__ == "__main__":
-    print(table(collect(sys.argv[1:])))
+    print(format_plan(collect_jobs(sys.argv[1:])))

@@ -8,19 +8,19 @@ import xarray as xr
 from arviz_stats.base import array_stats
 from scipy.stats import norm
 
-from posterity.stats.arviz_bridge import drop
-from posterity.stats.summary import scalars
+from posterity.stats.arviz_bridge import remove_stub_modules
+from posterity.stats.summary import flatten_scalars
 
-drop()
-COLUMNS = ("fit_a", "fit_b", "parameter", "difference", "difference_error", "ratio", "ratio_error")
-COLUMNS += ("wasserstein", "wasserstein_error")
+remove_stub_modules()
+FIT_COLUMNS = ("fit_a", "fit_b", "parameter", "difference", "difference_error", "ratio", "ratio_error")
+FIT_COLUMNS += ("wasserstein", "wasserstein_error")
 QUANTILES = (0.1, 0.5, 0.9)
-LEVEL = 0.01  # probability that any scalar of a pair of equal fits is said to differ
-SIZES = {0.1: "negligible", 0.5: "visible"}  # below so many sds; else large
-BLOCK = 50  # scalars whose distances are computed together: bounds the memory
+FAMILY_LEVEL = 0.01  # probability that any scalar of a pair of equal fits is said to differ
+EFFECT_SIZES = {0.1: "negligible", 0.5: "visible"}  # below so many sds; else large
+BLOCK_SCALARS = 50  # scalars whose distances are computed together: bounds the memory
 
 
-def fits(posteriors: dict[str, xr.Dataset], points: dict[str, xr.Dataset], limit: int) -> xr.Dataset:
+def compare_fits(posteriors: dict[str, xr.Dataset], points: dict[str, xr.Dataset], limit: int) -> xr.Dataset:
     """
     Compare fits of one model with each other: each pair (a, b) in the given order, except pairs of two point estimates.
 
@@ -36,8 +36,8 @@ def fits(posteriors: dict[str, xr.Dataset], points: dict[str, xr.Dataset], limit
     For a point estimate b its value takes the place of mean_b, and there is no ratio and no distance (NaN). The noise of sd_a as a
     unit is left out.
     """
-    samples = {name: _moments(*scalars(posterior, limit)) for name, posterior in posteriors.items()}
-    single = {name: scalars(point.expand_dims(chain=1, draw=1), limit) for name, point in points.items()}
+    samples = {name: _compute_moments(*flatten_scalars(posterior, limit)) for name, posterior in posteriors.items()}
+    single = {name: flatten_scalars(point.expand_dims(chain=1, draw=1), limit) for name, point in points.items()}
     parts = []
     for a, b in combinations([*samples, *single], 2):
         if a not in samples:
@@ -48,12 +48,12 @@ def fits(posteriors: dict[str, xr.Dataset], points: dict[str, xr.Dataset], limit
         j = np.array([place[one["labels"][k]] for k in i], dtype=int)
         names = [np.array(texts, dtype=object) for texts in ([a] * len(i), [b] * len(i), [one["labels"][k] for k in i])]
         with np.errstate(all="ignore"):
-            parts.append((*names, *_pair(one, other, i, j)))
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)] or [np.zeros(0)] * len(COLUMNS)
-    return xr.Dataset({key: ("row", column) for key, column in zip(COLUMNS, columns, strict=True)})
+            parts.append((*names, *_compare_pair(one, other, i, j)))
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)] or [np.zeros(0)] * len(FIT_COLUMNS)
+    return xr.Dataset({key: ("row", column) for key, column in zip(FIT_COLUMNS, columns, strict=True)})
 
 
-def _moments(labels: list[str], draws: np.ndarray) -> dict:
+def _compute_moments(labels: list[str], draws: np.ndarray) -> dict:
     """Compute what pairs need of one fit, for each scalar: moments, their errors, 1/ESS of quantiles, and its draws in order."""
     pooled = np.sort(draws.reshape(len(labels), draws.shape[1] * draws.shape[2]), axis=1)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -68,21 +68,21 @@ def _moments(labels: list[str], draws: np.ndarray) -> dict:
     return {"labels": labels, "draws": pooled, "changes": np.ptp(pooled, axis=1) != 0, **numbers}
 
 
-def _pair(one: dict, other: dict, i: np.ndarray, j: np.ndarray) -> tuple[np.ndarray, ...]:
+def _compare_pair(one: dict, other: dict, i: np.ndarray, j: np.ndarray) -> tuple[np.ndarray, ...]:
     """Compute the numbers of `fits` for one pair; `i` and `j` are the places of the common scalars in each."""
     a, b = ({key: values[at] for key, values in fit.items() if key != "labels"} for fit, at in ((one, i), (other, j)))
     difference = (b["mean"] - a["mean"]) / a["sd"]
     if "sd" not in b:
         return difference, a["mcse"] / a["sd"], *[np.full(len(i), np.nan)] * 4
     ratio = b["sd"] / a["sd"]
-    blocks = [slice(k, k + BLOCK) for k in range(0, len(i), BLOCK)]
-    parts = [wasserstein(a["draws"][at], b["draws"][at], a["noise"][at] + b["noise"][at]) for at in blocks]
+    blocks = [slice(k, k + BLOCK_SCALARS) for k in range(0, len(i), BLOCK_SCALARS)]
+    parts = [compute_wasserstein(a["draws"][at], b["draws"][at], a["noise"][at] + b["noise"][at]) for at in blocks]
     distance, expected = np.concatenate([np.zeros((2, 0)), *parts], axis=1) / a["sd"]
     errors = np.hypot(a["mcse"], b["mcse"]) / a["sd"], np.hypot(ratio * a["mcse_sd"], b["mcse_sd"]) / a["sd"]
     return difference, errors[0], ratio, errors[1], distance, expected
 
 
-def wasserstein(a: np.ndarray, b: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def compute_wasserstein(a: np.ndarray, b: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     Compute the 1-Wasserstein distance of sorted samples, shapes (scalar, draw), and what it would be for equal distributions.
 
@@ -100,7 +100,7 @@ def wasserstein(a: np.ndarray, b: np.ndarray, noise: np.ndarray) -> tuple[np.nda
     return np.abs(a[:, at[0]] - b[:, at[1]]) @ widths, expected.sum(1)
 
 
-def in_words(rows: xr.Dataset) -> list[dict]:
+def describe_pairs(rows: xr.Dataset) -> list[dict]:
     """
     Say of each pair of fits (rows of one model, see `fits`) whether they agree, and else what differs, and how much.
 
@@ -120,7 +120,7 @@ def in_words(rows: xr.Dataset) -> list[dict]:
         with np.errstate(all="ignore"):
             shift, scale, distance = np.abs(here["difference"]), np.abs(np.log(here["ratio"])), here["wasserstein"]
             tests = max(1, sum(int(np.isfinite(here[key]).sum()) for key in ("difference", "ratio", "wasserstein")))
-            z, reach = norm.isf(LEVEL / tests / 2), np.sqrt(2 * np.log(tests / LEVEL))
+            z, reach = norm.isf(FAMILY_LEVEL / tests / 2), np.sqrt(2 * np.log(tests / FAMILY_LEVEL))
             moved = shift > z * error
             scaled = (scale * here["ratio"] > z * here["ratio_error"]) | (here["ratio"] == 0)
             bent = (distance > here["wasserstein_error"] + reach * np.fmax(error, here["ratio_error"])) & ~(
@@ -135,7 +135,7 @@ def in_words(rows: xr.Dataset) -> list[dict]:
         ):
             if differs.any():
                 worst = np.argmax(np.where(differs, size, -1))
-                parts.append(f"{text.format(shown[worst])} ({here['parameter'][worst]}), {in_size(size[worst])}")
+                parts.append(f"{text.format(shown[worst])} ({here['parameter'][worst]}), {describe_effect_size(size[worst])}")
                 largest = max(largest, size[worst])
         if parts:
             message = "; ".join(parts) + ": more than Monte Carlo error"
@@ -148,10 +148,12 @@ def in_words(rows: xr.Dataset) -> list[dict]:
         if judged.any() and not judged.all():
             message += f"; {(~judged).sum()} of {len(judged)} scalars cannot be compared"
         agree = not parts if parts or judged.any() else None
-        said.append({"fit_a": a, "fit_b": b, "agree": agree, "size": in_size(largest) if parts else "", "message": message})
+        said.append(
+            {"fit_a": a, "fit_b": b, "agree": agree, "size": describe_effect_size(largest) if parts else "", "message": message}
+        )
     return said
 
 
-def in_size(size: float) -> str:
+def describe_effect_size(size: float) -> str:
     """Name a difference in units of the sd."""
-    return next((word for limit, word in SIZES.items() if size < limit), "large")
+    return next((word for limit, word in EFFECT_SIZES.items() if size < limit), "large")

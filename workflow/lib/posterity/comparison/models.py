@@ -8,15 +8,15 @@ import xarray as xr
 from arviz_stats import compare, loo
 from arviz_stats.utils import ELPDDataLOO
 
-from posterity.artefact import groups as artefact_groups
+from posterity.artefact.groups import get_group
 
-NUMBERS = ("elpd", "se", "p", "weight", "elpd_diff", "dse", "pareto_k", "bad_k", "good_k")
-STEPS = 2000  # of EM, at most
-DRAWS = 25  # the fewest with which ArviZ can fit the tail of importance weights
-FLAT = 1e-6  # nats; a log-likelihood that changes less over the draws is constant
+MODEL_COLUMNS = ("elpd", "se", "p", "weight", "elpd_diff", "dse", "pareto_k", "bad_k", "good_k")
+MAX_EM_STEPS = 2000  # of EM, at most
+MIN_LOO_DRAWS = 25  # the fewest with which ArviZ can fit the tail of importance weights
+CONSTANT_NATS = 1e-6  # nats; a log-likelihood that changes less over the draws is constant
 
 
-def models(predictives: dict[str, xr.DataTree], reference: str | None) -> xr.Dataset:
+def compare_models(predictives: dict[str, xr.DataTree], reference: str | None) -> xr.Dataset:
     """
     Compare models of one data set by PSIS-LOO (Vehtari, Gelman & Gabry 2017, Stat Comput 27, 1413) and stacking.
 
@@ -31,8 +31,8 @@ def models(predictives: dict[str, xr.DataTree], reference: str | None) -> xr.Dat
     scored, observed, messages = {}, {}, {}
     for name, tree in predictives.items():
         try:
-            observed[name], likelihood = pointwise(tree)
-            scored[name] = leave_one_out(artefact_groups.group(tree, "posterior"), likelihood)
+            observed[name], likelihood = flatten_log_likelihood(tree)
+            scored[name] = compute_loo(get_group(tree, "posterior"), likelihood)
         except ValueError as reason:
             messages[name] = f"cannot be compared: {reason}"
     groups = [[other for other in scored if np.array_equal(observed[name], observed[other], equal_nan=True)] for name in scored]
@@ -42,28 +42,30 @@ def models(predictives: dict[str, xr.DataTree], reference: str | None) -> xr.Dat
         messages[name] = f"not comparable: it observes other values than {group[0]} ({sizes})"
     order = group + [name for name in predictives if name not in group]
     base = reference if reference in group else next(iter(group), "")
-    columns = {key: np.full(len(order), np.nan) for key in NUMBERS}
+    columns = {key: np.full(len(order), np.nan) for key in MODEL_COLUMNS}
     columns["points"] = np.array([observed[name].size if name in observed else np.nan for name in order])
     if group:
-        table, remarks = _stacked({name: scored[name] for name in group}, base)
+        table, remarks = _stack_models({name: scored[name] for name in group}, base)
         for place, name in enumerate(group):
             k, good = scored[name].pareto_k.values, scored[name].good_k
             row = {**table.loc[name], "pareto_k": k.max(), "bad_k": (k > good).sum(), "good_k": good}
-            for key in NUMBERS:
+            for key in MODEL_COLUMNS:
                 columns[key][place] = row[key]
-            messages[name] = "; ".join([_sentence(name, base, order[0], len(group), row, k.size), *([] if place else remarks)])
+            messages[name] = "; ".join(
+                [_describe_model(name, base, order[0], len(group), row, k.size), *([] if place else remarks)]
+            )
     data = xr.Dataset({key: ("model", values) for key, values in columns.items()}, {"model": np.array(order, dtype=object)})
     data["message"] = ("model", np.array([messages[name] for name in order], dtype=object))
     return data.assign_attrs(reference=base)
 
 
-def pointwise(tree: xr.DataTree) -> tuple[np.ndarray, np.ndarray]:
+def flatten_log_likelihood(tree: xr.DataTree) -> tuple[np.ndarray, np.ndarray]:
     """
     Flatten and join the observed sites of a model, in their order: values (point,) and log-likelihood (chain, draw, point).
 
     Raises ValueError if there is no observed site, or a site has not one log-likelihood per observation.
     """
-    observed, likelihood = artefact_groups.group(tree, "observed_data"), artefact_groups.group(tree, "log_likelihood")
+    observed, likelihood = get_group(tree, "observed_data"), get_group(tree, "log_likelihood")
     values, parts = [], []
     for site, y in observed.data_vars.items():
         if site not in likelihood:
@@ -79,7 +81,7 @@ def pointwise(tree: xr.DataTree) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(values), np.concatenate(parts, axis=2)
 
 
-def leave_one_out(posterior: xr.Dataset, likelihood: np.ndarray) -> ELPDDataLOO:
+def compute_loo(posterior: xr.Dataset, likelihood: np.ndarray) -> ELPDDataLOO:
     """
     Compute PSIS-LOO from pointwise log-likelihoods (chain, draw, point) by ArviZ; r_eff is the mean over the sites of `posterior`.
 
@@ -92,9 +94,9 @@ def leave_one_out(posterior: xr.Dataset, likelihood: np.ndarray) -> ELPDDataLOO:
         raise ValueError("leaving one out takes at least 2 observations, and it has 1")
     if endless:
         raise ValueError(f"the log-likelihood of {endless} of {points} observations is not finite at some draws")
-    if chains * draws < DRAWS:
-        raise ValueError(f"{chains * draws} draws are too few for importance sampling ({DRAWS})")
-    changes = np.ptp(likelihood, axis=(0, 1)) > FLAT
+    if chains * draws < MIN_LOO_DRAWS:
+        raise ValueError(f"{chains * draws} draws are too few for importance sampling ({MIN_LOO_DRAWS})")
+    changes = np.ptp(likelihood, axis=(0, 1)) > CONSTANT_NATS
     elpd, k, p = likelihood.mean((0, 1)), np.zeros(points), 0.0
     if changes.any():
         density = xr.Dataset({"y": (("chain", "draw", "point"), likelihood[:, :, changes])})
@@ -113,7 +115,7 @@ def leave_one_out(posterior: xr.Dataset, likelihood: np.ndarray) -> ELPDDataLOO:
     return ELPDDataLOO(elpd=float(elpd.sum()), se=float(spread), p=p, **sizes, **joint)
 
 
-def _stacked(scored: dict[str, ELPDDataLOO], base: str) -> tuple[pd.DataFrame, list[str]]:
+def _stack_models(scored: dict[str, ELPDDataLOO], base: str) -> tuple[pd.DataFrame, list[str]]:
     """
     Compare comparable models by ArviZ; returns its table, and what it warns of.
 
@@ -129,7 +131,7 @@ def _stacked(scored: dict[str, ELPDDataLOO], base: str) -> tuple[pd.DataFrame, l
     remarks = {f"caution: {one.message}".rstrip(".") for one in caught if issubclass(one.category, UserWarning)}
     density = np.exp([relative[name].elpd_i.values for name in table.index])
     weights = np.maximum(table["weight"].to_numpy(float), 1e-6)
-    for _ in range(STEPS):
+    for _ in range(MAX_EM_STEPS):
         slope = (density / (weights / weights.sum() @ density)).mean(1)
         weights = weights / weights.sum() * slope
         if slope.max() < 1 + 1e-5:
@@ -137,7 +139,7 @@ def _stacked(scored: dict[str, ELPDDataLOO], base: str) -> tuple[pd.DataFrame, l
     return table.assign(weight=weights), sorted(remarks)
 
 
-def _sentence(name: str, base: str, best: str, models: int, row: dict, points: int) -> str:
+def _describe_model(name: str, base: str, best: str, models: int, row: dict, points: int) -> str:
     """Say how a model predicts, for a reader; cautions as in ArviZ's documentation of `compare`."""
     difference, error = row["elpd_diff"], row["dse"]
     verb, parts = "predicts ", []

@@ -9,7 +9,7 @@ from pathlib import Path
 from posterity.errors import UserError
 
 
-def _header(file: str, path: Path) -> list[str] | None:
+def read_csv_header(file: str, path: Path) -> list[str] | None:
     """
     Read the names of the columns of a CSV file without pandas, whose import would cost each start half a second.
 

@@ -1,6 +1,6 @@
 """Merge and normalise nested settings."""
 
-ALTERNATIVES = (
+ALTERNATIVE_KEYS = (
     {"file", "simulate"},
     {"file", "model"},
     {"linspace", "uniform"},
@@ -8,18 +8,18 @@ ALTERNATIVES = (
 )  # keys of which one replaces the others
 
 
-def normalise(value):
+def normalise_values(value):
     """Bring values to one form: keys sorted, whole floats as integers, so that 1000 and 1000.0 are one."""
     if isinstance(value, dict):
-        return {str(key): normalise(value[key]) for key in sorted(value, key=str)}
+        return {str(key): normalise_values(value[key]) for key in sorted(value, key=str)}
     if isinstance(value, list):
-        return [normalise(item) for item in value]
+        return [normalise_values(item) for item in value]
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
     return value
 
 
-def merge(defaults: dict, content: dict) -> dict:
+def merge_settings(defaults: dict, content: dict) -> dict:
     """
     Complete nested keys with defaults.
 
@@ -31,12 +31,12 @@ def merge(defaults: dict, content: dict) -> dict:
         both = isinstance(value, dict) and isinstance(old, dict)
         other = both and (
             value.get("method", old.get("method")) != old.get("method")
-            or any(kinds & {*value} and kinds & {*old} and (kinds & {*value} != kinds & {*old}) for kinds in ALTERNATIVES)
+            or any(kinds & {*value} and kinds & {*old} and (kinds & {*value} != kinds & {*old}) for kinds in ALTERNATIVE_KEYS)
         )
-        merged[key] = merge(old, value) if both and not other else value
+        merged[key] = merge_settings(old, value) if both and not other else value
     return merged
 
 
-def _dropped(content: dict) -> dict:
+def drop_nulls(content: dict) -> dict:
     """Leave out keys that are null."""
-    return {key: _dropped(value) if isinstance(value, dict) else value for key, value in content.items() if value is not None}
+    return {key: drop_nulls(value) if isinstance(value, dict) else value for key, value in content.items() if value is not None}

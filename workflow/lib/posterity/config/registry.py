@@ -8,24 +8,24 @@ METHODS = {
     **{method: ("independent", None) for method in ("svi", "pathfinder", "laplace")},
     **{method: ("point", None) for method in ("map", "mle")},
 }
-DRAWS, CHAINS, ANY = ("chains", "independent"), ("chains",), ("chains", "independent", "point")
+DRAW_KINDS, CHAIN_KINDS, ALL_KINDS = ("chains", "independent"), ("chains",), ("chains", "independent", "point")
 # kind: (drawn for each `fit`, `model` or `study`; for fits that give these; artefacts that it needs beside data.nc; title)
-KINDS = {
-    "data": ("fit", ANY, ("posterior", "predictive"), "data and fitted model"),
-    "corner": ("fit", DRAWS, ("posterior",), "posterior, in pairs"),
-    "trace": ("fit", CHAINS, ("posterior",), "trace and ranks"),
-    "loss": ("fit", ANY, ("posterior",), "loss of the optimisation"),
-    "ppc": ("fit", DRAWS, ("predictive",), "posterior predictive check"),
-    "predictions": ("fit", DRAWS, ("predictive",), "predictions at new covariates"),
-    "sensitivity": ("fit", DRAWS, ("sensitivity",), "sensitivity to prior and likelihood"),
-    "prior": ("model", ANY, ("prior",), "prior predictive"),
-    "forest": ("model", ANY, ("posteriors",), "all fits of the model"),
-    "fits": ("model", ANY, ("comparison",), "fits against each other"),
-    "graph": ("model", ANY, ("prior",), "graph of the model"),
-    "models": ("study", ANY, ("comparison",), "models against each other"),
+FIGURE_KINDS = {
+    "data": ("fit", ALL_KINDS, ("posterior", "predictive"), "data and fitted model"),
+    "corner": ("fit", DRAW_KINDS, ("posterior",), "posterior, in pairs"),
+    "trace": ("fit", CHAIN_KINDS, ("posterior",), "trace and ranks"),
+    "loss": ("fit", ALL_KINDS, ("posterior",), "loss of the optimisation"),
+    "ppc": ("fit", DRAW_KINDS, ("predictive",), "posterior predictive check"),
+    "predictions": ("fit", DRAW_KINDS, ("predictive",), "predictions at new covariates"),
+    "sensitivity": ("fit", DRAW_KINDS, ("sensitivity",), "sensitivity to prior and likelihood"),
+    "prior": ("model", ALL_KINDS, ("prior",), "prior predictive"),
+    "forest": ("model", ALL_KINDS, ("posteriors",), "all fits of the model"),
+    "fits": ("model", ALL_KINDS, ("comparison",), "fits against each other"),
+    "graph": ("model", ALL_KINDS, ("prior",), "graph of the model"),
+    "models": ("study", ALL_KINDS, ("comparison",), "models against each other"),
 }
-OF_CURVE = ("data", "predictions", "prior")  # kinds that draw the curve of the model's figures.py
-OF_DATA = ("data", "ppc", "prior", "predictions", "sensitivity", "models")  # kinds that make no sense without data
+CURVE_KINDS = ("data", "predictions", "prior")  # kinds that draw the curve of the model's figures.py
+DATA_KINDS = ("data", "ppc", "prior", "predictions", "sensitivity", "models")  # kinds that make no sense without data
 # table: artefacts that it needs, title
 TABLES = {
     "parameters": (("posteriors",), "parameters of all fits"),

@@ -6,25 +6,25 @@ from pathlib import Path
 import jsonschema
 import yaml
 
-from posterity.errors import UserError, hint, raise_all
+from posterity.errors import UserError, hint, raise_errors
 
-SCHEMAS = Path(__file__).resolve().parents[3] / "schemas"
+SCHEMA_FOLDER = Path(__file__).resolve().parents[3] / "schemas"
 
 
 @cache
-def schema(name: str) -> dict:
+def load_schema(name: str) -> dict:
     """Read one of the schemas: `config` or `study`."""
-    return yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8"))
+    return yaml.safe_load((SCHEMA_FOLDER / f"{name}.schema.yaml").read_text(encoding="utf-8"))
 
 
-def validate(content: dict, rules: dict, where: str) -> None:
+def validate_content(content: dict, rules: dict, where: str) -> None:
     """Check values against a schema. Raises UserError that names the place, what is wrong and the nearest known word."""
     errors = jsonschema.Draft202012Validator(rules).iter_errors(content)
     errors = sorted(errors, key=lambda error: (error.validator != "additionalProperties", len(error.path), str(error.path)))
-    raise_all([UserError(sentence) for sentence in dict.fromkeys(f"{where}: {_sentence(error)}" for error in errors)])
+    raise_errors([UserError(sentence) for sentence in dict.fromkeys(f"{where}: {_explain_error(error)}" for error in errors)])
 
 
-def _sentence(error: jsonschema.ValidationError) -> str:
+def _explain_error(error: jsonschema.ValidationError) -> str:
     """Turn the first fault found by the schema into one sentence."""
     if error.validator == "oneOf":  # choose the alternative that fits best: the one that fails deepest, or on other than its type
         branches = {}
@@ -35,7 +35,7 @@ def _sentence(error: jsonschema.ValidationError) -> str:
             fitting = [subs for subs in fitting if all(sub.validator != "required" or sub.path for sub in subs)] or fitting
         if fitting:
             sub = min(fitting[0], key=lambda sub: (sub.validator != "additionalProperties", len(sub.path)))
-            return _sentence(sub)
+            return _explain_error(sub)
     place = ": ".join(map(str, error.absolute_path))
     place = f"{place}: " if place else ""
     value = repr(error.instance) if not isinstance(error.instance, dict | list) else "this value"
@@ -58,7 +58,7 @@ def _sentence(error: jsonschema.ValidationError) -> str:
         case "pattern" | "propertyNames":
             return f"{place}{value} may have letters, digits and _ only"
         case "oneOf":
-            threshold = error.schema == schema("study")["$defs"]["threshold"]
+            threshold = error.schema == load_schema("study")["$defs"]["threshold"]
             kinds = "numbers or {warn: a, fail: b}" if threshold else "the forms in config/README.md"
             return f"{place}{value} fits none of {kinds}"
         case "minimum" | "exclusiveMinimum":
@@ -74,11 +74,11 @@ def _sentence(error: jsonschema.ValidationError) -> str:
     return f"{place}{error.message}"
 
 
-def _with_schema_defaults(content: dict, definition: str) -> dict:
-    properties = schema("study")["$defs"][definition]["properties"]
+def fill_defaults(content: dict, definition: str) -> dict:
+    properties = load_schema("study")["$defs"][definition]["properties"]
     return {key: rule["default"] for key, rule in properties.items() if "default" in rule} | content
 
 
-def settings(method: str, **given) -> dict:
+def complete_settings(method: str, **given) -> dict:
     """Give the settings of a method, with the defaults of the schema where nothing is given."""
-    return _with_schema_defaults(given, method) | {"method": method}
+    return fill_defaults(given, method) | {"method": method}

@@ -3,20 +3,20 @@
 import re
 from pathlib import Path
 
-from posterity.config.csv_header import _header
-from posterity.config.merge import _dropped, merge, normalise
-from posterity.config.schema import _with_schema_defaults, schema, validate
+from posterity.config.csv_header import read_csv_header
+from posterity.config.merge import drop_nulls, merge_settings, normalise_values
+from posterity.config.schema import fill_defaults, load_schema, validate_content
 from posterity.config.yaml import read_yaml
-from posterity.errors import UserError, collected, hint, raise_all
-from posterity.python_files import defined
+from posterity.errors import UserError, collect_errors, hint, raise_errors
+from posterity.python_files import list_defined_names
 
 RESERVED_STUDIES = ("logs", "benchmarks", "checkpoints")
-NEEDED = [("seed",), ("precision",), ("prior", "draws"), ("predict", "draws"), ("figures", "lines")]
-NEEDED += [("figures", "interval", "kind"), ("figures", "interval", "probability")]
+REQUIRED_DEFAULTS = [("seed",), ("precision",), ("prior", "draws"), ("predict", "draws"), ("figures", "lines")]
+REQUIRED_DEFAULTS += [("figures", "interval", "kind"), ("figures", "interval", "probability")]
 RESERVED_MODELS = ("figures", "tables", "data", "truth", "comparison", "verdict")
 
 
-def _read(name: str, chain: tuple[str, ...] = ()) -> dict:
+def _read_study(name: str, chain: tuple[str, ...] = ()) -> dict:
     """Read a study file, completed by the studies that it extends. Raises UserError."""
     path = Path("config/studies") / f"{name}.yaml"
     if not path.is_file():
@@ -32,7 +32,7 @@ def _read(name: str, chain: tuple[str, ...] = ()) -> dict:
         return content
     if not isinstance(parent, str):
         raise UserError(f"{path}: extends: {parent!r} should be the name of one study")
-    merged = _read(parent, (*chain, name))
+    merged = _read_study(parent, (*chain, name))
     mine, theirs = content.get("data"), merged.get("data")
     if (
         isinstance(mine, dict)
@@ -41,29 +41,34 @@ def _read(name: str, chain: tuple[str, ...] = ()) -> dict:
         and mine["file"] != theirs.get("file")
     ):
         merged["data"] = {key: value for key, value in theirs.items() if key != "columns"}  # another table has other columns
-    return _dropped(merge(merged, content))
+    return drop_nulls(merge_settings(merged, content))
 
 
-def names(studies: str | list[str]) -> list[str]:
+def parse_study_names(studies: str | list[str]) -> list[str]:
     """Read the `studies` of the configuration: a list, or names parted by commas or blanks."""
     listed = re.split(r"[\s,]+", studies.strip()) if isinstance(studies, str) else studies
     return [name for name in dict.fromkeys(listed) if name]
 
 
-def configuration(config: dict) -> dict:
+def check_configuration(config: dict) -> dict:
     """Check the configuration. Returns `studies` as a list, `strict`, `scratch` and `defaults`. Raises UserError."""
     where = "config/config.yaml (or --config)"
-    validate(config, schema("config"), where)
-    if not names(config["studies"] or ""):
+    validate_content(config, load_schema("config"), where)
+    if not parse_study_names(config["studies"] or ""):
         raise UserError(f"{where}: studies: name at least one study, as in --config studies=mine")
     defaults = config.get("defaults", {})
-    rules = schema("study")
-    validate(defaults, {key: value for key, value in rules.items() if key != "required"}, f"{where}: defaults")
+    rules = load_schema("study")
+    validate_content(defaults, {key: value for key, value in rules.items() if key != "required"}, f"{where}: defaults")
     strict = str(config.get("strict", False)).lower() == "true"
-    return {"studies": names(config["studies"]), "strict": strict, "scratch": config.get("scratch", ""), "defaults": defaults}
+    return {
+        "studies": parse_study_names(config["studies"]),
+        "strict": strict,
+        "scratch": config.get("scratch", ""),
+        "defaults": defaults,
+    }
 
 
-def load(name: str, defaults: dict) -> dict:
+def load_study(name: str, defaults: dict) -> dict:
     """
     Load `config/studies/<name>.yaml`, relative to the working directory.
 
@@ -73,14 +78,16 @@ def load(name: str, defaults: dict) -> dict:
     that are not there.
     """
     path = Path("config/studies") / f"{name}.yaml"
-    content = _read(name)
+    content = _read_study(name)
     if not re.fullmatch(r"[A-Za-z0-9_]+", name) or name in RESERVED_STUDIES:
         raise UserError(f"{path}: a study's name has letters, digits and _ only, and is not one of {', '.join(RESERVED_STUDIES)}")
-    validate(content, schema("study"), str(path))
-    study = merge(defaults, content)
+    validate_content(content, load_schema("study"), str(path))
+    study = merge_settings(defaults, content)
     study = {"description": "", "compare": {}} | study
-    checks = [key for key in schema("study")["properties"]["checks"]["properties"] if key not in ("prior_predictive", "expect")]
-    for keys in [*NEEDED, *(("checks", check) for check in checks)]:
+    checks = [
+        key for key in load_schema("study")["properties"]["checks"]["properties"] if key not in ("prior_predictive", "expect")
+    ]
+    for keys in [*REQUIRED_DEFAULTS, *(("checks", check) for check in checks)]:
         part = study
         for key in keys:
             if not isinstance(part, dict) or key not in part:
@@ -88,29 +95,29 @@ def load(name: str, defaults: dict) -> dict:
                     f"config/config.yaml: defaults: the key '{': '.join(keys)}' is missing, and {path} does not give it"
                 )
             part = part[key]
-    definitions, found, models = schema("study")["$defs"], [], {}
+    definitions, found, models = load_schema("study")["$defs"], [], {}
     if study["data"] != "none":
         kind = "simulation" if "simulate" in study["data"] else "file"
-        study["data"] = _with_schema_defaults(study["data"], kind)
+        study["data"] = fill_defaults(study["data"], kind)
         if kind == "simulation":
             rules = definitions["simulation"]["properties"]["simulate"]["properties"]
             given = {key: rule["default"] for key, rule in rules.items() if "default" in rule}
             study["data"]["simulate"] = given | study["data"]["simulate"]
         else:
-            with collected(found):
+            with collect_errors(found):
                 _check_columns(study["data"], path)
     for id, spec in study["models"].items():
-        with collected(found):
+        with collect_errors(found):
             models[id] = _resolve_model(id, spec, path)
     for id, fit in study["fits"].items():
-        with collected(found):
-            validate(fit, {**definitions[fit["method"]], "$defs": definitions}, f"{path}: fits: {id}")
-    raise_all(found)
+        with collect_errors(found):
+            validate_content(fit, {**definitions[fit["method"]], "$defs": definitions}, f"{path}: fits: {id}")
+    raise_errors(found)
     study["models"] = models
     if study["data"] != "none" and "simulate" in study["data"]:
-        simulation_model(study["data"]["simulate"]["model"], study, path)
+        find_simulation_model(study["data"]["simulate"]["model"], study, path)
     for id, fit in study["fits"].items():
-        fit = _with_schema_defaults(fit, fit["method"])
+        fit = fill_defaults(fit, fit["method"])
         fit["models"] = fit.get("models", list(study["models"]))
         for model in fit["models"]:
             if model not in study["models"]:
@@ -132,11 +139,11 @@ def load(name: str, defaults: dict) -> dict:
                 f"{path}: compare: {key}: there is no {'model' if key == 'reference' else 'fit'} '{given}': {hint(given, known)}"
             )
     _check_expectations(study, path)
-    return normalise(study)
+    return normalise_values(study)
 
 
 def _check_columns(data: dict, path: Path) -> None:
-    present = _header(data["file"], path)
+    present = read_csv_header(data["file"], path)
     if present is None:
         return
     if len(set(present)) < len(present):
@@ -159,7 +166,7 @@ def _resolve_model(id: str, spec: dict, path: Path) -> dict:
     """Find a model's file and see that the function is there. Nothing is imported."""
     if id in RESERVED_MODELS:
         raise UserError(f"{path}: models: a model may not be called '{id}'; choose another id")
-    spec = _with_schema_defaults(spec, "model")
+    spec = fill_defaults(spec, "model")
     if "file" in spec and "model" in spec:
         raise UserError(f"{path}: models: {id}: give `file` or `model`, not both")
     file = Path(spec["file"]).expanduser() if "file" in spec else Path("workflow/models") / spec.get("model", id) / "model.py"
@@ -168,7 +175,7 @@ def _resolve_model(id: str, spec: dict, path: Path) -> dict:
         remedy = hint(spec.get("model", id), known) if "file" not in spec else "the path starts at the project's folder"
         raise UserError(f"{path}: models: {id}: there is no file {file}: {remedy}")
     _check_defined(file, [spec["function"]], f"{path}: models: {id}: function")
-    figures = [_own_figure(entry) for entry in spec["figures"]]
+    figures = [_parse_user_figure(entry) for entry in spec["figures"]]
     if figures:
         if not file.with_name("figures.py").is_file():
             raise UserError(f"{path}: models: {id}: figures: there is no file {file.with_name('figures.py')} to hold them")
@@ -183,19 +190,19 @@ def _resolve_model(id: str, spec: dict, path: Path) -> dict:
     }
 
 
-def _own_figure(entry: str | dict) -> dict:
+def _parse_user_figure(entry: str | dict) -> dict:
     """Say of a figure of the model's own its name, the fits that it is drawn for (None: all with draws), and whether together."""
     name, fits = next(iter(entry.items())) if isinstance(entry, dict) else (entry, None)
     return {"name": name, "fits": [fits] if isinstance(fits, str) else fits, "together": isinstance(fits, list)}
 
 
-def simulation_model(name: str, study: dict, path: Path = Path()) -> dict:
+def find_simulation_model(name: str, study: dict, path: Path = Path()) -> dict:
     """Find the model that a simulation runs: one of the study's, or a folder of workflow/models."""
     return study["models"].get(name) or _resolve_model(name, {}, path)
 
 
 def _check_defined(file: Path, functions: list[str], where: str) -> None:
-    known = defined(file)
+    known = list_defined_names(file)
     for function in functions:
         if function not in known and "*" not in known:
             raise UserError(f"{where}: {file} has no function '{function}': {hint(function, known)}")
@@ -203,7 +210,9 @@ def _check_defined(file: Path, functions: list[str], where: str) -> None:
 
 def _check_expectations(study: dict, path: Path) -> None:
     known = [
-        key for key in schema("study")["properties"]["checks"]["properties"] if key not in ("scalars", "expect", "prior_inside")
+        key
+        for key in load_schema("study")["properties"]["checks"]["properties"]
+        if key not in ("scalars", "expect", "prior_inside")
     ]
     for model, fits in study.get("checks", {}).get("expect", {}).items():
         where = f"{path}: checks: expect"

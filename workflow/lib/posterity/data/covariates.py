@@ -4,10 +4,10 @@ import numpy as np
 import xarray as xr
 
 from posterity.errors import UserError
-from posterity.runtime.rng import generator
+from posterity.runtime.rng import derive_generator
 
 
-def covariates(design: dict, dim: str, seed: int, where: str) -> xr.Dataset:
+def make_covariates(design: dict, dim: str, seed: int, where: str) -> xr.Dataset:
     """
     Make the covariates that a design states.
 
@@ -20,7 +20,7 @@ def covariates(design: dict, dim: str, seed: int, where: str) -> xr.Dataset:
             case {"linspace": [int() | float() as a, int() | float() as b, int() as n]} if n > 0:
                 values = np.linspace(a, b, n)
             case {"uniform": [int() | float() as a, int() | float() as b, int() as n]} if n > 0:
-                values = np.sort(generator(seed, "design", name).uniform(a, b, n))
+                values = np.sort(derive_generator(seed, "design", name).uniform(a, b, n))
             case [_, *_] | int() | float():
                 values = np.asarray(value)
             case _:

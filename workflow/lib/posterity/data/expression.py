@@ -12,13 +12,13 @@ import numpy as np
 from posterity.errors import UserError, hint
 
 
-def _present(values: np.ndarray) -> np.ndarray:
+def _is_present(values: np.ndarray) -> np.ndarray:
     """Tell which numbers are finite, and which texts are there."""
     values = np.asarray(values)
     return _is_text(values) if values.dtype.kind == "O" else np.isfinite(values)
 
 
-def _missing(values: np.ndarray) -> np.ndarray:
+def _is_missing(values: np.ndarray) -> np.ndarray:
     """Tell which numbers are NaN, and which texts are missing."""
     values = np.asarray(values)
     return ~_is_text(values) if values.dtype.kind == "O" else np.isnan(values)
@@ -28,7 +28,7 @@ def _is_text(values: np.ndarray) -> np.ndarray:
     return np.vectorize(lambda value: isinstance(value, str), otypes=[bool])(values)
 
 
-def _joined(function: Callable) -> Callable:
+def _conditions_only(function: Callable) -> Callable:
     """Let a logical operator take conditions only: `x > 3 & e < 1` means x > (3 & e) < 1, which nobody wants."""
 
     def apply(*values):
@@ -41,7 +41,7 @@ def _joined(function: Callable) -> Callable:
 
 
 FUNCTIONS = {name: getattr(np, name) for name in ("log", "log10", "log2", "exp", "sqrt", "abs", "sin", "cos", "tan")}
-FUNCTIONS |= {"where": np.where, "minimum": np.minimum, "maximum": np.maximum, "isfinite": _present, "isnan": _missing}
+FUNCTIONS |= {"where": np.where, "minimum": np.minimum, "maximum": np.maximum, "isfinite": _is_present, "isnan": _is_missing}
 CONSTANTS = {"pi": np.pi, "nan": np.nan}
 OPERATORS = {
     ast.Add: operator.add,
@@ -50,14 +50,14 @@ OPERATORS = {
     ast.Div: operator.truediv,
     ast.Mod: operator.mod,
     ast.Pow: operator.pow,
-    ast.BitAnd: _joined(np.logical_and),
-    ast.BitOr: _joined(np.logical_or),
-    ast.And: _joined(np.logical_and),
-    ast.Or: _joined(np.logical_or),
+    ast.BitAnd: _conditions_only(np.logical_and),
+    ast.BitOr: _conditions_only(np.logical_or),
+    ast.And: _conditions_only(np.logical_and),
+    ast.Or: _conditions_only(np.logical_or),
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
-    ast.Invert: _joined(np.logical_not),
-    ast.Not: _joined(np.logical_not),
+    ast.Invert: _conditions_only(np.logical_not),
+    ast.Not: _conditions_only(np.logical_not),
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
     ast.Lt: operator.lt,
@@ -69,7 +69,7 @@ OPERATORS = {
 }
 
 
-def evaluate(text: str, columns: dict[str, np.ndarray], where: str) -> np.ndarray:
+def evaluate_expression(text: str, columns: dict[str, np.ndarray], where: str) -> np.ndarray:
     """
     Evaluate an expression on columns of equal length.
 
@@ -129,7 +129,7 @@ def evaluate(text: str, columns: dict[str, np.ndarray], where: str) -> np.ndarra
         raise UserError(f"{where}: '{shown}' cannot be computed on these columns: {error}") from None
 
 
-def columns_used(text: str, columns: Iterable[str]) -> list[str]:
+def list_used_columns(text: str, columns: Iterable[str]) -> list[str]:
     """List the columns that an expression uses, in order; none where it is no expression (`evaluate` tells)."""
     try:
         tree = ast.parse(_without_keywords(text, columns).strip(), mode="eval")

@@ -5,27 +5,27 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from posterity import python_files
-from posterity.data.table import describe, read
+from posterity.data.table import describe_variables, read_table
 from posterity.errors import UserError
-from posterity.runtime.rng import generator
+from posterity.python_files import load_module
+from posterity.runtime.rng import derive_generator
 
 
-def read_or_simulate(
+def load_data(
     study: str, spec: dict | str, model: dict | None, precision: str, threads: int = 1
 ) -> tuple[xr.Dataset, xr.Dataset, str]:
     """Make the data of a study (see `data`). Returns data, truth, and what the data are called in messages."""
     study_file = f"config/studies/{study}.yaml"
     if "file" in spec:
-        return read(spec, study_file), xr.Dataset(), spec["file"]
+        return read_table(spec, study_file), xr.Dataset(), spec["file"]
     source = f"the data of study {study}"
     if spec == "none":
         return xr.Dataset(), xr.Dataset(), source
-    values, truth = simulate(spec, model, precision, threads, f"{study_file}: data: simulate")
-    return describe(values, spec, study_file), truth, source
+    values, truth = run_simulator(spec, model, precision, threads, f"{study_file}: data: simulate")
+    return describe_variables(values, spec, study_file), truth, source
 
 
-def simulate(spec: dict, model: dict, precision: str, threads: int, where: str) -> tuple[xr.Dataset, xr.Dataset]:
+def run_simulator(spec: dict, model: dict, precision: str, threads: int, where: str) -> tuple[xr.Dataset, xr.Dataset]:
     """
     Simulate by simulate.py beside the model, else by running the model forward. Returns data and truth.
 
@@ -34,17 +34,15 @@ def simulate(spec: dict, model: dict, precision: str, threads: int, where: str) 
     settings = spec["simulate"]
     file = Path(model["file"]).with_name("simulate.py")
     if not file.is_file():
-        from posterity.data import simulate as data_simulate
-        from posterity.runtime import device
+        from posterity.data.simulate import simulate_model
+        from posterity.runtime.device import configure_jax
 
-        device.prepare(threads, precision)
-        return data_simulate.forward(
-            settings["model"], model, settings["truth"], settings["design"], spec["dim"], settings["seed"], where
-        )
+        configure_jax(threads, precision)
+        return simulate_model(settings["model"], model, settings["truth"], settings["design"], spec["dim"], settings["seed"], where)
     if settings["truth"] == "prior":
         raise UserError(f"{where}: truth: {file} needs the true values; give them by name")
-    module = python_files.load(file)
-    rng = generator(settings["seed"], "simulate", settings["model"])
+    module = load_module(file)
+    rng = derive_generator(settings["seed"], "simulate", settings["model"])
     try:
         values = module.simulate(rng, settings["truth"], settings["design"])
     except KeyError as error:

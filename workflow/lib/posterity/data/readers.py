@@ -41,7 +41,7 @@ class Column(NamedTuple):
     label: str = ""
 
 
-class Content(NamedTuple):
+class FileContent(NamedTuple):
     """What is in a file: columns by name, which of them are coordinates, and whether it is a table (else NetCDF)."""
 
     columns: dict[str, Column]
@@ -49,7 +49,7 @@ class Content(NamedTuple):
     table: bool
 
 
-def format_of(file: str) -> str:
+def detect_format(file: str) -> str:
     """Tell the format of a file by its extension; CSV where it says nothing else."""
     suffixes = [suffix.lower() for suffix in Path(file).suffixes]
     if suffixes and suffixes[-1] in COMPRESSED:
@@ -57,14 +57,14 @@ def format_of(file: str) -> str:
     return FORMATS.get(suffixes[-1], "CSV") if suffixes else "CSV"
 
 
-def read(file: str, dim: str, hdu: int | str | None, study_file: str) -> Content:
+def read_file(file: str, dim: str, hdu: int | str | None, study_file: str) -> FileContent:
     """
     Read a file of any of the formats. `dim` is the dimension of a table's rows, `hdu` the part of a FITS file (number or name).
 
     Warnings of the packages that read are written to the log. Raises UserError, naming the file, for one that is not there, is
     damaged or of another format, or holds no table.
     """
-    kind = format_of(file)
+    kind = detect_format(file)
     if hdu is not None and kind != "FITS":
         raise UserError(f"{study_file}: data: hdu: {file} is no FITS file by its extension; take the key out")
     remedy = "it may be cut short, damaged or of another format; make it anew"
@@ -76,10 +76,10 @@ def read(file: str, dim: str, hdu: int | str | None, study_file: str) -> Content
             if kind == "NetCDF":
                 content = _read_netcdf(file)
             else:
-                columns = _read_fits(file, hdu) if kind == "FITS" else TABLES[kind](file)
+                columns = _read_fits(file, hdu) if kind == "FITS" else TABLE_READERS[kind](file)
                 dims = {name: (dim, *map(str, range(1, column.values.ndim))) for name, column in columns.items()}
                 columns = {name: column._replace(dims=dims[name]) for name, column in columns.items()}
-                content = Content(columns, frozenset(), True)
+                content = FileContent(columns, frozenset(), True)
         except (UserError, MemoryError):
             raise
         except FileNotFoundError:
@@ -124,7 +124,7 @@ def _read_csv(file: str) -> dict[str, Column]:
     try:
         frame = pd.read_csv(file, sep=sep, dtype_backend="numpy_nullable", low_memory=False, **options)
     except pd.errors.ParserError as error:
-        if long := _long_line(error):
+        if long := _find_long_line(error):
             line, cells = long
             raise UserError(f"{file}: line {line} has {cells} cells, but the header has {len(names)}; correct the line") from None
         raise
@@ -147,7 +147,7 @@ def _read_csv(file: str) -> dict[str, Column]:
     return columns
 
 
-def _long_line(error: pd.errors.ParserError) -> tuple[int, int] | None:
+def _find_long_line(error: pd.errors.ParserError) -> tuple[int, int] | None:
     """
     Return the line with too many cells and their number, or None for another error.
 
@@ -175,23 +175,23 @@ def _check_distinct(names: list[str], file: str) -> None:
 def _read_ecsv(file: str) -> dict[str, Column]:
     from astropy.table import Table
 
-    lines = io.TextIOWrapper(io.BytesIO(_content(file)), encoding="utf-8-sig")
+    lines = io.TextIOWrapper(io.BytesIO(_read_bytes(file)), encoding="utf-8-sig")
     lines = [line.rstrip("\n") for line in lines]
     table = Table.read(lines, format="ascii.ecsv")
     header = next(line for line in lines if line.strip() and not line.startswith("#"))
     for names in csv.reader([header], delimiter=" "), csv.reader([header], delimiter=","):
         if len(found := next(names)) == len(table.colnames):  # astropy calls the second of two columns x x_1
             _check_distinct(found, file)
-    return _of_astropy(table)
+    return _convert_astropy(table)
 
 
-def _content(file: str) -> bytes:
+def _read_bytes(file: str) -> bytes:
     """Read a file whole, so that the checksum of a compressed one is looked at."""
     decompress = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress}
     return decompress.get(Path(file).suffix.lower(), bytes)(Path(file).read_bytes())
 
 
-def _refuse_damage() -> None:
+def _raise_on_damage() -> None:
     """
     Make errors of the warnings of `astropy.io.fits` about a file that is cut short or has a wrong checksum.
 
@@ -207,8 +207,8 @@ def _read_fits(file: str, hdu: int | str | None) -> dict[str, Column]:
     from astropy.io import fits
     from astropy.table import Table
 
-    _refuse_damage()
-    with fits.open(io.BytesIO(_content(file)), checksum=True) as parts:
+    _raise_on_damage()
+    with fits.open(io.BytesIO(_read_bytes(file)), checksum=True) as parts:
         known = [f"{place} ({part.name})" if part.name else str(place) for place, part in enumerate(parts)]
         tables = {
             place: part
@@ -227,10 +227,10 @@ def _read_fits(file: str, hdu: int | str | None) -> dict[str, Column]:
             if chosen is None:
                 raise UserError(f"{file}: hdu '{hdu}', which the study names, is no table; the tables are {of_tables}")
         _check_distinct(tables[chosen].columns.names, file)
-        return _of_astropy(Table.read(tables[chosen]))
+        return _convert_astropy(Table.read(tables[chosen]))
 
 
-def _of_astropy(table) -> dict[str, Column]:
+def _convert_astropy(table) -> dict[str, Column]:
     from astropy.table import Column as Plain
 
     columns = {}
@@ -271,7 +271,7 @@ def _read_parquet(file: str) -> dict[str, Column]:
     return columns
 
 
-def _read_netcdf(file: str) -> Content:
+def _read_netcdf(file: str) -> FileContent:
     with open(file, "rb") as start:  # where a classic file is cut short, netCDF4 fills it with zeros, scipy tells
         engine = "scipy" if start.read(4) in (b"CDF\1", b"CDF\2") else "netcdf4"
     columns = {}
@@ -296,7 +296,7 @@ def _read_netcdf(file: str) -> Content:
             units = str(variable.attrs.get("units", ""))
             label = str(variable.attrs.get("long_name", ""))
             columns[str(name)] = _column(values, missing, "" if units == "1" else units, label, tuple(map(str, variable.dims)))
-        return Content(columns, frozenset(map(str, data.coords)), False)
+        return FileContent(columns, frozenset(map(str, data.coords)), False)
 
 
-TABLES: dict[str, Callable[[str], dict[str, Column]]] = {"CSV": _read_csv, "ECSV": _read_ecsv, "Parquet": _read_parquet}
+TABLE_READERS: dict[str, Callable[[str], dict[str, Column]]] = {"CSV": _read_csv, "ECSV": _read_ecsv, "Parquet": _read_parquet}

@@ -4,21 +4,23 @@ import jax
 import numpy as np
 import xarray as xr
 
-from posterity.data.covariates import covariates
+from posterity.data.covariates import make_covariates
 from posterity.errors import UserError, hint
-from posterity.model.bind import bind
-from posterity.model.model import predictive
-from posterity.runtime.rng import key
+from posterity.model.bind import bind_model
+from posterity.model.model import trace_predictive
+from posterity.runtime.rng import derive_key
 
 
-def forward(id: str, spec: dict, truth: dict | str, design: dict, dim: str, seed: int, where: str) -> tuple[xr.Dataset, xr.Dataset]:
+def simulate_model(
+    id: str, spec: dict, truth: dict | str, design: dict, dim: str, seed: int, where: str
+) -> tuple[xr.Dataset, xr.Dataset]:
     """
     Run a model forward: covariates from `design`, latent sites from `truth` (drawn from the prior where it is "prior").
 
     Returns data (covariates and observed variables) and truth (latent and deterministic sites). Raises UserError.
     """
-    data = covariates(design, dim, seed, f"{where}: design")
-    model = bind(id, spec, data, forward=True)
+    data = make_covariates(design, dim, seed, f"{where}: design")
+    model = bind_model(id, spec, data, forward=True)
     given = {} if truth == "prior" else truth
     if truth == "prior" and model.improper:
         site = model.improper[0]
@@ -41,9 +43,9 @@ def forward(id: str, spec: dict, truth: dict | str, design: dict, dim: str, seed
                 f"{where}: truth: {name} has shape {value.shape} and not {model.sites[name].shape}; give a value for each element"
             )
     run = jax.jit(
-        lambda key, latent, traced: {n: m["value"] for n, m in predictive(model, key, latent, traced).items() if "value" in m}
+        lambda key, latent, traced: {n: m["value"] for n, m in trace_predictive(model, key, latent, traced).items() if "value" in m}
     )
-    values = run(key(seed, "simulate", id), latent, model.traced)
+    values = run(derive_key(seed, "simulate", id), latent, model.traced)
     observed = model.names("observed")
     recorded = [name for name in model.sites if name not in observed]
     simulated = model.dataset({name: values[name] for name in observed}, (), data)

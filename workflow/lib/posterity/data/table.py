@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from posterity.data import readers
-from posterity.data.expression import columns_used, evaluate
-from posterity.data.readers import Column
-from posterity.errors import UserError, collected, hint, raise_all
+from posterity.data.expression import evaluate_expression, list_used_columns
+from posterity.data.readers import Column, FileContent, read_file
+from posterity.errors import UserError, collect_errors, hint, raise_errors
 
 
-def read(spec: dict, study_file: str) -> xr.Dataset:
+def read_table(spec: dict, study_file: str) -> xr.Dataset:
     """
     Read the file of a study.
 
@@ -31,27 +30,27 @@ def read(spec: dict, study_file: str) -> xr.Dataset:
     numbers, a value that is missing, and an expression that is none.
     """
     file, dim = spec["file"], spec["dim"]
-    content = readers.read(file, dim, spec.get("hdu"), study_file)
-    columns, renamed = content.columns, _renamed(spec, content, study_file)
+    content = read_file(file, dim, spec.get("hdu"), study_file)
+    columns, renamed = content.columns, _choose_columns(spec, content, study_file)
     numbers = {
         name: np.arange(1, n + 1) for column in columns.values() for name, n in zip(column.dims, column.values.shape, strict=True)
     }
-    source = _Source(file, study_file, content.table, numbers, renamed)
+    source = _TableSource(file, study_file, content.table, numbers, renamed)
     derive, select = spec.get("derive", {}), spec.get("select")
 
     source.check_left(columns[old] for old in renamed)
     seen = columns | {new: columns[old] for old, new in renamed.items()}
-    used = [name for text in [*derive.values(), *filter(None, [select])] for name in columns_used(text, seen)]
+    used = [name for text in [*derive.values(), *filter(None, [select])] for name in list_used_columns(text, seen)]
     found = []
     for name in dict.fromkeys([*renamed.values(), *used]):
-        with collected(found):
+        with collect_errors(found):
             source.check_text(name, seen[name])
-    raise_all(found)
+    raise_errors(found)
     seen = source.derive(derive, seen)
     if select is not None:
         along, chosen = source.select(select, seen)
         numbers[along] = numbers[along][chosen]
-        columns = {name: _cut(column, along, chosen) for name, column in columns.items()}
+        columns = {name: _select_rows(column, along, chosen) for name, column in columns.items()}
         source.check_left(columns[old] for old in renamed)
         # Derive once more: what had gaps before may be whole numbers now.
         seen = source.derive(derive, columns | {new: columns[old] for old, new in renamed.items()})
@@ -62,9 +61,9 @@ def read(spec: dict, study_file: str) -> xr.Dataset:
     )
     coords = {name: columns[name] for name in sorted(content.coords) if name in numbers or name not in renamed}
     for name in [*kept, *(old for old in renamed if old in coords and old not in kept)]:
-        with collected(found):
+        with collect_errors(found):
             source.check_values(name, seen[name])
-    raise_all(found)
+    raise_errors(found)
     taken = next((name for name in kept if name in ({"row", dim} if content.table else numbers)), None)
     if taken is not None:
         of = f"the rows: rename the column with `columns:`{', or give another `dim:`' * (taken == dim)}"
@@ -82,10 +81,10 @@ def read(spec: dict, study_file: str) -> xr.Dataset:
     if content.table:
         about = {"long_name": f"row in {Path(file).name}, counted from 1 below the header"}
         data = data.assign_coords(row=(dim, numbers[dim], about))
-    return describe(data, spec, study_file)
+    return describe_variables(data, spec, study_file)
 
 
-def describe(data: xr.Dataset, spec: dict, study_file: str) -> xr.Dataset:
+def describe_variables(data: xr.Dataset, spec: dict, study_file: str) -> xr.Dataset:
     """Give variables the `units` and `long_name` that the study states. Raises UserError for a name that is no variable."""
     for key, attribute in (("units", "units"), ("labels", "long_name")):
         for name, text in spec.get(key, {}).items():
@@ -100,7 +99,7 @@ def describe(data: xr.Dataset, spec: dict, study_file: str) -> xr.Dataset:
     return data
 
 
-def _renamed(spec: dict, content: readers.Content, study_file: str) -> dict[str, str]:
+def _choose_columns(spec: dict, content: FileContent, study_file: str) -> dict[str, str]:
     """List the columns that the study takes: name in the file, name in the study."""
     file, columns = spec["file"], content.columns
     renamed = spec.get("columns") or {name: name for name in columns if name not in content.coords}
@@ -117,7 +116,7 @@ def _renamed(spec: dict, content: readers.Content, study_file: str) -> dict[str,
 
 
 @dataclass
-class _Source:
+class _TableSource:
     """A file while it is read: evaluates on its columns, checks them, and names the places of what is wrong."""
 
     file: str
@@ -141,7 +140,7 @@ class _Source:
         """Add the derived columns; one that uses another comes after it, whatever their order."""
         left = dict(texts)
         while left:
-            ready = [name for name in left if not set(columns_used(left[name], left)) - {name}]
+            ready = [name for name in left if not set(list_used_columns(left[name], left)) - {name}]
             name = next(iter(ready or left))
             columns = columns | {name: self.evaluate(left.pop(name), columns, f"{self.study_file}: data: derive: {name}")}
         return columns
@@ -161,9 +160,9 @@ class _Source:
 
     def evaluate(self, text: str, columns: dict[str, Column], where: str) -> Column:
         """Evaluate an expression on the columns that it uses, broadcast against each other by the names of their dimensions."""
-        used = columns_used(text, columns)
+        used = list_used_columns(text, columns)
         try:
-            arrays = xr.broadcast(*(xr.DataArray(_plain(columns[name].values), dims=columns[name].dims) for name in used))
+            arrays = xr.broadcast(*(xr.DataArray(_unmask(columns[name].values), dims=columns[name].dims) for name in used))
         except ValueError as error:
             raise UserError(f"{where}: '{text}' uses columns that do not fit each other: {error}") from None
         values = {name: column.values for name, column in columns.items()}
@@ -171,7 +170,7 @@ class _Source:
         dims, shape = (arrays[0].dims, arrays[0].shape) if arrays else ((), ())
         if self.table and not arrays:  # a constant
             dims, shape = zip(*[(dim, len(n)) for dim, n in self.numbers.items()][:1], strict=True)
-        result = np.asarray(evaluate(text, values, where))
+        result = np.asarray(evaluate_expression(text, values, where))
         try:
             result = np.broadcast_to(result, shape)
         except ValueError:
@@ -227,13 +226,13 @@ class _Source:
         raise UserError(f"{self.file}: {self.place(column, first)}{self.what(name)} {is_}{more}; complete it, {remedy}")
 
 
-def _cut(column: Column, dim: str, chosen: np.ndarray) -> Column:
+def _select_rows(column: Column, dim: str, chosen: np.ndarray) -> Column:
     if dim not in column.dims:
         return column
     return column._replace(values=column.values[(slice(None),) * column.dims.index(dim) + (chosen,)])
 
 
-def _plain(values: np.ndarray) -> np.ndarray:
+def _unmask(values: np.ndarray) -> np.ndarray:
     """Make masked integers an ordinary array: of floats with NaN where some are missing."""
     if not np.ma.isMaskedArray(values):
         return values
@@ -245,4 +244,4 @@ def _variable(name: str, column: Column, table: bool) -> tuple:
     dims = (*column.dims[:1], *(f"{name}_dim_{dim}" for dim in column.dims[1:])) if table else column.dims
     units = {} if column.values.dtype.kind in "mM" else {"units": column.units}
     attributes = {key: text for key, text in (units | {"long_name": column.label}).items() if text}
-    return dims, _plain(column.values), attributes
+    return dims, _unmask(column.values), attributes

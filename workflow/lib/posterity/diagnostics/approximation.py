@@ -3,18 +3,18 @@
 import numpy as np
 import xarray as xr
 
-from posterity.diagnostics.check import Check, judge, not_applicable
-from posterity.stats import losses
-from posterity.stats.importance import khat
+from posterity.diagnostics.check import Check, judge_value, skip_check
+from posterity.stats.importance import compute_pareto_k
+from posterity.stats.losses import compute_decrease, find_last_fifths
 
-CLOSE = 0.01  # nats: starts that reach the best log density within this have found the same maximum
-
-
-RISE = 1e-3  # nats that the log density of a maximum may still be expected to rise
-STEEP = 0.01  # largest component of the gradient of a maximum, in unconstrained space
+MAX_LOG_DENSITY_GAP = 0.01  # nats: starts that reach the best log density within this have found the same maximum
 
 
-def of_guide(statistics: xr.Dataset, limit: float | dict) -> Check:
+MAX_EXPECTED_RISE = 1e-3  # nats that the log density of a maximum may still be expected to rise
+MAX_GRADIENT = 0.01  # largest component of the gradient of a maximum, in unconstrained space
+
+
+def check_pareto_k(statistics: xr.Dataset, limit: float | dict) -> Check:
     """
     Check the Pareto k-hat of importance weights from the approximation to the posterior.
 
@@ -26,13 +26,13 @@ def of_guide(statistics: xr.Dataset, limit: float | dict) -> Check:
     elif "log_q" in statistics:
         weights = statistics["log_p"] - statistics["log_q"]
     else:
-        return not_applicable("khat", "the method makes no approximation that could be weighted")
-    value = khat(weights.values.ravel())
+        return skip_check("khat", "the method makes no approximation that could be weighted")
+    value = compute_pareto_k(weights.values.ravel())
     remedy = "" if value < 0.5 else "; take a richer guide, more steps or particles, or another start"
-    return judge("khat", value, limit, f"Pareto k-hat of the guide's draws: {value:.2f}{remedy}")
+    return judge_value("khat", value, limit, f"Pareto k-hat of the guide's draws: {value:.2f}{remedy}")
 
 
-def of_loss(optimisation: xr.Dataset, limit: float | dict) -> Check:
+def check_elbo_convergence(optimisation: xr.Dataset, limit: float | dict) -> Check:
     """
     Check that the loss of an optimisation has come to rest.
 
@@ -41,14 +41,14 @@ def of_loss(optimisation: xr.Dataset, limit: float | dict) -> Check:
     is within three Monte Carlo errors (of block means) does not count, and where these errors are above a nat the check warns.
     """
     if "loss" not in optimisation:
-        return not_applicable("loss", "the method has no loss")
-    first, second, end = windows(optimisation)
-    fall, error, after = losses.fall(optimisation["loss"].values[:end])
+        return skip_check("loss", "the method has no loss")
+    first, second, end = find_averaging_windows(optimisation)
+    fall, error, after = compute_decrease(optimisation["loss"].values[:end])
     message = f"mean loss of steps {second} to {end}: {after:.3f}, {abs(fall):.3f} +- {error:.3f} nats"
     message += f" {'below' if fall > 0 else 'above'} that of steps {first} to {second}"
     moved = 0.0 if abs(fall) < 3 * error else abs(fall)
     remedy = "" if moved == 0 else "; run more steps" if fall > 0 else "; take a smaller step_size"
-    found = judge("loss", moved, limit, message + remedy)
+    found = judge_value("loss", moved, limit, message + remedy)
     if found.status == "pass" and 3 * error > 1:
         few = (
             "; too few steps to say: run more"
@@ -59,38 +59,38 @@ def of_loss(optimisation: xr.Dataset, limit: float | dict) -> Check:
     return found
 
 
-def windows(optimisation: xr.Dataset) -> tuple[int, int, int]:
+def find_averaging_windows(optimisation: xr.Dataset) -> tuple[int, int, int]:
     """Find where the fourth and the last fifth of the steps of the whole size begin, and where these steps end."""
     sizes = optimisation["step_size"].values
     end = int((sizes > 0.999 * sizes[0]).sum())
-    return *losses.fifths(end), end
+    return *find_last_fifths(end), end
 
 
-def of_evidence(evidence: xr.Dataset, limit: float | dict) -> Check:
+def check_evidence(evidence: xr.Dataset, limit: float | dict) -> Check:
     """Check that the standard error of ln Z, which several runs agree on, is small enough."""
     if "ln_z" not in evidence:
-        return not_applicable("evidence", "the method gives no evidence")
+        return skip_check("evidence", "the method gives no evidence")
     error, each = float(evidence["ln_z_error"]), evidence["ln_z_of_run"].values
     message = f"ln Z = {float(evidence['ln_z']):.3f} +- {error:.3f}"
     message += f"; {len(each)} runs from {each.min():.3f} to {each.max():.3f}" if len(each) > 1 else "; one run: several say more"
-    return judge("evidence", error, limit, message + ("; take more live points" if error > 0.2 else ""))
+    return judge_value("evidence", error, limit, message + ("; take more live points" if error > 0.2 else ""))
 
 
-def of_optimum(optimisation: xr.Dataset, limit: float | dict) -> Check:
+def check_optimum(optimisation: xr.Dataset, limit: float | dict) -> Check:
     """
     Check that the best point is a maximum that more than one start has found.
 
     The value is the number of starts that came within 0.01 nats of it. Fails where the best start has not come to rest.
     """
     if "log_density" not in optimisation:
-        return not_applicable("optimum", "the method seeks no maximum")
+        return skip_check("optimum", "the method seeks no maximum")
     reached = optimisation["log_density"].values
     best = int(np.nanargmax(np.where(np.isfinite(reached), reached, -np.inf)))
     rise, slope = (float(optimisation[name].values[best]) for name in ("rise", "gradient"))
-    same = int((reached >= reached[best] - CLOSE).sum())
+    same = int((reached >= reached[best] - MAX_LOG_DENSITY_GAP).sum())
     message = f"{same} of {len(reached)} starts reached the best log density, {reached[best]:.3f}"
-    if not (rise < RISE and slope < STEEP):
+    if not (rise < MAX_EXPECTED_RISE and slope < MAX_GRADIENT):
         why = f"it may still rise (by about {max(rise, 0):.1g} nats; gradient {slope:.1g}); run more steps"
         why = why if np.isfinite(slope) else "its gradient is not finite; try other starts"
         return Check("optimum", 0.0, np.nan, "fail", f"{message}, but {why}")
-    return judge("optimum", same, limit, message + ("; try more starts" if same < 2 else ""), above=False)
+    return judge_value("optimum", same, limit, message + ("; try more starts" if same < 2 else ""), above=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-ORDER = ("n/a", "pass", "expected", "warn", "fail")  # from best to worst
+STATUS_ORDER = ("n/a", "pass", "expected", "warn", "fail")  # from best to worst
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Outcome:
     message: str
 
 
-def judge(name: str, value: float, limits: float | dict, message: str, above: bool = True) -> Check:
+def judge_value(name: str, value: float, limits: float | dict, message: str, above: bool = True) -> Check:
     """
     Judge a value by its limits: a number (beyond it: fail), or {"warn": a, "fail": b}.
 
@@ -47,18 +47,18 @@ def judge(name: str, value: float, limits: float | dict, message: str, above: bo
     return Check(name, float(value), float(limits.get("fail", limits.get("warn", np.nan))), status, message)
 
 
-def not_applicable(name: str, reason: str) -> Check:
+def skip_check(name: str, reason: str) -> Check:
     """Record that a check makes no sense here, and why."""
     return Check(name, np.nan, np.nan, "n/a", reason)
 
 
-def worst(statuses: list[str]) -> str:
+def find_worst_status(statuses: list[str]) -> str:
     """Take the worst of some statuses; `pass` where nothing applies."""
-    found = max(statuses, key=ORDER.index, default="pass")
+    found = max(statuses, key=STATUS_ORDER.index, default="pass")
     return "pass" if found == "n/a" else found
 
 
-def to_dataset(checks: list[Check], **coords: list[str]) -> xr.Dataset:
+def checks_to_dataset(checks: list[Check], **coords: list[str]) -> xr.Dataset:
     """Put checks into the group `checks` of an artefact: value, threshold, status, message over the dimension `check`."""
     texts = {key: np.array([getattr(check, key) for check in checks], dtype=object) for key in ("status", "message")}
     data = xr.Dataset(
@@ -73,13 +73,13 @@ def to_dataset(checks: list[Check], **coords: list[str]) -> xr.Dataset:
     return data.assign_coords({name: ("check", np.array(values, dtype=object)) for name, values in coords.items()})
 
 
-def from_dataset(data: xr.Dataset) -> list[Check]:
+def checks_from_dataset(data: xr.Dataset) -> list[Check]:
     """Read checks back from the group `checks` of an artefact."""
     columns = [data[key].values.tolist() for key in ("check", "value", "threshold", "status", "message")]
     return [Check(*row) for row in zip(*columns, strict=True)]
 
 
-def expected(check: Check, declared: str | None) -> Outcome:
+def apply_expectation(check: Check, declared: str | None) -> Outcome:
     """
     Compare a check with the outcome that `expect:` declares, and return what the check counts as.
 

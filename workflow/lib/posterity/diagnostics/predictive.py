@@ -5,13 +5,12 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from posterity.artefact import groups
-from posterity.diagnostics import check as diagnostics_check
-from posterity.diagnostics.check import Check, judge, not_applicable
+from posterity.artefact.groups import get_group
+from posterity.diagnostics.check import Check, judge_value, skip_check
 from posterity.errors import UserError, hint
 
 
-def prior(predicted: dict[str, np.ndarray], bounds: dict[str, list], known: set[str], limits: float | dict) -> Check:
+def check_prior_bounds(predicted: dict[str, np.ndarray], bounds: dict[str, list], known: set[str], limits: float | dict) -> Check:
     """
     Check that prior predictive draws lie inside the bounds that the study declares, by observed variable.
 
@@ -27,14 +26,14 @@ def prior(predicted: dict[str, np.ndarray], bounds: dict[str, list], known: set[
             with np.errstate(invalid="ignore"):
                 shares[name] = float(((predicted[name] >= low) & (predicted[name] <= high)).mean())
     if not shares:
-        return not_applicable("prior_predictive", "the study declares no bounds for these variables (`checks: prior_predictive`)")
+        return skip_check("prior_predictive", "the study declares no bounds for these variables (`checks: prior_predictive`)")
     worst = min(shares, key=shares.get)
     low, high = bounds[worst]
     message = f"{shares[worst]:.1%} of the prior predictive draws of {worst} lie in [{low:g}, {high:g}]"
-    return judge("prior_predictive", shares[worst], limits, message, above=False)
+    return judge_value("prior_predictive", shares[worst], limits, message, above=False)
 
 
-def posterior(
+def check_test_statistics(
     replicated: dict[str, np.ndarray], observed: dict[str, np.ndarray], names: tuple[str, ...], limits: float | dict
 ) -> Check:
     """
@@ -45,9 +44,9 @@ def posterior(
     (Bonferroni), so that the level holds for all together. A statistic that is the same in all predictions and in the data says
     nothing and has p = 1. Posterior predictive p-values are conservative: a right model fails less often than the level says.
     """
-    p_values = {site: two_sided(replicated[site], observed[site]) for site in replicated}
+    p_values = {site: compute_two_sided_p(replicated[site], observed[site]) for site in replicated}
     if not p_values:
-        return not_applicable("ppc", "the model has no observed site")
+        return skip_check("ppc", "the model has no observed site")
     count = sum(len(p) for p in p_values.values())
     site = min(p_values, key=lambda name: p_values[name].min())
     spread = np.maximum(replicated[site].std(0), np.finfo(float).tiny)
@@ -56,13 +55,13 @@ def posterior(
     value = min(1.0, count * float(p_values[site][at]))
     side = "larger" if np.median(observed[site][:, at]) > np.median(replicated[site][:, at]) else "smaller"
     message = f"least likely of {count} statistics: the {names[at]} of {site}, {side} than predicted; corrected p = {value:.2g}"
-    found = judge("ppc", value, limits, message, above=False)
+    found = judge_value("ppc", value, limits, message, above=False)
     if found.status == "pass" and p_values[site][at] < 2 / (len(replicated[site]) + 1):
         return replace(found, status="warn", message=f"{message}; beyond all predictions, which are too few to say more")
     return found
 
 
-def two_sided(replicated: np.ndarray, observed: np.ndarray) -> np.ndarray:
+def compute_two_sided_p(replicated: np.ndarray, observed: np.ndarray) -> np.ndarray:
     """Two-sided predictive p-values over the leading axis, ties counted half; never 0: one more draw is counted on each side."""
     draws = len(replicated)
     close = np.isclose(replicated, observed, rtol=1e-9, atol=0)
@@ -71,23 +70,21 @@ def two_sided(replicated: np.ndarray, observed: np.ndarray) -> np.ndarray:
     return 2 * np.minimum(upper, 1 - upper)
 
 
-def prior_predictive(before: xr.DataTree, known: set[str], limits: dict) -> diagnostics_check.Check:
+def check_prior_predictive(before: xr.DataTree, known: set[str], limits: dict) -> Check:
     """Check the prior predictive draws against the bounds of the study; `known` are the variables of the data."""
     if before.attrs["improper"]:
-        return diagnostics_check.not_applicable(
-            "prior_predictive", f"the prior of {before.attrs['improper']} is improper: it predicts nothing"
-        )
-    names = {site: values.attrs.get("variable", site) for site, values in groups.group(before, "observed_data").items()}
-    expected = {names[site]: values.values for site, values in groups.group(before, "prior_predictive").items()}
+        return skip_check("prior_predictive", f"the prior of {before.attrs['improper']} is improper: it predicts nothing")
+    names = {site: values.attrs.get("variable", site) for site, values in get_group(before, "observed_data").items()}
+    expected = {names[site]: values.values for site, values in get_group(before, "prior_predictive").items()}
     bounds = {names.get(name, name): limit for name, limit in limits.get("prior_predictive", {}).items()}
-    return prior(expected, bounds, known, limits["prior_inside"])
+    return check_prior_bounds(expected, bounds, known, limits["prior_inside"])
 
 
-def posterior_predictive(statistics: xr.Dataset, limit: float | dict) -> diagnostics_check.Check:
+def check_posterior_predictive(statistics: xr.Dataset, limit: float | dict) -> Check:
     """Check the test statistics of the data against those of predictions."""
     sites = [str(name).removesuffix("_replicated") for name in statistics.data_vars if str(name).endswith("_replicated")]
     names = tuple(statistics["statistic"].values) if sites else ()
     replicated, observed = (
         {site: statistics[f"{site}_{kind}"].values.reshape(-1, len(names)) for site in sites} for kind in ("replicated", "observed")
     )
-    return posterior(replicated, observed, names, limit)
+    return check_test_statistics(replicated, observed, names, limit)

@@ -6,13 +6,13 @@ from math import comb
 import numpy as np
 import xarray as xr
 
-from posterity.diagnostics import check as diagnostics_check
-from posterity.diagnostics.check import Check, judge, not_applicable
-from posterity.stats import summary as stats_summary
-from posterity.stats.summary import interval
+from posterity.diagnostics.check import Check, judge_value, skip_check
+from posterity.stats.summary import compute_interval, flatten_scalars
 
 
-def check(labels: list[str], draws: np.ndarray, truth: np.ndarray, kind: str, probability: float, level: float | dict) -> Check:
+def check_intervals(
+    labels: list[str], draws: np.ndarray, truth: np.ndarray, kind: str, probability: float, level: float | dict
+) -> Check:
     """
     Compare a known truth with the intervals of the posterior.
 
@@ -28,8 +28,8 @@ def check(labels: list[str], draws: np.ndarray, truth: np.ndarray, kind: str, pr
     """
     count = len(labels)
     if not count:
-        return not_applicable("recovery", "the truth is not known")
-    bounds = interval(draws, kind, probability)
+        return skip_check("recovery", "the truth is not known")
+    bounds = compute_interval(draws, kind, probability)
 
     def missed(values):
         return (values < bounds[:, :1]) | (values > bounds[:, 1:])
@@ -49,20 +49,18 @@ def check(labels: list[str], draws: np.ndarray, truth: np.ndarray, kind: str, pr
         f"{k} of {count} {probability:.0%} intervals miss the truth{which} (expected {count * (1 - probability):.1f}); "
         f"farthest: {labels[at]}, {distance:+.1f} sd from its mean; p = {p:.2g}"
     )
-    found = judge("recovery", p, level, message, above=False)
+    found = judge_value("recovery", p, level, message, above=False)
     if found.status == "pass" and min(below[at], 1 - below[at]) < 1 / (size + 1):
         return replace(found, status="warn", message=f"{message}; the truth lies outside all draws, which are too few to say more")
     return found
 
 
-def truth_recovered(
-    truth: xr.Dataset, draws: xr.Dataset, interval: dict, level: float | dict, limit: int
-) -> diagnostics_check.Check:
+def check_recovery(truth: xr.Dataset, draws: xr.Dataset, interval: dict, level: float | dict, limit: int) -> Check:
     """Check the intervals of all sites whose true values are known."""
     known = [site for site in draws.data_vars if site in truth and truth[site].size == draws[site].isel(chain=0, draw=0).size]
-    labels, values = stats_summary.scalars(draws[known], limit)
+    labels, values = flatten_scalars(draws[known], limit)
     shaped = {site: draws[site].isel(chain=[0], draw=[0]) for site in known}
     true = xr.Dataset({site: one.copy(data=truth[site].values.reshape(one.shape)) for site, one in shaped.items()})
-    _, expected = stats_summary.scalars(true, limit)
+    _, expected = flatten_scalars(true, limit)
     values = values.reshape(len(labels), values.shape[1] * values.shape[2])
-    return check(labels, values, expected[:, 0, 0], **interval, level=level)
+    return check_intervals(labels, values, expected[:, 0, 0], **interval, level=level)

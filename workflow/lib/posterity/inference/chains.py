@@ -10,19 +10,19 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from numpyro.infer.util import potential_energy
 
 from posterity.errors import UserError
-from posterity.inference.initial_values import no_start, starting
-from posterity.inference.result import Result
-from posterity.inference.run import Driven, Run, Work, drive, longest
-from posterity.model.model import Model
-from posterity.model.reparam import posed
-from posterity.runtime.compile_cache import build
-from posterity.runtime.rng import key
+from posterity.inference.initial_values import choose_init_strategy, nonfinite_start_error
+from posterity.inference.result import FitResult
+from posterity.inference.run import ChunkedProgram, RunOptions, RunResult, compute_max_draws, run_chunks
+from posterity.model.model import BoundModel
+from posterity.model.reparam import reparametrise
+from posterity.runtime.compile_cache import load_or_compile
+from posterity.runtime.rng import derive_key
 
-BUFFER = 32e6  # bytes of draws that a chunk may have
+CHUNK_BYTES = 32e6  # bytes of draws that a chunk may have
 
 
 @dataclass(frozen=True)
-class Sampler:
+class KernelSpec:
     """
     A kernel of NumPyro's for a model, with what it is to be driven by.
 
@@ -39,29 +39,29 @@ class Sampler:
 
 
 @dataclass(frozen=True)
-class Chains:
+class ChainResult:
     """
     What came out: how it was driven, gradient evaluations, and seconds.
 
     The records are the draws by site, and the statistics with a name that begins with a dot.
     """
 
-    driven: Driven
+    driven: RunResult
     evaluations: int
     compile_seconds: float
 
 
-def sample(
-    sampler: Sampler,
+def run_kernel(
+    sampler: KernelSpec,
     model,
     keys: np.ndarray,
     warmup: int,
     draws: int,
     keep: dict[str, int],
-    run: Run,
+    run: RunOptions,
     failed: Callable,
     positions: dict[str, np.ndarray] | None = None,
-) -> Chains:
+) -> ChainResult:
     """
     Run chains of a kernel: `warmup` adapting iterations, then at most `draws`.
 
@@ -70,7 +70,7 @@ def sample(
     what `failed()` makes, if some chain has no finite density and gradient to start.
     """
     traced, chains = model.traced, len(keys)
-    places = Places(chains, sampler.ensemble)
+    places = ChainSharding(chains, sampler.ensemble)
     lanes = jax.tree.map(lambda one: one[None], (keys, positions)) if sampler.ensemble else (keys, positions)
 
     def init(key, traced, position=None):
@@ -130,9 +130,9 @@ def sample(
         return jax.tree.map(lambda one: jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=places.sharding), shapes)
 
     numbers = sum(int(np.prod(model.sites[name].shape)) for name in keep) + len(sampler.fields)
-    size = int(max(1, min(draws, BUFFER // (8 * numbers * chains))))
+    size = int(max(1, min(draws, CHUNK_BYTES // (8 * numbers * chains))))
     made_from = [model.fingerprint, sampler.made_from, warmup, size, sorted(keep), places.count]
-    programs = build((lanes, traced), made_from, plan, places.count, quick=(0,))
+    programs = load_or_compile((lanes, traced), made_from, plan, places.count, quick=(0,))
     first, program = programs.run
 
     def begin():
@@ -155,7 +155,7 @@ def sample(
         state, evaluations = carry
         return state._replace(i=jnp.full_like(state.i, warmup - 1)), evaluations
 
-    work = Work(
+    work = ChunkedProgram(
         start=begin,
         advance=go,
         like=placed(programs.notes),
@@ -168,11 +168,11 @@ def sample(
         watch=tuple(name for name in keep if model.sites[name].role == "latent"),
         chains=chains,
     )
-    driven = drive(work, run)
-    return Chains(driven, int(np.sum(driven.state[1])), programs.seconds)
+    driven = run_chunks(work, run)
+    return ChainResult(driven, int(np.sum(driven.state[1])), programs.seconds)
 
 
-class Places:
+class ChainSharding:
     """Where chains run: one by one on a device, side by side on as many devices as divide their number, batched on a GPU."""
 
     def __init__(self, chains: int, ensemble: bool):
@@ -195,51 +195,48 @@ class Places:
         return jax.shard_map(one_by_one, mesh=self.mesh, in_specs=(split, *[whole] * shared), out_specs=split, check_vma=False)
 
 
-def chains(
-    model: Model,
+def sample_chains(
+    model: BoundModel,
     settings: dict,
     seed: int,
     names: tuple[str, ...],
-    run: Run,
+    run: RunOptions,
     kernel: Callable,
     fields: dict[str, Callable],
     evaluations: str = "",
     ensemble: bool = False,
-) -> tuple[Result, dict[str, np.ndarray]]:
+) -> tuple[FitResult, dict[str, np.ndarray]]:
     """
     Sample by a kernel: `kernel(function, init_strategy)` makes it.
 
     Returns the result without statistics, and the `fields` of the kernel's state, shape (chain, draw). Raises UserError for
     settings that name no site of the model, and where the density is not finite at the start of a chain.
     """
-    function, start = posed(model, settings), starting(model, settings)
+    function, start = reparametrise(model, settings), choose_init_strategy(model, settings)
     if model.summed:
-        from posterity.inference.enumeration import (
-            completed,
-            enumerated,  # funsor takes a second, for those who need it
-        )
+        from posterity.inference.enumeration import marginalise_discrete, sample_discrete
 
-        function = enumerated(function, model, list(settings.get("reparam", {})))
-    sampler = Sampler(
+        function = marginalise_discrete(function, model, list(settings.get("reparam", {})))
+    sampler = KernelSpec(
         kernel=lambda: kernel(function, start),
         fields=fields,
         made_from=[value for name, value in sorted(settings.items()) if name not in ("draws", "until")],
         evaluations=evaluations,
         ensemble=ensemble,
     )
-    keys = np.stack([key(seed, *names, "chain", chain) for chain in range(settings["chains"])])
+    keys = np.stack([derive_key(seed, *names, "chain", chain) for chain in range(settings["chains"])])
     until = settings.get("until", {})
-    draws = longest(settings)
+    draws = compute_max_draws(settings)
     keep, wanted = run.kept_of(model), []
     if model.summed:  # these, and what may depend on them, are computed at the end
         wanted = [name for name in keep if model.sites[name].discrete or model.sites[name].role == "deterministic"]
         keep = {name: 1 for name in model.names("latent") if not model.sites[name].discrete}
     positions = None
     if settings["init"] == "pathfinder":
-        from posterity.inference.methods.pathfinder import starts  # blackjax takes a second, for those who ask
+        from posterity.inference.methods.pathfinder import find_start_positions  # blackjax takes a second, for those who ask
 
-        positions = starts(model, function, start, keys)
-    drawn = sample(
+        positions = find_start_positions(model, function, start, keys)
+    drawn = run_kernel(
         sampler,
         model,
         keys,
@@ -247,7 +244,7 @@ def chains(
         draws,
         keep,
         replace(run, until=until),
-        lambda: no_start(model),
+        lambda: nonfinite_start_error(model),
         positions,
     )
     records = drawn.driven.records
@@ -255,9 +252,9 @@ def chains(
     compiled = ran = 0.0
     if model.summed:
         whole = {name: records[name] for name in posterior}
-        found, compiled, ran = completed(model, whole, wanted, key(seed, *names, "discrete"))
+        found, compiled, ran = sample_discrete(model, whole, wanted, derive_key(seed, *names, "discrete"))
         posterior |= found
-    result = Result(
+    result = FitResult(
         sampling="chains",
         gradient_evaluations=drawn.evaluations,
         compile_seconds=drawn.compile_seconds + compiled,
@@ -270,7 +267,7 @@ def chains(
     return result, {name: records[f".{name}"] for name in fields}
 
 
-def walkers(model: Model, settings: dict) -> None:
+def check_walkers(model: BoundModel, settings: dict) -> None:
     """Raise UserError unless there are walkers enough: an even number, and more than there are latent numbers."""
     if isinstance(settings["init"], dict):
         raise UserError(

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from posterity.artefact.atomic import owned
+from posterity.artefact.atomic import owns_file
 from posterity.errors import UserError
 
 STATE = "state.npz"
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedState:
     """What a checkpoint holds: the leaves of the state, plain values about it, and the files with what was recorded."""
 
     leaves: list[np.ndarray]
@@ -41,7 +41,7 @@ class Checkpoint:
     def __init__(self, folder: str | Path, inputs: dict[str, str], output: str | Path):
         self.folder, self.inputs, self.output = Path(folder), inputs, output
 
-    def load(self) -> tuple[Saved | None, str]:
+    def load(self) -> tuple[SavedState | None, str]:
         """Read the checkpoint. Returns it and a sentence about it; None where there is none, or none that can be gone on from."""
         try:
             with np.load(self.folder / STATE) as archive:
@@ -61,11 +61,11 @@ class Checkpoint:
             return None, f"{self.folder}: the checkpoint is damaged ({error}); the fit starts anew"
         if different:
             return None, f"{self.folder}: the checkpoint is of other inputs ({', '.join(different)} differ); the fit starts anew"
-        return Saved(leaves, about, files), ""
+        return SavedState(leaves, about, files), ""
 
     def clear(self) -> None:
         """Remove it, unless another job has taken the fit over."""
-        if owned(self.output):
+        if owns_file(self.output):
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def add(self, piece: int, values: dict[str, np.ndarray]) -> Path:
@@ -78,7 +78,7 @@ class Checkpoint:
         self._write(STATE, {f"leaf{i}": leaf for i, leaf in enumerate(leaves)} | {"about": np.array(json.dumps(about))})
 
     def _write(self, name: str, values: dict[str, np.ndarray]) -> Path:
-        if not owned(self.output):
+        if not owns_file(self.output):
             raise UserError(f"{self.output}: another job has taken it over since this one started; this one ends here")
         path = self.folder / name
         beside = path.with_name(f".{os.getpid()}.{name}")

@@ -8,16 +8,16 @@ from numpyro.contrib.funsor import config_enumerate, enum, infer_discrete, log_d
 from numpyro.handlers import seed, substitute, trace
 
 from posterity.errors import UserError
-from posterity.model.dependencies import ancestors
-from posterity.model.model import KEY, Model, conditioned
-from posterity.runtime.compile_cache import timed
+from posterity.model.dependencies import find_ancestors
+from posterity.model.model import PLACEHOLDER_KEY, BoundModel, trace_conditioned
+from posterity.runtime.compile_cache import compile_and_run
 
 REMEDY = (
     "put it and all that depends on it into one plate, and let nothing but jnp.where and Vindex act on it, no sum over the plate"
 )
 
 
-def enumerated(function: Callable, model: Model, moved: list[str]) -> Callable:
+def marginalise_discrete(function: Callable, model: BoundModel, moved: list[str]) -> Callable:
     """
     Give a model whose discrete latent sites are summed out; `moved` are the sites that are reparametrised.
 
@@ -25,7 +25,7 @@ def enumerated(function: Callable, model: Model, moved: list[str]) -> Callable:
     its plate (by a sum over it, say).
     """
     summing = config_enumerate(function)
-    plates, above = _plates_of(model), ancestors(model)
+    plates, above = _find_plates(model), find_ancestors(model)
     for site, origins in above.items():
         for discrete in set(origins) & set(model.summed) - {site}:
             if site in moved:
@@ -35,9 +35,13 @@ def enumerated(function: Callable, model: Model, moved: list[str]) -> Callable:
                     f"{model.file}: '{discrete}' cannot be summed out, since '{site}' depends on it outside of its plate; {REMEDY}"
                 )
     try:
-        jax.eval_shape(lambda traced: _density(summing, model, traced), model.traced)
+        jax.eval_shape(lambda traced: _compute_density(summing, model, traced), model.traced)
         latent = {name: np.zeros(model.sites[name].shape) for name in model.names("latent") if name not in model.summed}
-        jax.eval_shape(lambda *given: {name: _drawn(model, *given)[name]["value"] for name in latent}, (KEY, latent), model.traced)
+        jax.eval_shape(
+            lambda *given: {name: _draw_discrete(model, *given)[name]["value"] for name in latent},
+            (PLACEHOLDER_KEY, latent),
+            model.traced,
+        )
     except Exception as error:  # whatever a shape that cannot be leads to
         why = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(
@@ -46,7 +50,7 @@ def enumerated(function: Callable, model: Model, moved: list[str]) -> Callable:
     return summing
 
 
-def completed(model: Model, draws: dict[str, np.ndarray], keep: list[str], key: np.ndarray) -> tuple[dict, float, float]:
+def sample_discrete(model: BoundModel, draws: dict[str, np.ndarray], keep: list[str], key: np.ndarray) -> tuple[dict, float, float]:
     """
     Draw the discrete sites, given the others, and compute the deterministic ones in `keep`.
 
@@ -55,12 +59,12 @@ def completed(model: Model, draws: dict[str, np.ndarray], keep: list[str], key: 
     chains, length = next(iter(draws.values())).shape[:2]
 
     def one(inputs, traced):
-        sites = _drawn(model, inputs, traced)
+        sites = _draw_discrete(model, inputs, traced)
         return {name: sites[name]["value"] for name in keep if name not in draws}
 
     flat = {name: values.reshape(chains * length, *values.shape[2:]) for name, values in draws.items()}
     keys = np.asarray(jax.random.split(jax.numpy.asarray(key), chains * length))
-    found, compiled, ran = timed(
+    found, compiled, ran = compile_and_run(
         lambda inputs, traced: jax.lax.map(lambda each: one(each, traced), inputs),
         ((keys, flat), model.traced),
         ["summed", model.fingerprint, sorted(keep), chains * length],
@@ -68,21 +72,21 @@ def completed(model: Model, draws: dict[str, np.ndarray], keep: list[str], key: 
     return {name: values.reshape(chains, length, *values.shape[1:]) for name, values in found.items()}, compiled, ran
 
 
-def _drawn(model: Model, inputs: tuple, traced: dict) -> dict:
+def _draw_discrete(model: BoundModel, inputs: tuple, traced: dict) -> dict:
     """Draw the discrete sites given the others, and run the model on all."""
     key, latent = inputs
     function = config_enumerate(substitute(seed(model.closed, key), data=latent))
-    inferred = infer_discrete(function, first_available_dim=-1 - _plates(model, traced), rng_key=key)
+    inferred = infer_discrete(function, first_available_dim=-1 - _count_plate_dims(model, traced), rng_key=key)
     sites = trace(inferred).get_trace(**traced)
-    return conditioned(model, latent | {name: sites[name]["value"] for name in model.summed}, traced)
+    return trace_conditioned(model, latent | {name: sites[name]["value"] for name in model.summed}, traced)
 
 
-def _plates_of(model: Model) -> dict[str, set[str]]:
+def _find_plates(model: BoundModel) -> dict[str, set[str]]:
     """The names of the plates that each sampled site is in."""
     found = {}
 
     def run(traced):
-        for name, site in conditioned(model, {}, traced).items():
+        for name, site in trace_conditioned(model, {}, traced).items():
             found[name] = {frame.name for frame in site.get("cond_indep_stack", ())}
         return 0
 
@@ -90,11 +94,11 @@ def _plates_of(model: Model) -> dict[str, set[str]]:
     return found
 
 
-def _density(summing: Callable, model: Model, traced: dict):
-    return log_density(enum(seed(summing, jax.random.PRNGKey(0)), -1 - _plates(model, traced)), (), traced, {})[0]
+def _compute_density(summing: Callable, model: BoundModel, traced: dict):
+    return log_density(enum(seed(summing, jax.random.PRNGKey(0)), -1 - _count_plate_dims(model, traced)), (), traced, {})[0]
 
 
-def _plates(model: Model, traced: dict) -> int:
+def _count_plate_dims(model: BoundModel, traced: dict) -> int:
     """The number of dimensions that plates take."""
-    sites = conditioned(model, {}, traced).values()
+    sites = trace_conditioned(model, {}, traced).values()
     return max([-frame.dim for site in sites for frame in site.get("cond_indep_stack", ())], default=0)

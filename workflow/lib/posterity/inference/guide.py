@@ -12,14 +12,13 @@ from numpyro.infer import SVI, Trace_ELBO, autoguide
 from numpyro.infer.util import log_density
 from numpyro.optim import optax_to_numpyro
 
-from posterity import python_files
 from posterity.errors import UserError, hint
-from posterity.inference.initial_values import STARTS
-from posterity.model.handlers import Minibatch
-from posterity.model.model import Model
-from posterity.python_files import closure
+from posterity.inference.initial_values import INIT_STRATEGIES
+from posterity.model.handlers import SubsamplePlates
+from posterity.model.model import BoundModel
+from posterity.python_files import import_closure, load_module
 
-GUIDES = (
+GUIDE_NAMES = (
     "AutoNormal",
     "AutoDiagonalNormal",
     "AutoMultivariateNormal",
@@ -28,7 +27,7 @@ GUIDES = (
     "AutoIAFNormal",
     "AutoDelta",
 )
-FLOWS = ("AutoBNAFNormal", "AutoIAFNormal")
+FLOW_NAMES = ("AutoBNAFNormal", "AutoIAFNormal")
 OPTIMISERS = {
     "adam": optax.scale_by_adam,
     "adabelief": optax.scale_by_belief,
@@ -37,28 +36,28 @@ OPTIMISERS = {
 }
 
 
-class _Problem:
+class GuideProblem:
     """Model and guide under an objective; made anew in each trace, as a guide remembers what it saw of the model."""
 
-    def __init__(self, model: Model, settings: dict):
+    def __init__(self, model: BoundModel, settings: dict):
         self.model, self.settings = model, settings
         self.own, self.source = None, ""
         if not settings["guide"].startswith("Auto"):
             file = Path(model.file.rpartition(":")[0]).with_name("guide.py")
             if not file.is_file():
                 raise UserError(f"{file}: there is no such file, but the guide '{settings['guide']}' should be in it; write it")
-            module = python_files.load(file)
+            module = load_module(file)
             if not callable(getattr(module, settings["guide"], None)):
                 known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
                 raise UserError(f"{file}: there is no function '{settings['guide']}': {hint(settings['guide'], known)}")
-            files = closure(file.resolve(), file.resolve().parent)
+            files = import_closure(file.resolve(), file.resolve().parent)
             self.own = getattr(module, settings["guide"])
             self.source = "\n".join(path.read_text(encoding="utf-8") for path in files)
-        elif settings["guide"] not in GUIDES:
-            raise UserError(f"{model.name}: svi: guide: there is no '{settings['guide']}': {hint(settings['guide'], GUIDES)}")
-        elif settings["guide"] in FLOWS and sum(int(np.prod(model.sites[name].shape)) for name in model.names("latent")) < 2:
+        elif settings["guide"] not in GUIDE_NAMES:
+            raise UserError(f"{model.name}: svi: guide: there is no '{settings['guide']}': {hint(settings['guide'], GUIDE_NAMES)}")
+        elif settings["guide"] in FLOW_NAMES and sum(int(np.prod(model.sites[name].shape)) for name in model.names("latent")) < 2:
             raise UserError(f"{model.name}: the flow {settings['guide']} needs two latent numbers, not 1; take AutoNormal")
-        self.batched = Minibatch(model.opened, settings["minibatch"]) if settings["minibatch"] else model.closed
+        self.batched = SubsamplePlates(model.opened, settings["minibatch"]) if settings["minibatch"] else model.closed
         self._check()
 
     def _check(self) -> None:
@@ -77,7 +76,7 @@ class _Problem:
                 if not self.settings["minibatch"]:
                     raise
                 raise UserError(f"{self.model.file}: {remedy.format(' '.join(str(error).split()))}") from None
-            unfit = [name for name, site in messages.items() if site["type"] == "sample" and _misfits(site)]
+            unfit = [name for name, site in messages.items() if site["type"] == "sample" and _has_shape_mismatch(site)]
             if self.settings["minibatch"] and unfit:
                 raise UserError(f"{self.model.file}: {remedy.format(f"the site '{unfit[0]}' has all observations")}")
             plates.update({name: site["args"][0] for name, site in messages.items() if site["type"] == "plate"})
@@ -112,7 +111,7 @@ class _Problem:
 
     def svi(self, function: Callable, rate) -> SVI:
         """Make guide and objective, with an optimiser of this step size."""
-        start = STARTS[self.settings["init"]]()
+        start = INIT_STRATEGIES[self.settings["init"]]()
         guide = self.guide(function, start)
         optimiser = optax.chain(OPTIMISERS[self.settings["optimiser"]](), optax.scale_by_learning_rate(rate))
         return SVI(function, guide, optax_to_numpyro(optimiser), Trace_ELBO(num_particles=self.settings["particles"]))
@@ -162,6 +161,6 @@ class _Problem:
         return jax.lax.map(draw, jax.random.split(key, count)), best
 
 
-def _misfits(site: dict) -> bool:
+def _has_shape_mismatch(site: dict) -> bool:
     """Tell whether the observations of a site have another shape than its distribution."""
     return site["is_observed"] and jnp.shape(site["value"]) != site["fn"].shape() and jnp.size(site["value"]) > 1

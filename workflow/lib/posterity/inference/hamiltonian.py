@@ -9,12 +9,12 @@ from jax.flatten_util import ravel_pytree
 from numpyro.infer.util import ParamInfo, initialize_model
 
 from posterity.errors import UserError, hint
-from posterity.inference.chains import chains
-from posterity.inference.result import Result
-from posterity.inference.run import Run
-from posterity.model.model import Model
+from posterity.inference.chains import sample_chains
+from posterity.inference.result import FitResult
+from posterity.inference.run import RunOptions
+from posterity.model.model import BoundModel
 
-FIELDS = {
+HMC_FIELDS = {
     "diverging": lambda state: state.diverging,
     "energy": lambda state: state.energy,
     "num_steps": lambda state: state.num_steps,
@@ -24,23 +24,25 @@ FIELDS = {
 }
 
 
-def hamiltonian(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Run, kernel: Callable) -> Result:
+def sample_hamiltonian(
+    model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions, kernel: Callable
+) -> FitResult:
     """
     Sample by HMC or NUTS; the statistics have the names of ArviZ's schema.
 
     `kernel` makes the kernel over a model with an `init_strategy`, or over a `potential_fn`.
     """
-    blocks = not isinstance(mass(model, settings), bool)  # they are named by site
+    blocks = not isinstance(parse_dense_mass(model, settings), bool)  # they are named by site
 
     def made(function, start):
-        return kernel(model=function, init_strategy=start) if blocks else Flat(function, start, kernel)
+        return kernel(model=function, init_strategy=start) if blocks else RavelledKernel(function, start, kernel)
 
-    result, fields = chains(model, settings, seed, names, run, made, FIELDS, evaluations="num_steps")
+    result, fields = sample_chains(model, settings, seed, names, run, made, HMC_FIELDS, evaluations="num_steps")
     potential, steps = fields.pop("potential_energy"), fields.pop("num_steps")
     return replace(result, statistics=fields | {"lp": -potential, "n_steps": steps})
 
 
-class Flat:
+class RavelledKernel:
     """
     A kernel over one vector of all latent values, with the methods of NumPyro's.
 
@@ -72,7 +74,7 @@ class Flat:
         return lambda z: self.constrain(self.apart(z))
 
 
-def mass(model: Model, settings: dict) -> bool | list[tuple[str, ...]]:
+def parse_dense_mass(model: BoundModel, settings: dict) -> bool | list[tuple[str, ...]]:
     """
     Read `dense_mass`: true, false, or the groups of sites that have a dense block each.
 
@@ -93,6 +95,6 @@ def mass(model: Model, settings: dict) -> bool | list[tuple[str, ...]]:
     return [tuple(block) for block in blocks]
 
 
-def depth(steps: np.ndarray) -> np.ndarray:
+def compute_tree_depth(steps: np.ndarray) -> np.ndarray:
     """The depth of the tree of a trajectory of so many leapfrogs."""
     return np.log2(np.maximum(steps, 1)).astype(int) + 1

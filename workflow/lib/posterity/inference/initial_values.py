@@ -8,14 +8,14 @@ import numpy as np
 from numpyro.infer import init_to_median, init_to_sample, init_to_uniform, init_to_value
 
 from posterity.errors import UserError, hint
-from posterity.model.model import Model, conditioned, predictive
-from posterity.runtime.rng import key
+from posterity.model.model import BoundModel, trace_conditioned, trace_predictive
+from posterity.runtime.rng import derive_key
 
-TRIES = 100  # draws of the prior, to find which site has no finite density
-STARTS = {"uniform": init_to_uniform, "median": init_to_median, "sample": init_to_sample}
+PRIOR_TRIES = 100  # draws of the prior, to find which site has no finite density
+INIT_STRATEGIES = {"uniform": init_to_uniform, "median": init_to_median, "sample": init_to_sample}
 
 
-def no_start(model: Model, otherwise: str = "") -> UserError:
+def nonfinite_start_error(model: BoundModel, otherwise: str = "") -> UserError:
     """
     Say that the log density, or its gradient, is not finite wherever the method may start, and which site is to blame.
 
@@ -23,10 +23,12 @@ def no_start(model: Model, otherwise: str = "") -> UserError:
     """
 
     def run(key, traced):
-        latent = {name: site["value"] for name, site in predictive(model, key, {}, traced).items() if name in model.names("latent")}
+        latent = {
+            name: site["value"] for name, site in trace_predictive(model, key, {}, traced).items() if name in model.names("latent")
+        }
 
         def density(latent):
-            sites = conditioned(model, latent, traced)
+            sites = trace_conditioned(model, latent, traced)
             each = {name: jnp.sum(site["fn"].log_prob(site["value"])) for name, site in sites.items() if site["type"] == "sample"}
             return sum(each.values()), {name: each[name] for name in model.names("observed")}
 
@@ -35,20 +37,22 @@ def no_start(model: Model, otherwise: str = "") -> UserError:
         )
         return each, {name: jnp.isfinite(value).all() for name, value in gradient.items()}
 
-    keys = np.stack([key(0, "start", draw) for draw in range(TRIES)])
+    keys = np.stack([derive_key(0, "start", draw) for draw in range(PRIOR_TRIES)])
     draws, smooth = jax.jit(jax.vmap(run, in_axes=(0, None)))(keys, model.traced)
     steep = [name for name, values in smooth.items() if not values.any()]
     if steep and all(np.isfinite(values).any() for values in draws.values()):
         return UserError(
-            f"{model.file}: the log density has no finite gradient in '{steep[0]}', at none of {TRIES} draws of the prior; look "
+            f"{model.file}: the log density has no finite gradient in '{steep[0]}', at none of {PRIOR_TRIES} draws of the prior; look "
             "for a square root or a power at 0, or a jnp.where with a side that is not finite (both have to be, for gradients)"
         )
     if otherwise:
         return UserError(otherwise)
     finite = {name: int(np.isfinite(values).sum()) for name, values in draws.items()}
     worst = min(finite, key=finite.get, default=None)
-    blame = f" (the log likelihood of site '{worst}' is finite in {finite[worst]} of {TRIES} draws of the prior)" if worst else ""
-    if worst and finite[worst] == TRIES:
+    blame = (
+        f" (the log likelihood of site '{worst}' is finite in {finite[worst]} of {PRIOR_TRIES} draws of the prior)" if worst else ""
+    )
+    if worst and finite[worst] == PRIOR_TRIES:
         blame = " (though the likelihood is finite at draws of the prior: look at numpyro.factor, and at what depends on bounds)"
     return UserError(
         f"{model.file}: the log density is not finite at any start that was tried{blame}; "
@@ -56,13 +60,13 @@ def no_start(model: Model, otherwise: str = "") -> UserError:
     )
 
 
-def starting(model: Model, settings: dict) -> Callable:
+def choose_init_strategy(model: BoundModel, settings: dict) -> Callable:
     """Choose where chains start: a strategy by its name, or values by site."""
     init = settings["init"]
     if init == "pathfinder" and settings["method"] in ("barker", "sa"):  # NumPyro's kernels start from their own strategy alone
         raise UserError(f"init: {settings['method']} cannot start from pathfinder; take median, or values by site")
     if isinstance(init, str):
-        return STARTS["uniform" if init == "pathfinder" else init]
+        return INIT_STRATEGIES["uniform" if init == "pathfinder" else init]
     for site, value in init.items():
         if site in model.summed:
             raise UserError(f"init: the site '{site}' is discrete and summed out; it has no start: leave it out")

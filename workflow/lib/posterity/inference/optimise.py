@@ -10,14 +10,16 @@ import optax
 import xarray as xr
 from numpyro.infer.util import initialize_model
 
-from posterity.inference.initial_values import STARTS, no_start
-from posterity.model.model import Model
-from posterity.runtime.compile_cache import timed
-from posterity.runtime.rng import key
+from posterity.inference.initial_values import INIT_STRATEGIES, nonfinite_start_error
+from posterity.model.model import BoundModel
+from posterity.runtime.compile_cache import compile_and_run
+from posterity.runtime.rng import derive_key
 
-CLOSE = 1e-10  # nats that the log density may still rise, by the quadratic model of the optimiser
-FLAT = 1e-4  # largest component of the gradient in unconstrained space; the quadratic model may not know of a weak parameter yet
-ROUNDING = 100 * np.finfo(float).eps  # of the log density, below which a rise cannot be seen
+MAX_EXPECTED_RISE = 1e-10  # nats that the log density may still rise, by the quadratic model of the optimiser
+MAX_GRADIENT = (
+    1e-4  # largest component of the gradient in unconstrained space; the quadratic model may not know of a weak parameter yet
+)
+RELATIVE_ROUNDING = 100 * np.finfo(float).eps  # of the log density, below which a rise cannot be seen
 
 
 class Optimum(NamedTuple):
@@ -29,7 +31,7 @@ class Optimum(NamedTuple):
     effort: dict
 
 
-def maximise(model: Model, settings: dict, seed: int, names: tuple[str, ...], objective: Callable) -> Optimum:
+def find_maximum(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], objective: Callable) -> Optimum:
     """
     Find the largest value of a density.
 
@@ -44,7 +46,7 @@ def maximise(model: Model, settings: dict, seed: int, names: tuple[str, ...], ob
     def program(keys, traced):
         def search(key):
             info = initialize_model(
-                key, model.closed, init_strategy=STARTS[settings["init"]], dynamic_args=True, model_kwargs=traced
+                key, model.closed, init_strategy=INIT_STRATEGIES[settings["init"]], dynamic_args=True, model_kwargs=traced
             )
             constrain = info.postprocess_fn(**traced)
             loss = objective(info, constrain, traced)
@@ -66,7 +68,7 @@ def maximise(model: Model, settings: dict, seed: int, names: tuple[str, ...], ob
 
             def unfinished(carry):
                 *_, count, _, value, rise, slope, moved = carry
-                rests = (rise <= jnp.maximum(CLOSE, ROUNDING * jnp.abs(value))) & (slope <= FLAT)
+                rests = (rise <= jnp.maximum(MAX_EXPECTED_RISE, RELATIVE_ROUNDING * jnp.abs(value))) & (slope <= MAX_GRADIENT)
                 return (count < settings["steps"]) & moved & ~rests
 
             start = info.param_info.z
@@ -81,11 +83,11 @@ def maximise(model: Model, settings: dict, seed: int, names: tuple[str, ...], ob
 
         return jax.lax.map(search, keys)
 
-    keys = np.stack([key(seed, *names, "start", start) for start in range(settings["starts"])])
+    keys = np.stack([derive_key(seed, *names, "start", start) for start in range(settings["starts"])])
     made_from = ["optimum", model.fingerprint, {name: value for name, value in settings.items() if name != "draws"}]
-    (positions, sites, reached, evaluations), compiled, ran = timed(program, (keys, model.traced), made_from)
+    (positions, sites, reached, evaluations), compiled, ran = compile_and_run(program, (keys, model.traced), made_from)
     if not np.isfinite(reached["log_density"]).any():
-        raise no_start(model)
+        raise nonfinite_start_error(model)
     best = int(np.nanargmax(np.where(np.isfinite(reached["log_density"]), reached["log_density"], np.nan)))
     at = [{name: values[best] for name, values in each.items()} for each in (positions, sites)]
     starts = xr.Dataset({name: ("start", values) for name, values in reached.items()}, {"start": np.arange(len(keys))})

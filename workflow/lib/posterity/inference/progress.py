@@ -7,11 +7,11 @@ from contextlib import contextmanager
 import numpy as np
 from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
 
-PAUSE = 0.9  # s between two messages, or two checkpoints, at least
-SHARE = 50  # times what the last one took, at least
+MIN_PAUSE_SECONDS = 0.9  # s between two messages, or two checkpoints, at least
+MIN_PAUSE_FACTOR = 50  # times what the last one took, at least
 
 
-class Progress:
+class ProgressReporter:
     """Tell how far a run is, and say when to tell and when to write; each takes at most a fiftieth of the time."""
 
     def __init__(self, work, tell: Callable[[str], None], before: float):
@@ -27,7 +27,7 @@ class Progress:
     def due(self, what: str) -> bool:
         """Tell whether it is time to write (`saved`) or to tell (`told`) again."""
         when, cost = self.last[what]
-        return time.perf_counter() - when >= max(PAUSE, SHARE * cost)
+        return time.perf_counter() - when >= max(MIN_PAUSE_SECONDS, MIN_PAUSE_FACTOR * cost)
 
     @contextmanager
     def noted(self, what: str) -> Iterator[None]:
@@ -43,7 +43,7 @@ class Progress:
         if self.first and done > self.first[0]:
             left = (now - self.first[1]) / (done - self.first[0]) * (warmup + self.work.draws - done)
             parts.append(f"about {left:.0f} s left")
-        parts += [] if warming else _convergence(records)
+        parts += [] if warming else _describe_convergence(records)
         if "diverging" in records.totals:
             parts.append(f"{int(records.totals['diverging'])} divergences")
         if evaluations := self.work.evaluations(state):
@@ -51,7 +51,7 @@ class Progress:
         self.tell(", ".join(parts))
 
 
-def _convergence(records) -> list[str]:
+def _describe_convergence(records) -> list[str]:
     """Say which of the scalars that are watched has the smallest ESS and which the largest R-hat, by NumPyro's estimators."""
     draws, found = records.scalars(), []
     if len(draws) == 0 or draws.shape[2] < 8:

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from posterity.artefact.streamed import Streamed, mapped
-from posterity.inference.checkpoint import Checkpoint, Saved
+from posterity.artefact.streamed import StreamedArray, map_npz_array
+from posterity.inference.checkpoint import Checkpoint, SavedState
 
-HELD = 256e6  # bytes of records that are held in memory; more are left in the checkpoint
-WATCHED = 20  # scalars whose convergence the log tells
-JUDGED = 1000  # scalars that the goals of `until` are looked at for
+MAX_BUFFER_BYTES = 256e6  # bytes of records that are held in memory; more are left in the checkpoint
+MONITORED_SCALARS = 20  # scalars whose convergence the log tells
+GOAL_SCALARS = 1000  # scalars that the goals of `until` are looked at for
 
 
-class Records:
+class DrawBuffer:
     """What was recorded, by name, shape (chain, draw, ...): in memory, or in the pieces of a checkpoint once it is much."""
 
     def __init__(self, thin: dict[str, int], watch: tuple[str, ...], limit: int):
@@ -53,10 +53,10 @@ class Records:
             self.files.append(checkpoint.add(len(self.files), piece))
             self.held.append(piece)
             self.new = []
-        if self.bytes > HELD:
+        if self.bytes > MAX_BUFFER_BYTES:
             self.held = [None] * len(self.held)
 
-    def restore(self, saved: Saved, length: int) -> None:
+    def restore(self, saved: SavedState, length: int) -> None:
         """Take up the pieces of a checkpoint."""
         self.files, self.length = list(saved.files), length
         for file in self.files:
@@ -64,7 +64,7 @@ class Records:
                 piece = {name: archive[name] for name in archive.files}
             self.listed = [name for name in piece if name != ".watched"]
             self.bytes += sum(value.nbytes for value in piece.values())
-            self.held.append(piece if self.bytes <= HELD else None)
+            self.held.append(piece if self.bytes <= MAX_BUFFER_BYTES else None)
             for name, value in piece.items():
                 self._count(name, value)
             if ".watched" in piece:
@@ -83,7 +83,7 @@ class Records:
     def pieces(self, name: str) -> Iterator[np.ndarray]:
         """Give the records of one name piece by piece, along the second axis."""
         for held, file in zip(self.held, self.files, strict=True):
-            yield held[name] if held is not None else mapped(file, name)
+            yield held[name] if held is not None else map_npz_array(file, name)
         for piece in self.new:
             yield piece[name]
 
@@ -91,15 +91,15 @@ class Records:
         """Give all records of one name."""
         return np.concatenate(list(self.pieces(name)), axis=1)
 
-    def stream(self, name: str) -> np.ndarray | Streamed:
+    def stream(self, name: str) -> np.ndarray | StreamedArray:
         """Give all records of one name; where they are many and not in memory, as pieces on disk."""
         if all(held is not None for held in self.held):
             return self[name]
         pieces = list(self.pieces(name))
         shape = (pieces[0].shape[0], sum(piece.shape[1] for piece in pieces), *pieces[0].shape[2:])
-        if np.prod(shape) * pieces[0].dtype.itemsize <= HELD / (4 * len(self.listed)):
+        if np.prod(shape) * pieces[0].dtype.itemsize <= MAX_BUFFER_BYTES / (4 * len(self.listed)):
             return self[name]
-        return Streamed(shape, pieces[0].dtype, lambda: self.pieces(name))
+        return StreamedArray(shape, pieces[0].dtype, lambda: self.pieces(name))
 
     def _watch(self, values: dict[str, np.ndarray]) -> None:
         columns, labels = [], []

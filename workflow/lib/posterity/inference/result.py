@@ -7,7 +7,7 @@ import xarray as xr
 
 
 @dataclass(frozen=True)
-class Result:
+class FitResult:
     """
     What a method gives back.
 

@@ -17,29 +17,29 @@ import numpy as np
 
 from posterity.errors import UserError
 from posterity.inference.checkpoint import Checkpoint
-from posterity.inference.progress import Progress
-from posterity.inference.records import HELD, JUDGED, WATCHED, Records
+from posterity.inference.progress import ProgressReporter
+from posterity.inference.records import GOAL_SCALARS, MAX_BUFFER_BYTES, MONITORED_SCALARS, DrawBuffer
 
-CHUNK = (1.0, 15.0)  # s that a chunk should take: from the first to the second, a hundredth of the time so far
-GROWTH = 8  # a chunk has at most so many times the iterations of the last one
-LOOKS = (100, 1.25)  # the first look at the goals of `until`, and how much later the next one is; never by the clock
+CHUNK_SECONDS = (1.0, 15.0)  # s that a chunk should take: from the first to the second, a hundredth of the time so far
+MAX_CHUNK_GROWTH = 8  # a chunk has at most so many times the iterations of the last one
+GOAL_CHECKS = (100, 1.25)  # the first look at the goals of `until`, and how much later the next one is; never by the clock
 
 
-class Stopped(UserError):
+class RunInterrupted(UserError):
     """The process was asked to end; the checkpoint is written."""
 
 
 @dataclass(frozen=True)
-class Rule:
+class StoppingRule:
     """When it is enough: `next(draws)` says after how many draws that is looked at, `reached(records)` whether it is."""
 
     name: str
     next: Callable[[int], int]
-    reached: Callable[["Records"], bool]
+    reached: Callable[["DrawBuffer"], bool]
 
 
 @dataclass(frozen=True)
-class Work:
+class ChunkedProgram:
     """
     What is to be driven.
 
@@ -63,12 +63,12 @@ class Work:
     thin: dict[str, int] = field(default_factory=dict)
     watch: tuple[str, ...] = ()
     chains: int = 1
-    rule: Rule | None = None
+    rule: StoppingRule | None = None
     lasting: bool = False
 
 
 @dataclass(frozen=True)
-class Run:
+class RunOptions:
     """
     How it is driven: where checkpoints go, who is told of the progress, until when (`ess`, `rhat`, `minutes`, `draws`), and every
     how many-th draw of a site is recorded (`keep`; of each site all, where None).
@@ -83,28 +83,28 @@ class Run:
         """Give the sites of a model that are recorded, and every how many-th draw of each."""
         return dict.fromkeys([*model.names("latent"), *model.names("deterministic")], 1) if self.keep is None else self.keep
 
-    def part(self, name: str) -> "Run":
+    def part(self, name: str) -> "RunOptions":
         """How a part of the fit is driven, which has a checkpoint of its own."""
         kept = self.checkpoint
         return replace(self, checkpoint=kept and Checkpoint(kept.folder / name, kept.inputs, kept.output))
 
 
-ALONE = Run()  # in a notebook: no checkpoint, and nobody is told
+ALONE = RunOptions()  # in a notebook: no checkpoint, and nobody is told
 
 
 @dataclass(frozen=True)
-class Driven:
+class RunResult:
     """What came out: the last state, the records, iterations of warm-up and draws, why it stopped, and seconds."""
 
     state: object
-    records: "Records"
+    records: "DrawBuffer"
     warmup: int
     draws: int
     stopped: str
     seconds: float
 
 
-def drive(work: Work, run: Run) -> Driven:
+def run_chunks(work: ChunkedProgram, run: RunOptions) -> RunResult:
     """
     Advance a program until all draws are there, or a rule of `run.until` says that it is enough.
 
@@ -112,26 +112,28 @@ def drive(work: Work, run: Run) -> Driven:
     to end (SIGTERM, SIGINT), and UserError when another job has taken the output over.
     """
     goals = {name: run.until[name] for name in ("ess", "rhat") if name in run.until}
-    rule = work.rule or (Rule(" and ".join(goals), _next_look, lambda records: _reached(goals, records)) if goals else None)
-    records = Records(work.thin, work.watch, JUDGED if goals else WATCHED)
+    rule = work.rule or (
+        StoppingRule(" and ".join(goals), _next_goal_check, lambda records: _goals_reached(goals, records)) if goals else None
+    )
+    records = DrawBuffer(work.thin, work.watch, GOAL_SCALARS if goals else MONITORED_SCALARS)
     saved, sentence = run.checkpoint.load() if run.checkpoint else (None, "")
     if sentence:
         run.tell(sentence)
     before, done, warmup = 0.0, 0, work.warmup
     if saved:
         done, warmup, before = (saved.about[name] for name in ("done", "warmup", "seconds"))
-        state = _restored(saved.leaves, work.like)
+        state = _restore_state(saved.leaves, work.like)
         records.restore(saved, max(0, done - warmup))
         if saved.about["stopped"]:
-            return Driven(state, records, warmup, done - warmup, saved.about["stopped"], before)
+            return RunResult(state, records, warmup, done - warmup, saved.about["stopped"], before)
         run.tell(f"going on from the checkpoint in {run.checkpoint.folder}, after {done} of {warmup + work.draws} iterations")
     else:
         if run.checkpoint:
             run.checkpoint.clear()
         state = work.start()
-    progress = Progress(work, run.tell, before)
+    progress = ProgressReporter(work, run.tell, before)
     limit, pace, stopped = 60 * run.until.get("minutes", np.inf), 1, ""
-    with _asked_to_end() as asked:
+    with _catch_signals() as asked:
         while not stopped:
             recording = done >= warmup
             look = warmup + rule.next(done - warmup) if recording and rule else np.inf
@@ -144,8 +146,8 @@ def drive(work: Work, run: Run) -> Driven:
                 records.add(jax.tree.map(np.asarray, values), count)
             done += count
             took, elapsed = time.perf_counter() - clock, progress.elapsed()
-            wish = min(CHUNK[1], max(CHUNK[0], elapsed / 100), max(0.1, limit - elapsed))
-            pace = max(1, int(min(GROWTH * count, wish * count / max(took, 1e-9))))
+            wish = min(CHUNK_SECONDS[1], max(CHUNK_SECONDS[0], elapsed / 100), max(0.1, limit - elapsed))
+            pace = max(1, int(min(MAX_CHUNK_GROWTH * count, wish * count / max(took, 1e-9))))
             if not recording and elapsed > limit / 2 and work.cut_warmup and done < warmup - 1:
                 state, warmup = work.cut_warmup(state), done + 1
             drawn = max(0, done - warmup)
@@ -155,7 +157,7 @@ def drive(work: Work, run: Run) -> Driven:
                 stopped = rule.name
             elif elapsed > limit and drawn >= 4:
                 stopped = "minutes"
-            ends = work.lasting if stopped else progress.due("saved") or records.waiting() > HELD / 2 or asked
+            ends = work.lasting if stopped else progress.due("saved") or records.waiting() > MAX_BUFFER_BYTES / 2 or asked
             if run.checkpoint and ends:
                 with progress.noted("saved"):
                     records.flush(run.checkpoint)
@@ -163,17 +165,19 @@ def drive(work: Work, run: Run) -> Driven:
                     run.checkpoint.save([np.asarray(leaf) for leaf in jax.tree.leaves(state)], about, len(records.files))
             if asked and (work.lasting or not stopped):
                 kept = f"; the next run goes on from {run.checkpoint.folder}" if run.checkpoint else ""
-                raise Stopped(f"stopped by {signal.Signals(asked[0]).name} after {done} of {warmup + work.draws} iterations{kept}")
+                raise RunInterrupted(
+                    f"stopped by {signal.Signals(asked[0]).name} after {done} of {warmup + work.draws} iterations{kept}"
+                )
             if progress.due("told"):
                 with progress.noted("told"):
                     progress.report(state, records, done, warmup)
             if progress.first is None or (recording != (done >= warmup)):  # the first chunk, or the last one of the warm-up
                 progress.first = (done, time.perf_counter())
-    return Driven(state, records, warmup, max(0, done - warmup), stopped, progress.elapsed())
+    return RunResult(state, records, warmup, max(0, done - warmup), stopped, progress.elapsed())
 
 
 @contextmanager
-def _asked_to_end() -> Iterator[list[int]]:
+def _catch_signals() -> Iterator[list[int]]:
     """Note signals that ask the process to end, rather than end at once; a second one ends it."""
     asked: list[int] = []
     before = {}
@@ -194,7 +198,7 @@ def _asked_to_end() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _restored(leaves: list[np.ndarray], like) -> object:
+def _restore_state(leaves: list[np.ndarray], like) -> object:
     """Put the leaves of a state back into its tree, each to its place."""
     shapes, tree = jax.tree.flatten(like)
     if [(leaf.shape, leaf.dtype) for leaf in leaves] != [(shape.shape, shape.dtype) for shape in shapes]:
@@ -202,17 +206,17 @@ def _restored(leaves: list[np.ndarray], like) -> object:
     return tree.unflatten([jax.device_put(leaf, shape.sharding) for leaf, shape in zip(leaves, shapes, strict=True)])
 
 
-def _next_look(drawn: int) -> int:
+def _next_goal_check(drawn: int) -> int:
     """Give the number of draws at which the goals are looked at next."""
-    look, factor = LOOKS
+    look, factor = GOAL_CHECKS
     while look <= drawn:
         look = int(look * factor)
     return look
 
 
-def _reached(goals: dict, records: Records) -> bool:
+def _goals_reached(goals: dict, records: DrawBuffer) -> bool:
     """Tell whether all goals are reached: by the smallest ESS (bulk and tail) and the largest R-hat of all scalars that move."""
-    from posterity.stats.arviz_bridge import arviz  # half a second, for those who ask
+    from posterity.stats.arviz_bridge import import_array_stats  # half a second, for those who ask
 
     draws = records.scalars()
     draws = draws[np.ptp(draws, axis=(1, 2)) > 0] if len(draws) else draws
@@ -220,14 +224,14 @@ def _reached(goals: dict, records: Records) -> bool:
         return False
     half = draws.shape[2] // 2
     chains = draws if draws.shape[1] > 1 else np.concatenate([draws[:, :, :half], draws[:, :, half : 2 * half]], axis=1)
-    ess = [arviz().ess(draws, method="bulk"), arviz().ess(draws, method="tail", prob=(0.05, 0.95))]
-    return bool(np.min(ess) >= goals.get("ess", 0) and np.max(arviz().rhat(chains)) <= goals.get("rhat", np.inf))
+    ess = [import_array_stats().ess(draws, method="bulk"), import_array_stats().ess(draws, method="tail", prob=(0.05, 0.95))]
+    return bool(np.min(ess) >= goals.get("ess", 0) and np.max(import_array_stats().rhat(chains)) <= goals.get("rhat", np.inf))
 
 
-GOALS = 20  # times the draws of the fit, at most, where `until` has goals and no number of draws
+GOAL_DRAWS_FACTOR = 20  # times the draws of the fit, at most, where `until` has goals and no number of draws
 
 
-def longest(settings: dict) -> int:
+def compute_max_draws(settings: dict) -> int:
     """Give the draws per chain that a fit has at most: those of `until`, or its own, with a goal twenty times those."""
     until = settings["until"]
-    return until.get("draws", settings["draws"] * (GOALS if "ess" in until or "rhat" in until else 1))
+    return until.get("draws", settings["draws"] * (GOAL_DRAWS_FACTOR if "ess" in until or "rhat" in until else 1))

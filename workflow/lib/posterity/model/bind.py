@@ -13,13 +13,13 @@ import xarray as xr
 from numpyro.distributions import ImproperUniform, Unit
 from numpyro.ops.provenance import eval_provenance
 
-from posterity import python_files
 from posterity.errors import UserError, hint
-from posterity.model.handlers import base
-from posterity.model.model import KEY, Model, Site, _is_duplicate, _record
+from posterity.model.handlers import unwrap_distribution
+from posterity.model.model import PLACEHOLDER_KEY, BoundModel, Site, _is_duplicate, trace_model
+from posterity.python_files import load_module
 
 
-def load(spec: dict) -> tuple[Callable, dict, dict]:
+def load_model_function(spec: dict) -> tuple[Callable, dict, dict]:
     """
     Import a model's file and take its function, `LABELS` and `UNITS`.
 
@@ -27,7 +27,7 @@ def load(spec: dict) -> tuple[Callable, dict, dict]:
     """
     file = Path(spec["file"]).resolve()
     try:
-        module = python_files.load(file)
+        module = load_module(file)
     except Exception as error:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
         where = f"{spec['file']}, line {lines[-1]}" if lines else spec["file"]
@@ -35,7 +35,7 @@ def load(spec: dict) -> tuple[Callable, dict, dict]:
     return getattr(module, spec["function"]), getattr(module, "LABELS", {}), getattr(module, "UNITS", {})
 
 
-def bind(id: str, spec: dict, data: xr.Dataset, forward: bool = False) -> Model:
+def bind_model(id: str, spec: dict, data: xr.Dataset, forward: bool = False) -> BoundModel:
     """
     Bind a model to data: match arguments to variables by name, trace it once, and learn its sites.
 
@@ -45,7 +45,7 @@ def bind(id: str, spec: dict, data: xr.Dataset, forward: bool = False) -> Model:
     Raises UserError for an argument without a variable (an observation that is meant to be left out is said to be `none` in
     `arguments`), and for a model that cannot be traced with these data.
     """
-    function, labels, units = load(spec)
+    function, labels, units = load_model_function(spec)
     name = f"{spec['file']}: {spec['function']}"
     arguments, parameters = {}, inspect.signature(function).parameters
     for argument in [*spec["arguments"], *(spec["observed"] or [])]:
@@ -61,7 +61,7 @@ def bind(id: str, spec: dict, data: xr.Dataset, forward: bool = False) -> Model:
             values = data[variable].values
             if values.dtype.kind not in "iufb":
                 raise UserError(
-                    f"{name}: argument '{argument}' gets '{variable}', {_first_text(data[variable])}; a model takes numbers"
+                    f"{name}: argument '{argument}' gets '{variable}', {_describe_text(data[variable])}; a model takes numbers"
                 )
             arguments[argument] = values.astype(float) if values.dtype.kind == "f" else values
         elif variable == "none" and parameter.default is not parameter.empty:
@@ -73,13 +73,13 @@ def bind(id: str, spec: dict, data: xr.Dataset, forward: bool = False) -> Model:
                 f"{name}: there is no variable '{variable}' in the data for argument '{argument}': "
                 f"{hint(variable, data.data_vars)} (`arguments: {{{argument}: <variable>}}` in the study renames)"
             )
-    model = Model(function, id, name, arguments, labels=dict(labels), units=dict(units))
-    model = replace(model, constants=_constants(model))
-    model, conditions = _with_sites(model, spec, data)
+    model = BoundModel(function, id, name, arguments, labels=dict(labels), units=dict(units))
+    model = replace(model, constants=_find_constants(model))
+    model, conditions = _find_sites(model, spec, data)
     left_out = [name for name, rule in parameters.items() if rule.default is None and name not in arguments]
     for argument in [] if forward else left_out:
         variable = spec["arguments"].get(argument, argument)
-        site = _would_observe(model, argument, data) if variable != "none" else None
+        site = _find_unobserved_site(model, argument, data) if variable != "none" else None
         if site:
             raise UserError(
                 f"{name}: there is no variable '{variable}' in the data for argument '{argument}', so that the site '{site}' "
@@ -94,19 +94,19 @@ def bind(id: str, spec: dict, data: xr.Dataset, forward: bool = False) -> Model:
     return model
 
 
-def _would_observe(model: Model, argument: str, data: xr.Dataset) -> str | None:
+def _find_unobserved_site(model: BoundModel, argument: str, data: xr.Dataset) -> str | None:
     """Find the site that an argument would observe if the data had it."""
     for shape in [*((size,) for size in dict.fromkeys(data.sizes.values())), ()]:
         messages, attempt = {}, replace(model, arguments=model.arguments | {argument: np.zeros(shape)})
         try:
-            jax.eval_shape(lambda traced, a=attempt, m=messages: m.update(_record(a, traced)[0]), attempt.traced)
+            jax.eval_shape(lambda traced, a=attempt, m=messages: m.update(trace_model(a, traced)[0]), attempt.traced)
         except Exception:  # not this shape
             continue
         return next((name for name in model.names("latent") if messages.get(name, {}).get("is_observed")), None)
     return None
 
 
-def _first_text(values: xr.DataArray) -> str:
+def _describe_text(values: xr.DataArray) -> str:
     """Say where a variable that should hold numbers holds text."""
     for place, value in enumerate(values.values.ravel()):
         try:
@@ -118,7 +118,7 @@ def _first_text(values: xr.DataArray) -> str:
     return "which is written as text"
 
 
-def _constants(model: Model) -> tuple[str, ...]:
+def _find_constants(model: BoundModel) -> tuple[str, ...]:
     """
     Find, by trying, the arguments that the function needs as concrete numbers (`np.unique(index).size`).
 
@@ -129,18 +129,20 @@ def _constants(model: Model) -> tuple[str, ...]:
     for constants in [(), *((name,) for name in every), whole, every]:
         attempt = replace(model, constants=constants)
         try:
-            jax.eval_shape(lambda key, traced, attempt=attempt: _record(attempt, traced, key)[1], KEY, attempt.traced)
+            jax.eval_shape(
+                lambda key, traced, attempt=attempt: trace_model(attempt, traced, key)[1], PLACEHOLDER_KEY, attempt.traced
+            )
         except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
             if constants == every:
-                raise _concrete(model, error) from error
+                raise _concrete_value_error(model, error) from error
             continue
         except Exception as error:
-            raise _untraceable(model, error) from error
+            raise _trace_error(model, error) from error
         return constants
     return ()
 
 
-def _blamed(model: Model, error: Exception) -> tuple[str, str]:
+def _locate_error(model: BoundModel, error: Exception) -> tuple[str, str]:
     """Say where in a model's file an error arose, and which statement it was."""
     file = Path(model.file.rpartition(":")[0]).resolve()
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
@@ -149,16 +151,16 @@ def _blamed(model: Model, error: Exception) -> tuple[str, str]:
     return f"{model.file}, line {lines[-1]}", linecache.getline(str(file), lines[-1]).strip()
 
 
-def _concrete(model: Model, error: Exception) -> UserError:
-    where, statement = _blamed(model, error)
+def _concrete_value_error(model: BoundModel, error: Exception) -> UserError:
+    where, statement = _locate_error(model, error)
     return UserError(
         f"{where}: {f'`{statement}` ' if statement else 'the model '}needs the value of what depends on a latent site, which no "
         "compiled program knows beforehand; use jnp.where or jax.lax.cond for `if`, jax.lax.scan for loops, jax.numpy for numpy"
     )
 
 
-def _untraceable(model: Model, error: Exception) -> UserError:
-    where, statement = _blamed(model, error)
+def _trace_error(model: BoundModel, error: Exception) -> UserError:
+    where, statement = _locate_error(model, error)
     shapes = ", ".join(f"{name} {np.shape(value)}" for name, value in model.arguments.items()) or "none"
     reason = " ".join(str(error).split()) or repr(error)
     before = ", ".join(f"{name} {np.shape(value)}" for name, value in getattr(error, "sites", {}).items())
@@ -170,23 +172,23 @@ def _untraceable(model: Model, error: Exception) -> UserError:
     )
 
 
-def _with_sites(model: Model, spec: dict, data: xr.Dataset) -> tuple[Model, bool]:
+def _find_sites(model: BoundModel, spec: dict, data: xr.Dataset) -> tuple[BoundModel, bool]:
     """Learn the sites. Returns the model with them, and whether it conditions on anything (numpyro.factor too)."""
     messages, origin = {}, {}
 
     def run(traced):
-        recorded, values = _record(model, traced)
+        recorded, values = trace_model(model, traced)
         messages.update(recorded)
         return values
 
     shapes = jax.eval_shape(run, model.traced)
     observed = [name for name, site in messages.items() if site["type"] == "sample" and site["is_observed"]]
     if observed and model.traced:
-        reached = eval_provenance(lambda **traced: {name: _record(model, traced)[1][name] for name in observed}, **model.traced)
+        reached = eval_provenance(lambda **traced: {name: trace_model(model, traced)[1][name] for name in observed}, **model.traced)
         optional = {name for name, rule in inspect.signature(model.function).parameters.items() if rule.default is None}
         origin = {name: sorted(map(str, reached[name]), key=lambda arg: (arg not in optional, arg)) for name in observed}
     for name in observed:  # an observation that had to stay concrete is known by its values
-        same = [arg for arg in model.constants if _is_same(messages[name]["value"], model.arguments[arg])]
+        same = [arg for arg in model.constants if _equals_argument(messages[name]["value"], model.arguments[arg])]
         origin[name] = origin.get(name) or same
     observing = dict.fromkeys(spec["arguments"].get(origin[name][0], origin[name][0]) for name in observed if origin[name])
     sites, labels, units, observations = {}, dict(model.labels), dict(model.units), {}
@@ -195,7 +197,7 @@ def _with_sites(model: Model, spec: dict, data: xr.Dataset) -> tuple[Model, bool
             continue
         value = shapes[name]
         role = "deterministic" if site["type"] == "deterministic" else "observed" if site["is_observed"] else "latent"
-        if role == "observed" and isinstance(base(site["fn"]), Unit):
+        if role == "observed" and isinstance(unwrap_distribution(site["fn"]), Unit):
             continue  # numpyro.factor: a term of the density, nothing that was measured
         variables = [spec["arguments"].get(argument, argument) for argument in origin.get(name, ())]
         matching = [variable for variable in variables if variable in data and data[variable].shape == value.shape]
@@ -205,11 +207,11 @@ def _with_sites(model: Model, spec: dict, data: xr.Dataset) -> tuple[Model, bool
             labels.setdefault(name, data[matching[0]].attrs.get("long_name", name))
             units.setdefault(name, data[matching[0]].attrs.get("units", ""))
         else:
-            dims = _dims(name, site, value.shape, spec["dims"], data)
+            dims = _name_dims(name, site, value.shape, spec["dims"], data)
         if role == "deterministic":
             sites[name] = Site(role, value.shape, dims)
         else:
-            distribution, discrete = base(site["fn"]), site["fn"].support.is_discrete
+            distribution, discrete = unwrap_distribution(site["fn"]), site["fn"].support.is_discrete
             improper = isinstance(distribution, ImproperUniform)
             sites[name] = Site(role, value.shape, dims, type(distribution).__name__, discrete, improper)
     plates = {frame.name for site in messages.values() for frame in site.get("cond_indep_stack", ())}
@@ -222,11 +224,11 @@ def _with_sites(model: Model, spec: dict, data: xr.Dataset) -> tuple[Model, bool
     return replace(model, **learnt), bool(observed)
 
 
-def _is_same(value, argument: np.ndarray) -> bool:
+def _equals_argument(value, argument: np.ndarray) -> bool:
     return not isinstance(value, jax.core.Tracer) and np.array_equal(value, argument)
 
 
-def _dims(name: str, site: dict, shape: tuple[int, ...], renamed: dict, data: xr.Dataset) -> tuple[str, ...]:
+def _name_dims(name: str, site: dict, shape: tuple[int, ...], renamed: dict, data: xr.Dataset) -> tuple[str, ...]:
     """Name the dimensions of a site: by its plates, else `<site>_dim_<i>`."""
     batch = len(shape) - (site["fn"].event_dim if "fn" in site else 0)
     dims = [f"{name}_dim_{axis}" for axis in range(len(shape))]

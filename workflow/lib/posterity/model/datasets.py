@@ -4,18 +4,20 @@ import jax
 import numpy as np
 import xarray as xr
 
-from posterity.model.model import Model, _record
-from posterity.runtime.compile_cache import build
+from posterity.model.model import BoundModel, trace_model
+from posterity.runtime.compile_cache import load_or_compile
 
 
-def observed_values(model: Model) -> dict[str, np.ndarray]:
+def get_observed_values(model: BoundModel) -> dict[str, np.ndarray]:
     """The observations of each observed site, as the model conditions on them."""
-    run = jax.jit(lambda traced: {name: _record(model, traced)[1][name] for name in model.names("observed")})
-    program = build((model.traced,), ["observed", model.fingerprint], lambda: ([run.trace(model.traced)], None), quick=(0,)).run[0]
+    run = jax.jit(lambda traced: {name: trace_model(model, traced)[1][name] for name in model.names("observed")})
+    program = load_or_compile(
+        (model.traced,), ["observed", model.fingerprint], lambda: ([run.trace(model.traced)], None), quick=(0,)
+    ).run[0]
     return {name: np.asarray(value) for name, value in program(model.traced).items()}
 
 
-def statistics_dataset(values: dict[str, np.ndarray]) -> xr.Dataset:
+def make_sample_stats(values: dict[str, np.ndarray]) -> xr.Dataset:
     """Put a sampler's statistics, shape (chain, draw), into a Dataset."""
     lead = ("chain", "draw")
     sizes = np.shape(next(iter(values.values()))) if values else ()
@@ -23,9 +25,9 @@ def statistics_dataset(values: dict[str, np.ndarray]) -> xr.Dataset:
     return xr.Dataset({name: (lead, value) for name, value in values.items()}, coords)
 
 
-def data_groups(model: Model, data: xr.Dataset) -> dict[str, xr.Dataset]:
+def make_data_groups(model: BoundModel, data: xr.Dataset) -> dict[str, xr.Dataset]:
     """Make the groups `observed_data` (by site) and `constant_data` (the other variables of the study) of an artefact."""
-    observed = model.dataset(observed_values(model), (), data)
+    observed = model.dataset(get_observed_values(model), (), data)
     for site, variable in model.observations.items():
         observed[site].attrs["variable"] = variable
     constant = data[[name for name in data.data_vars if name not in model.observations.values()]]

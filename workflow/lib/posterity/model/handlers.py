@@ -10,25 +10,25 @@ from numpyro.handlers import uncondition
 from numpyro.primitives import Messenger
 
 
-def base(distribution):
+def unwrap_distribution(distribution):
     """Take a distribution out of what a plate, `to_event` and `mask` put around it."""
     while isinstance(distribution, ExpandedDistribution | Independent | MaskedDistribution):
         distribution = distribution.base_dist
     return distribution
 
 
-class Proper(Messenger):
+class InitImproper(Messenger):
     """Give a site with an improper prior, which cannot be drawn, a value in its support where none is given: any, but no draw."""
 
     def process_message(self, msg: dict) -> None:
         """Set a value that is uniform in (-2, 2) in unconstrained space, as samplers start."""
-        if msg["type"] == "sample" and msg["value"] is None and isinstance(base(msg["fn"]), ImproperUniform):
+        if msg["type"] == "sample" and msg["value"] is None and isinstance(unwrap_distribution(msg["fn"]), ImproperUniform):
             transform = biject_to(msg["fn"].support)
             shape = transform.inverse_shape(msg["fn"].shape())
             msg["value"] = transform(jax.random.uniform(msg["kwargs"]["rng_key"], shape, minval=-2, maxval=2))
 
 
-class Whole(Messenger):
+class FullPlates(Messenger):
     """Let plates with a `subsample_size` have all their elements."""
 
     def process_message(self, msg: dict) -> None:
@@ -38,7 +38,7 @@ class Whole(Messenger):
             msg["args"], msg["value"] = (size, size), jnp.arange(size)
 
 
-class Replicate(uncondition):
+class ReplicateObserved(uncondition):
     """Draw observations anew, as many as there are: `sample("y", Normal(mu, 1), obs=y)` with one mu gives a draw for each y."""
 
     def process_message(self, msg: dict) -> None:
@@ -51,7 +51,7 @@ class Replicate(uncondition):
         super().process_message(msg)
 
 
-class Unobserved(Messenger):
+class MaskObserved(Messenger):
     """Leave the likelihood out of the density."""
 
     def __init__(self, function: Callable, observed: list[str]):
@@ -64,7 +64,7 @@ class Unobserved(Messenger):
             msg["fn"] = msg["fn"].mask(False)
 
 
-class Minibatch(Messenger):
+class SubsamplePlates(Messenger):
     """Take a random part of each of some plates, as many elements as are given."""
 
     def __init__(self, function: Callable, sizes: dict[str, int]):

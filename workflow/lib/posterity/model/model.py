@@ -14,10 +14,10 @@ import xarray as xr
 from numpyro.distributions import biject_to
 from numpyro.handlers import seed, substitute, trace
 
-from posterity.model.handlers import Proper, Replicate, Whole
-from posterity.python_files import closure
+from posterity.model.handlers import FullPlates, InitImproper, ReplicateObserved
+from posterity.python_files import import_closure
 
-KEY = np.zeros(2, np.uint32)  # for sites whose values are not looked at
+PLACEHOLDER_KEY = np.zeros(2, np.uint32)  # for sites whose values are not looked at
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Site:
 
 
 @dataclass(frozen=True)
-class Model:
+class BoundModel:
     """
     A model function bound to data.
 
@@ -67,7 +67,7 @@ class Model:
 
     def closed(self, **traced) -> None:
         """The same, with plates that take a part of their elements taking all: the density is that of all data."""
-        return Whole(self.opened)(**traced)
+        return FullPlates(self.opened)(**traced)
 
     def names(self, role: str) -> list[str]:
         """The names of the sites of one role."""
@@ -88,7 +88,7 @@ class Model:
         kinds, moving = {}, [name for name in self.names("latent") if not self.sites[name].discrete]
 
         def run(latent, traced):
-            sites = conditioned(self, latent, traced)
+            sites = trace_conditioned(self, latent, traced)
             sampled = {name: site for name, site in sites.items() if site["type"] == "sample"}  # terms by numpyro.factor too
             kinds.update({name: type(site["fn"].support).__name__ for name, site in sampled.items()})
             scales = {name: 1.0 if site["scale"] is None else site["scale"] for name, site in sampled.items()}
@@ -103,7 +103,9 @@ class Model:
         seen = jax.jit(run).lower(latent, self.traced).as_text()
         path, _, function = self.file.rpartition(": ")
         file = Path(path).resolve()
-        source = b"".join(path.read_bytes() for path in closure(file, file.parent))  # how a distribution of one's own is drawn from
+        source = b"".join(
+            path.read_bytes() for path in import_closure(file, file.parent)
+        )  # how a distribution of one's own is drawn from
         return hashlib.sha256(source + seen.encode() + repr([function, *sorted(kinds.items())]).encode()).hexdigest()
 
     @property
@@ -142,9 +144,9 @@ def _is_duplicate(error: Exception) -> bool:
     return isinstance(error, AssertionError) and frames[-1].f_code is trace.postprocess_message.__code__
 
 
-def _record(model: Model, traced: dict, key=KEY) -> tuple[dict, dict]:
+def trace_model(model: BoundModel, traced: dict, key=PLACEHOLDER_KEY) -> tuple[dict, dict]:
     """Trace the model once, observations in place; return the sites' messages and their values."""
-    handler = trace(Proper(seed(model.closed, jnp.asarray(key))))
+    handler = trace(InitImproper(seed(model.closed, jnp.asarray(key))))
     try:
         messages = handler.get_trace(**traced)
     except Exception as error:
@@ -158,12 +160,12 @@ def _record(model: Model, traced: dict, key=KEY) -> tuple[dict, dict]:
     return messages, values
 
 
-def predictive(model: Model, key: jax.Array, latent: dict, traced: dict) -> dict:
+def trace_predictive(model: BoundModel, key: jax.Array, latent: dict, traced: dict) -> dict:
     """Run the model forward once: latent sites as given (drawn where not), observations drawn anew. Returns the sites' messages."""
-    function = substitute(Replicate(seed(model.closed, key)), data=latent)
-    return trace(Proper(function)).get_trace(**traced)
+    function = substitute(ReplicateObserved(seed(model.closed, key)), data=latent)
+    return trace(InitImproper(function)).get_trace(**traced)
 
 
-def conditioned(model: Model, latent: dict, traced: dict) -> dict:
+def trace_conditioned(model: BoundModel, latent: dict, traced: dict) -> dict:
     """Run the model once with latent sites as given and the observations in place. Returns the sites' messages."""
-    return trace(Proper(substitute(seed(model.closed, jax.random.PRNGKey(0)), data=latent))).get_trace(**traced)
+    return trace(InitImproper(substitute(seed(model.closed, jax.random.PRNGKey(0)), data=latent))).get_trace(**traced)

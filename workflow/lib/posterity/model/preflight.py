@@ -6,14 +6,14 @@ import xarray as xr
 from numpyro.distributions import constraints
 
 from posterity.errors import UserError
-from posterity.model.handlers import base
-from posterity.model.model import Model, conditioned, predictive
-from posterity.runtime.compile_cache import build
-from posterity.runtime.rng import key
+from posterity.model.handlers import unwrap_distribution
+from posterity.model.model import BoundModel, trace_conditioned, trace_predictive
+from posterity.runtime.compile_cache import load_or_compile
+from posterity.runtime.rng import derive_key
 
-DRAWS = 3  # a fault of the data is there whatever the latent values are; one of the latent values is not
-SUMMING = ("nuts", "hmc")  # methods that sum out discrete latent sites
-TAKEN = ("chain", "draw")  # dimensions of every artefact
+PREFLIGHT_DRAWS = 3  # a fault of the data is there whatever the latent values are; one of the latent values is not
+ENUMERATING_METHODS = ("nuts", "hmc")  # methods that sum out discrete latent sites
+RESERVED_SITE_NAMES = ("chain", "draw")  # dimensions of every artefact
 WORDS = (  # what a value has to be, by the class of its constraint
     (constraints.nonnegative_integer, "a whole number, 0 or more"),
     (constraints.positive_integer, "a whole number above 0"),
@@ -28,15 +28,15 @@ WORDS = (  # what a value has to be, by the class of its constraint
 )
 
 
-def check(model: Model, data: xr.Dataset, source: str, methods: tuple[str, ...] = ()) -> None:
+def check_model(model: BoundModel, data: xr.Dataset, source: str, methods: tuple[str, ...] = ()) -> None:
     """Raise UserError with the first of the `faults`, and say how many more there are."""
-    found = faults(model, data, source, methods)
+    found = find_model_errors(model, data, source, methods)
     if found:
         more = f" ({len(found) - 1} more: `make check` lists them)" if found[1:] else ""
         raise UserError(found[0] + more)
 
 
-def faults(model: Model, data: xr.Dataset, source: str, methods: tuple[str, ...] = ()) -> list[str]:
+def find_model_errors(model: BoundModel, data: xr.Dataset, source: str, methods: tuple[str, ...] = ()) -> list[str]:
     """
     List what is wrong with a model and its data, a sentence each, with site, shape or row, and remedy.
 
@@ -47,7 +47,7 @@ def faults(model: Model, data: xr.Dataset, source: str, methods: tuple[str, ...]
     """
     found = [
         f"{model.file}: a site may not be called '{name}', which is the name of a dimension of all draws; rename it"
-        for name in TAKEN
+        for name in RESERVED_SITE_NAMES
         if name in model.sites
     ]
     for argument, values in model.arguments.items():
@@ -57,28 +57,28 @@ def faults(model: Model, data: xr.Dataset, source: str, methods: tuple[str, ...]
             found.append(f"{source}: the argument '{argument}' of {model.name} is {values[first]}{place}; complete the data")
     if not model.names("latent"):
         found.append(f"{model.file}: the model has no latent site, so that there is nothing to fit; give it a parameter")
-    shapes = _shapes(model)
+    shapes = _find_shapes(model)
     for name in model.summed:
         about = model.sites[name]
         site = f"{model.file}: the latent site '{name}' ({about.distribution}, shape {about.shape}) is discrete"
         if not shapes[name][2]:
             found.append(f"{site}, and NumPyro cannot list its values, so that no method can sum it out; do so by hand")
-        unable = [method for method in methods if method not in SUMMING]
+        unable = [method for method in methods if method not in ENUMERATING_METHODS]
         if unable:
             found.append(
-                f"{site}, which {unable[0]} cannot fit; take {' or '.join(SUMMING)}, which sum it out, or do so by hand, as "
+                f"{site}, which {unable[0]} cannot fit; take {' or '.join(ENUMERATING_METHODS)}, which sum it out, or do so by hand, as "
                 "MixtureSameFamily does"
             )
     if model.summed and model.summed == model.names("latent") and all(shapes[name][2] for name in model.summed):
         found.append(f"{model.file}: all latent sites are discrete, so that nothing is left to sample; count their values by hand")
-    if unfit := misfits(model):
+    if unfit := find_shape_errors(model):
         return found + unfit
-    return found + _out_of_range(model, data, source)
+    return found + _find_out_of_range(model, data, source)
 
 
-def misfits(model: Model) -> list[str]:
+def find_shape_errors(model: BoundModel) -> list[str]:
     """List observed sites whose observations have not the shape of their distribution, a sentence each."""
-    found, shapes = [], _shapes(model)
+    found, shapes = [], _find_shapes(model)
     for name in model.names("observed"):
         values, distribution, _, unfit = shapes[name]
         if unfit:  # by the rank of their shape
@@ -100,17 +100,17 @@ def misfits(model: Model) -> list[str]:
     return found
 
 
-def _shapes(model: Model) -> dict[str, tuple]:
+def _find_shapes(model: BoundModel) -> dict[str, tuple]:
     """By sampled site: the batch shape of its values, that of its distribution, whether it can be summed, why values do not fit."""
     found = {}
 
     def run(traced):
-        for name, site in conditioned(model, {}, traced).items():
+        for name, site in trace_conditioned(model, {}, traced).items():
             if name in model.sites and site["type"] == "sample":
                 event = site["fn"].event_dim
                 shape, unfit = np.shape(site["value"]), ""
                 try:
-                    base(site["fn"]).support(site["value"])
+                    unwrap_distribution(site["fn"]).support(site["value"])
                 except ValueError as error:
                     unfit = str(error)
                 found[name] = (shape[: len(shape) - event], site["fn"].batch_shape, site["fn"].has_enumerate_support, unfit)
@@ -120,11 +120,11 @@ def _shapes(model: Model) -> dict[str, tuple]:
     return found
 
 
-def _out_of_range(model: Model, data: xr.Dataset, source: str) -> list[str]:
+def _find_out_of_range(model: BoundModel, data: xr.Dataset, source: str) -> list[str]:
     found, sentences = {}, []
 
     def run(key, traced):
-        messages = predictive(model, key, {}, traced)
+        messages = trace_predictive(model, key, {}, traced)
         numbers = {}
         for name in model.names("observed"):
             site, base = messages[name], messages[name]["fn"]
@@ -139,9 +139,9 @@ def _out_of_range(model: Model, data: xr.Dataset, source: str) -> list[str]:
             found[name] = (type(base).__name__, rules)
         return numbers
 
-    keys = np.stack([key(0, "preflight", draw) for draw in range(DRAWS)])
+    keys = np.stack([derive_key(0, "preflight", draw) for draw in range(PREFLIGHT_DRAWS)])
     mapped = jax.jit(jax.vmap(run, in_axes=(0, None))).trace(keys, model.traced)  # `found` is known from here
-    program = build((keys, model.traced), ["preflight", model.fingerprint], lambda: ([mapped], None), quick=(0,)).run[0]
+    program = load_or_compile((keys, model.traced), ["preflight", model.fingerprint], lambda: ([mapped], None), quick=(0,)).run[0]
     drawn = program(keys, model.traced)
     for name, (distribution, rules) in found.items():
         for parameter, rule in rules.items():
@@ -150,11 +150,11 @@ def _out_of_range(model: Model, data: xr.Dataset, source: str) -> list[str]:
             bad = ~np.broadcast_to(good.reshape(good.shape + (1,) * (values.ndim - good.ndim)), values.shape)
             bad = bad.all(axis=0) & (values == values[0]).all(axis=0)
             if bad.any():
-                sentences.append(_sentence(model, data, source, name, distribution, parameter, values[0], bad, rule))
+                sentences.append(_explain_out_of_range(model, data, source, name, distribution, parameter, values[0], bad, rule))
     return sentences
 
 
-def entry(data: xr.Dataset, dims: tuple[str, ...], index: tuple[int, ...]) -> str:
+def describe_entry(data: xr.Dataset, dims: tuple[str, ...], index: tuple[int, ...]) -> str:
     """Name a place in the data: the row of a table in its file, else the number along each dimension."""
     if "row" in data.coords and dims and data["row"].dims == dims[:1]:
         return f"row {int(data['row'].values[index[0]])} (counted from 1 below the header)"
@@ -168,7 +168,7 @@ def _is_fixed(rule) -> bool:
     return not isinstance(rule, constraints.independent)  # several numbers have one answer
 
 
-def _sentence(model, data, source, site, distribution, parameter, values, bad, rule) -> str:
+def _explain_out_of_range(model, data, source, site, distribution, parameter, values, bad, rule) -> str:
     place, value = "", values[tuple(np.argwhere(bad)[0])] if values.ndim else values
     culprits = []
     if values.ndim:
@@ -176,7 +176,7 @@ def _sentence(model, data, source, site, distribution, parameter, values, bad, r
         for variable in data.data_vars:
             if data[variable].shape == values.shape and data[variable].values[index] == value:
                 culprits.append(str(variable))
-        place = f"{entry(data, model.sites[site].dims[: len(index)], index)}: "
+        place = f"{describe_entry(data, model.sites[site].dims[: len(index)], index)}: "
     what = f"'{culprits[0]}' is {value:g}" if culprits else f"the {parameter} is {value:g}"
     more = f" (and {int(bad.sum()) - 1} more rows)" if bad.sum() > 1 else ""
     bound = next((text for known, text in WORDS if isinstance(rule, type(known))), str(rule).strip("<>"))

@@ -8,10 +8,10 @@ from numpyro.handlers import reparam, seed, trace
 from numpyro.infer import reparam as reparametrisations
 
 from posterity.errors import UserError, hint
-from posterity.model.model import Model
+from posterity.model.model import BoundModel
 
 
-def posed(model: Model, settings: dict) -> Callable:
+def reparametrise(model: BoundModel, settings: dict) -> Callable:
     """Give the model with the sites of `reparam` in other coordinates (Gorinova, Moore & Hoffman 2020, PMLR 119, 3648)."""
     chosen = {}
     for site, kind in settings.get("reparam", {}).items():
@@ -22,7 +22,7 @@ def posed(model: Model, settings: dict) -> Callable:
         chosen[site] = getattr(reparametrisations, f"{kind}Reparam")(**options)
         posed = reparam(model.closed, config={site: chosen[site]})
         try:
-            jax.eval_shape(partial(_traced, posed), model.traced)
+            jax.eval_shape(partial(_trace_once, posed), model.traced)
         except (AssertionError, ValueError, TypeError, AttributeError) as error:
             why = " ".join(str(error).split()) or "it refuses it"
             raise UserError(
@@ -31,6 +31,6 @@ def posed(model: Model, settings: dict) -> Callable:
     return reparam(model.closed, config=chosen) if chosen else model.closed
 
 
-def _traced(function: Callable, traced: dict) -> int:
+def _trace_once(function: Callable, traced: dict) -> int:
     trace(seed(function, jax.random.PRNGKey(0))).get_trace(**traced)
     return 0

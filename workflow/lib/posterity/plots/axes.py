@@ -6,8 +6,8 @@ import xarray as xr
 
 from posterity.errors import UserError, hint
 
-COVARIATES = ("x", "t", "time")
-ERRORS = (
+COVARIATE_NAMES = ("x", "t", "time")
+ERROR_NAMES = (
     "e",
     "err",
     "error",
@@ -26,7 +26,7 @@ ERRORS = (
 
 
 @dataclass(frozen=True)
-class Variables:
+class AxisVariables:
     """Names of what is drawn: the observed site, its variable y in the data, and x and the errors of both where there are such."""
 
     site: str
@@ -36,7 +36,7 @@ class Variables:
     x_error: str | None
 
 
-def variables(data: xr.Dataset, observed: xr.Dataset, given: dict) -> Variables | None:
+def choose_variables(data: xr.Dataset, observed: xr.Dataset, given: dict) -> AxisVariables | None:
     """
     Choose what is drawn. What `given` (the study's `figures: data:`) does not name is found by name and shape.
 
@@ -55,9 +55,9 @@ def variables(data: xr.Dataset, observed: xr.Dataset, given: dict) -> Variables 
     along = [str(name) for name, values in data.data_vars.items() if values.dims == data[y].dims and values.dtype.kind in "iuf"]
     single = [str(name) for name, values in data.data_vars.items() if values.ndim == 0]
     by_name = {name.lower(): name for name in along + single if name != y}
-    error = given.get("error", next((by_name[p] for p in (e.format(y=y.lower()) for e in ERRORS) if p in by_name), None))
+    error = given.get("error", next((by_name[p] for p in (e.format(y=y.lower()) for e in ERROR_NAMES) if p in by_name), None))
     free = [name for name in along if name not in (y, error, given.get("x_error"))]
-    x = given.get("x", next((name for name in free if name.lower() in COVARIATES), free[0] if free else None))
-    of_x = [pattern.format(y=x.lower()) for pattern in ERRORS if "{y}" in pattern] if x else []
+    x = given.get("x", next((name for name in free if name.lower() in COVARIATE_NAMES), free[0] if free else None))
+    of_x = [pattern.format(y=x.lower()) for pattern in ERROR_NAMES if "{y}" in pattern] if x else []
     x_error = given.get("x_error", next((by_name[pattern] for pattern in of_x if pattern in by_name), None))
-    return Variables(site, y, x, error, x_error)
+    return AxisVariables(site, y, x, error, x_error)

@@ -4,26 +4,26 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from posterity.artefact.groups import group
-from posterity.plots import style
-from posterity.stats.arviz_bridge import absent
+from posterity.artefact.groups import get_group
+from posterity.plots.style import MODEL_COLOUR, TRUTH_COLOUR, get_true_value, select_parameters, select_shown_draws, write_note
+from posterity.stats.arviz_bridge import hide_package
 
-with absent("arviz"):
+with hide_package("arviz"):
     import corner
 
 LEVELS = 1 - np.exp(-0.5 * np.array([1.0, 2.0]) ** 2)  # what lies within 1 and 2 sigma of a Gaussian in two dimensions
 
 
-def draw(artefacts: dict, settings: dict) -> Figure:
+def draw_figure(artefacts: dict, settings: dict) -> Figure:
     """Draw marginals and pairwise densities, with the contours of 39 % and 86 % (1 and 2 sigma) and the truth where known."""
-    shown = style.parameters(style.draws_of(artefacts["posterior"], settings["options"]), settings["options"])
-    truth = group(artefacts["data"], "truth")
+    shown = select_parameters(select_shown_draws(artefacts["posterior"], settings["options"]), settings["options"])
+    truth = get_group(artefacts["data"], "truth")
     moving = [(name, label, draws.ravel()) for name, label, draws in shown if np.ptp(draws) > 0]
     if not moving:
         figure, axes = plt.subplots(figsize=(6, 2))
-        style.say(axes, "No parameter has draws that differ.")
+        write_note(axes, "No parameter has draws that differ.")
         return figure
-    truths = [style.true_value(truth, name) for name, _, _ in moving]
+    truths = [get_true_value(truth, name) for name, _, _ in moving]
     ranges = []
     for (_, _, draws), true in zip(moving, truths, strict=True):
         low, high = np.quantile(draws, [0.001, 0.999])
@@ -37,10 +37,10 @@ def draw(artefacts: dict, settings: dict) -> Figure:
     figure = corner.corner(
         np.stack([draws for _, _, draws in moving], axis=1),
         truths=truths if size > 1 else None,  # corner fails with the truth of a single parameter
-        truth_color=style.TRUTH,
+        truth_color=TRUTH_COLOUR,
         range=ranges,
         levels=LEVELS,
-        color=style.MODEL,
+        color=MODEL_COLOUR,
         bins=40,
         smooth=1.0,
         plot_datapoints=False,
@@ -66,6 +66,6 @@ def draw(artefacts: dict, settings: dict) -> Figure:
         right = figure.axes[size - 1]
         right.text(0.98, 0.98, note, ha="right", va="top", fontsize=8, transform=right.transAxes)
     elif truths[0] is not None:
-        figure.axes[0].axvline(truths[0], color=style.TRUTH)
+        figure.axes[0].axvline(truths[0], color=TRUTH_COLOUR)
         figure.axes[0].set_title("red line: truth", fontsize=8)
     return figure

@@ -3,7 +3,7 @@
 import pygraphviz
 
 
-def write(dot: str, svg: str, png: str) -> None:
+def write_graph(dot: str, svg: str, png: str) -> None:
     """Lay out a graph in the DOT language with the Graphviz that pygraphviz carries, and write it as SVG and PNG."""
     drawing = pygraphviz.AGraph(dot)
     drawing.graph_attr.update(fontname="DejaVu Sans", bgcolor="white", pad="0.2", dpi="110")

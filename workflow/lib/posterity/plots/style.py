@@ -9,14 +9,14 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from posterity.artefact.groups import common, joint
+from posterity.artefact.groups import align_draws, align_latent_draws
 
 # Okabe & Ito (2008), Color Universal Design
 BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, BLACK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#222222"
-CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION)
-MODEL, DATA, TRUTH = BLUE, BLACK, VERMILLION
-PALE = "#A6CDE6"  # BLUE, thinned with white
-MOST_PARAMETERS = 8
+COLOUR_CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION)
+MODEL_COLOUR, DATA_COLOUR, TRUTH_COLOUR = BLUE, BLACK, VERMILLION
+PALE_BLUE = "#A6CDE6"  # BLUE, thinned with white
+MAX_PARAMETERS = 8
 
 plt.rcParams.update(
     {
@@ -25,7 +25,7 @@ plt.rcParams.update(
         "axes.spines.right": False,
         "axes.titlesize": 10,
         "axes.titlelocation": "left",
-        "axes.prop_cycle": matplotlib.cycler(color=CYCLE),
+        "axes.prop_cycle": matplotlib.cycler(color=COLOUR_CYCLE),
         "legend.frameon": False,
         "legend.fontsize": 9,
         "figure.constrained_layout.use": True,
@@ -36,7 +36,7 @@ plt.rcParams.update(
 )
 
 
-def label(name: str, values: xr.DataArray | None, options: dict, index: str = "") -> str:
+def make_label(name: str, values: xr.DataArray | None, options: dict, index: str = "") -> str:
     """Name a site or variable for an axis: the study's label, else the model's or the data's; its unit in brackets."""
     attributes = values.attrs if values is not None else {}
     text = options.get("labels", {}).get(name, attributes.get("long_name", name)) + index
@@ -44,19 +44,19 @@ def label(name: str, values: xr.DataArray | None, options: dict, index: str = ""
     return f"{text} ({unit})" if unit else text
 
 
-def say(axes, text: str) -> None:
+def write_note(axes, text: str) -> None:
     """Write a sentence where there is nothing to draw."""
     axes.set_axis_off()
     axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes)
 
 
-def draws_of(fit: xr.DataTree, options: dict) -> xr.Dataset:
+def select_shown_draws(fit: xr.DataTree, options: dict) -> xr.Dataset:
     """Take the draws that are shown: those that the sites in `figures: parameters`, else all latent sites, have in common."""
-    wanted = joint(fit, options["parameters"]) if "parameters" in options else xr.Dataset()
-    return wanted if wanted.data_vars else common(fit)
+    wanted = align_draws(fit, options["parameters"]) if "parameters" in options else xr.Dataset()
+    return wanted if wanted.data_vars else align_latent_draws(fit)
 
 
-def parameters(posterior: xr.Dataset, options: dict, most: int = MOST_PARAMETERS) -> list[tuple[str, str, np.ndarray]]:
+def select_parameters(posterior: xr.Dataset, options: dict, most: int = MAX_PARAMETERS) -> list[tuple[str, str, np.ndarray]]:
     """
     Choose the scalars that are shown: those of the sites in `figures: parameters`, else the scalar sites and then the elements of
     latent vectors; at most `most`.
@@ -75,11 +75,11 @@ def parameters(posterior: xr.Dataset, options: dict, most: int = MOST_PARAMETERS
         flat = head.values.reshape(*values.shape[:2], -1)
         for i in range(flat.shape[2]):
             index = f"[{','.join(map(str, np.unravel_index(i, values.shape[2:])))}]" if values.ndim > 2 else ""
-            shown.append((f"{name}{index}", label(str(name), values, options, index), flat[:, :, i]))
+            shown.append((f"{name}{index}", make_label(str(name), values, options, index), flat[:, :, i]))
     return shown[:most]
 
 
-def true_value(truth: xr.Dataset, name: str) -> float | None:
+def get_true_value(truth: xr.Dataset, name: str) -> float | None:
     """Look up the true value of a scalar such as `m` or `distance[3]`; None where it is not known."""
     site, _, index = name.partition("[")
     if site not in truth:
@@ -88,13 +88,13 @@ def true_value(truth: xr.Dataset, name: str) -> float | None:
     return float(values[tuple(int(i) for i in index.rstrip("]").split(","))] if index else values)
 
 
-def interval_text(options: dict) -> str:
+def describe_interval(options: dict) -> str:
     """Say which interval a figure shows: `90 % HDI`."""
     kind = {"hdi": "HDI", "eti": "equal-tailed interval"}[options["interval"]["kind"]]
     return f"{100 * options['interval']['probability']:g} % {kind}"
 
 
-def save(figure: Figure, svg: str, png: str) -> None:
+def save_figure(figure: Figure, svg: str, png: str) -> None:
     """Write a figure as SVG and PNG, without dates, so that the same figure is the same file."""
     figure.savefig(svg, format="svg", metadata={"Date": None})
     figure.savefig(png, format="png", metadata={"Software": None})

@@ -2,16 +2,16 @@
 
 import inspect
 
-from posterity import python_files
+from posterity.python_files import load_module
 
 
 def load_curve(file: str | None):
     """Take the function `curve` of a model's figures.py, if there is one."""
     if file is None:
         return None
-    return getattr(python_files.load(file), "curve", None)
+    return getattr(load_module(file), "curve", None)
 
 
-def sites_of(curve) -> list[str]:
+def list_curve_sites(curve) -> list[str]:
     """List the sites that a curve takes: its arguments after the first."""
     return list(inspect.signature(curve).parameters)[1:]

@@ -5,24 +5,24 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from posterity.data.covariates import covariates
+from posterity.data.covariates import make_covariates
 from posterity.errors import UserError, hint
-from posterity.model.bind import bind
-from posterity.model.model import Model, predictive
-from posterity.model.preflight import misfits
-from posterity.prediction.predict import _keys, _over_draws
+from posterity.model.bind import bind_model
+from posterity.model.model import BoundModel, trace_predictive
+from posterity.model.preflight import find_shape_errors
+from posterity.prediction.predict import _derive_draw_keys, _map_draws
 
 
 @dataclass(frozen=True)
-class Place:
+class NewData:
     """New covariates, the model bound to them, and the latent sites that belong to the rows and have to be drawn anew."""
 
-    model: Model
+    model: BoundModel
     covariates: xr.Dataset
     drawn: list[str]
 
 
-def place(id: str, spec: dict, at: dict, data: xr.Dataset, seed: int, where: str) -> Place:
+def bind_new_data(id: str, spec: dict, at: dict, data: xr.Dataset, seed: int, where: str) -> NewData:
     """
     Bind a model to new covariates.
 
@@ -31,7 +31,7 @@ def place(id: str, spec: dict, at: dict, data: xr.Dataset, seed: int, where: str
     to the rows that were fitted. Raises UserError for a covariate that is missing or unknown, and for a model that cannot be bound
     to them.
     """
-    fitted = bind(id, spec, data)
+    fitted = bind_model(id, spec, data)
     known = [spec["arguments"].get(argument, argument) for argument in fitted.arguments]
     free = [name for name in known if name not in fitted.observing]
     at = {name: value for name, value in at.items() if name in free or name not in data or name in fitted.observing}
@@ -45,7 +45,7 @@ def place(id: str, spec: dict, at: dict, data: xr.Dataset, seed: int, where: str
         lie = ", ".join(map(str, dims)) or "no dimension"
         raise UserError(f"{where}: the covariates {', '.join(at)} lie along {lie}; give those of one")
     rows = str(dims.pop())
-    new = covariates(at, rows, seed, where)
+    new = make_covariates(at, rows, seed, where)
     if rows not in new.sizes:
         new = new.expand_dims({rows: [0]})
     missing = [name for name in free if rows in data[name].dims and name not in at]
@@ -60,10 +60,10 @@ def place(id: str, spec: dict, at: dict, data: xr.Dataset, seed: int, where: str
     for name in fitted.observing:  # drawn anew; only their shapes matter
         shape = [new.sizes.get(dim, data.sizes[dim]) for dim in data[name].dims]
         new[name] = (data[name].dims, np.zeros(shape, data[name].dtype), data[name].attrs)
-    bound = bind(id, spec, new)
-    if unfit := misfits(bound):
+    bound = bind_model(id, spec, new)
+    if unfit := find_shape_errors(bound):
         raise UserError(f"{where}: with these covariates {unfit[0]}; a model that counts its groups needs rows of each of them")
-    longer = bind(id, spec, new.isel({rows: [*range(new.sizes[rows]), 0]}))
+    longer = bind_model(id, spec, new.isel({rows: [*range(new.sizes[rows]), 0]}))
     drawn = [name for name in bound.names("latent") if longer.sites[name].shape != bound.sites[name].shape]
     for name in set(bound.names("latent")) - set(drawn):
         if bound.sites[name].shape != fitted.sites[name].shape:
@@ -72,10 +72,10 @@ def place(id: str, spec: dict, at: dict, data: xr.Dataset, seed: int, where: str
     for name in drawn:
         if name in bound.improper:
             raise UserError(f"{where}: the site '{name}' has an improper prior, so that no new values of it can be drawn")
-    return Place(bound, new.drop_vars(list(fitted.observing)), drawn)
+    return NewData(bound, new.drop_vars(list(fitted.observing)), drawn)
 
 
-def elsewhere(there: Place, latent: dict[str, np.ndarray], seed: int, *names: str) -> dict[str, np.ndarray]:
+def predict_new_data(there: NewData, latent: dict[str, np.ndarray], seed: int, *names: str) -> dict[str, np.ndarray]:
     """
     Predict at new covariates for draws of the latent sites, each of shape (draws, ...).
 
@@ -87,8 +87,8 @@ def elsewhere(there: Place, latent: dict[str, np.ndarray], seed: int, *names: st
 
     def run(inputs, traced):
         key, values = inputs
-        messages = predictive(there.model, key, values, traced)
+        messages = trace_predictive(there.model, key, values, traced)
         return {name: messages[name]["value"] for name in wanted}
 
     draws = len(next(iter(latent.values())))
-    return _over_draws("elsewhere", run, (_keys(draws, seed, *names), kept), there.model)
+    return _map_draws("elsewhere", run, (_derive_draw_keys(draws, seed, *names), kept), there.model)

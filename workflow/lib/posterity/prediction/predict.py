@@ -4,26 +4,26 @@ import jax
 import numpy as np
 import xarray as xr
 
-from posterity.model.dependencies import top_level
-from posterity.model.model import Model, conditioned, predictive
-from posterity.runtime.compile_cache import build
-from posterity.runtime.rng import key
+from posterity.model.dependencies import list_top_level_sites
+from posterity.model.model import BoundModel, trace_conditioned, trace_predictive
+from posterity.runtime.compile_cache import load_or_compile
+from posterity.runtime.rng import derive_key
 
-BATCH = 1000  # draws that are computed together: bounds the memory
+BATCH_DRAWS = 1000  # draws that are computed together: bounds the memory
 
 
-def prior(model: Model, draws: int, seed: int, *names: str) -> dict[str, np.ndarray]:
+def sample_prior(model: BoundModel, draws: int, seed: int, *names: str) -> dict[str, np.ndarray]:
     """Draw from the prior and the prior predictive distribution: the value of each site, shape (draws, ...)."""
     wanted = list(model.sites)
 
     def run(key, traced):
-        messages = predictive(model, key, {}, traced)
+        messages = trace_predictive(model, key, {}, traced)
         return {name: messages[name]["value"] for name in wanted}
 
-    return _over_draws("prior", run, _keys(draws, seed, *names), model)
+    return _map_draws("prior", run, _derive_draw_keys(draws, seed, *names), model)
 
 
-def posterior(model: Model, latent: dict[str, np.ndarray], seed: int, *names: str) -> dict[str, dict[str, np.ndarray]]:
+def predict_posterior(model: BoundModel, latent: dict[str, np.ndarray], seed: int, *names: str) -> dict[str, dict[str, np.ndarray]]:
     """
     Predict for draws of the latent sites, each of shape (draws, ...).
 
@@ -31,11 +31,11 @@ def posterior(model: Model, latent: dict[str, np.ndarray], seed: int, *names: st
     `log_likelihood` (of the data, one value per observation), `log_likelihood_predicted` (of the values predicted, at the same
     draw), `log_prior` (top-level latent sites).
     """
-    observed, top = model.names("observed"), top_level(model)
+    observed, top = model.names("observed"), list_top_level_sites(model)
 
     def run(inputs, traced):
         key, values = inputs
-        forward, backward = predictive(model, key, values, traced), conditioned(model, values, traced)
+        forward, backward = trace_predictive(model, key, values, traced), trace_conditioned(model, values, traced)
         return {
             "predicted": {name: forward[name]["value"] for name in observed},
             "deterministic": {name: backward[name]["value"] for name in model.names("deterministic")},
@@ -45,24 +45,26 @@ def posterior(model: Model, latent: dict[str, np.ndarray], seed: int, *names: st
         }
 
     draws = len(next(iter(latent.values())))
-    return _over_draws("posterior", run, (_keys(draws, seed, *names), latent), model)
+    return _map_draws("posterior", run, (_derive_draw_keys(draws, seed, *names), latent), model)
 
 
-def _keys(draws: int, seed: int, *names: str) -> np.ndarray:
-    return np.asarray(jax.random.split(key(seed, *names), draws))
+def _derive_draw_keys(draws: int, seed: int, *names: str) -> np.ndarray:
+    return np.asarray(jax.random.split(derive_key(seed, *names), draws))
 
 
 def _log_prob(message: dict) -> jax.Array:
     return message["fn"].log_prob(message["value"])
 
 
-def _over_draws(what: str, run, inputs, model: Model):
+def _map_draws(what: str, run, inputs, model: BoundModel):
     """Map over draws, in batches of one size (the last one is filled up), so that one small program is compiled."""
     draws = len(jax.tree.leaves(inputs)[0])
-    size = min(BATCH, draws)
+    size = min(BATCH_DRAWS, draws)
     mapped, first = jax.jit(jax.vmap(run, in_axes=(0, None))), jax.tree.map(lambda values: values[:size], inputs)
     made_from = [what, model.fingerprint]
-    program = build((first, model.traced), made_from, lambda: ([mapped.trace(first, model.traced)], None), quick=(0,)).run[0]
+    program = load_or_compile(
+        (first, model.traced), made_from, lambda: ([mapped.trace(first, model.traced)], None), quick=(0,)
+    ).run[0]
     done = []
     for start in range(0, draws, size):
         chosen = np.minimum(np.arange(start, start + size), draws - 1)
@@ -70,7 +72,7 @@ def _over_draws(what: str, run, inputs, model: Model):
     return jax.tree.map(lambda *parts: np.concatenate(parts)[:draws], *done)
 
 
-def posterior_dataset(model: Model, values: dict[str, np.ndarray], chains: int, data: xr.Dataset) -> xr.Dataset:
+def make_draws_dataset(model: BoundModel, values: dict[str, np.ndarray], chains: int, data: xr.Dataset) -> xr.Dataset:
     """Put values of shape (chains * draws, ...) into a Dataset with dimensions chain and draw."""
     split = {name: array.reshape(chains, -1, *array.shape[1:]) for name, array in values.items()}
     return model.dataset(split, ("chain", "draw"), data)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-STATISTICS = ("mean", "sd", "smallest", "largest", "deviance", "worst point")
+TEST_STATISTICS = ("mean", "sd", "smallest", "largest", "deviance", "worst point")
 
 
-def statistics(values: np.ndarray, log_likelihood: np.ndarray) -> np.ndarray:
+def compute_test_statistics(values: np.ndarray, log_likelihood: np.ndarray) -> np.ndarray:
     """
     Compute the test statistics of one observed variable: shape (draws, ...) in, (draws, 6) out, in the order of `STATISTICS`.
 

@@ -6,34 +6,34 @@ import math
 import numpy as np
 import xarray as xr
 
-from posterity.artefact import groups as artefact_groups
-from posterity.stats.summary import of_fit, scalars
+from posterity.artefact.groups import get_group, list_draw_groups
+from posterity.stats.summary import flatten_scalars, summarise_fit
 
-SUMMARY = ("mean", "sd", "median", "lower", "upper", "mcse", "ess_bulk", "ess_tail", "r_hat")
+SUMMARY_COLUMNS = ("mean", "sd", "median", "lower", "upper", "mcse", "ess_bulk", "ess_tail", "r_hat")
 
 
-def parameters(trees: list, interval: dict, labels: dict, limit: int) -> tuple[list[dict], list[str], list[list[str]]]:
+def make_parameters_table(trees: list, interval: dict, labels: dict, limit: int) -> tuple[list[dict], list[str], list[list[str]]]:
     """Summarise each scalar of each fit; of a point estimate there is its value, in the column `point`."""
     rows, cells = [], []
     for fit in trees:
         single = "point" in fit.children
         groups = [
-            *artefact_groups.posteriors(fit),
-            artefact_groups.group(fit, "posterior_summary"),
-            artefact_groups.group(fit, "point"),
+            *list_draw_groups(fit),
+            get_group(fit, "posterior_summary"),
+            get_group(fit, "point"),
         ]
         values = {str(site): one for part in groups for site, one in part.items()}
         if single:
-            names, numbers = scalars_of(artefact_groups.group(fit, "point"), limit)
-            lines = [dict.fromkeys(SUMMARY, math.nan) | {"point": value} for value in numbers]
+            names, numbers = list_point_scalars(get_group(fit, "point"), limit)
+            lines = [dict.fromkeys(SUMMARY_COLUMNS, math.nan) | {"point": value} for value in numbers]
         else:
-            summary = of_fit(fit, **interval, limit=limit)
+            summary = summarise_fit(fit, **interval, limit=limit)
             names, lines = summary["parameter"].values, []
             for i in range(len(names)):
                 row = summary.isel(parameter=i)
                 lower, upper = row["interval"].values.tolist()
-                line = {name: float(row[name]) for name in SUMMARY if name in row} | {"lower": lower, "upper": upper}
-                lines.append({name: line[name] for name in SUMMARY} | {"point": math.nan})
+                line = {name: float(row[name]) for name in SUMMARY_COLUMNS if name in row} | {"lower": lower, "upper": upper}
+                lines.append({name: line[name] for name in SUMMARY_COLUMNS} | {"point": math.nan})
         for parameter, line in zip(names, lines, strict=True):
             site, _, index = str(parameter).partition("[")
             label = labels.get(site, values[site].attrs.get("long_name", site)) + ("[" + index if index else "")
@@ -46,7 +46,7 @@ def parameters(trees: list, interval: dict, labels: dict, limit: int) -> tuple[l
                 "unit": unit,
             }
             rows.append(texts | line)
-            cells.append([texts["model"], texts["fit"], label + (f" ({unit})" if unit else ""), *rounded(line)])
+            cells.append([texts["model"], texts["fit"], label + (f" ({unit})" if unit else ""), *round_to_error(line)])
     kind = {"hdi": "HDI", "eti": "equal-tailed interval"}[interval["kind"]]
     headings = ["model", "fit", "parameter", "mean", "sd", "median", rf"{100 * interval['probability']:g} % {kind}"]
     if any(not math.isnan(row["point"]) for row in rows):
@@ -54,13 +54,13 @@ def parameters(trees: list, interval: dict, labels: dict, limit: int) -> tuple[l
     return rows, headings, [line[:-1] for line in cells]
 
 
-def scalars_of(point: xr.Dataset, limit: int) -> tuple[list[str], list[float]]:
+def list_point_scalars(point: xr.Dataset, limit: int) -> tuple[list[str], list[float]]:
     """List the scalars of a point estimate: labels and values."""
-    names, values = scalars(point.expand_dims(chain=1, draw=1), limit)
+    names, values = flatten_scalars(point.expand_dims(chain=1, draw=1), limit)
     return names, values[:, 0, 0].tolist()
 
 
-def rounded(line: dict) -> list[str]:
+def round_to_error(line: dict) -> list[str]:
     """Round to the second digit of the standard deviation."""
     if math.isnan(line["sd"]):
         return [*["--"] * 4, f"${line['point']:.4g}$" if not math.isnan(line["point"]) else "--"]
@@ -70,22 +70,22 @@ def rounded(line: dict) -> list[str]:
     return [*numbers, f"$[{line['lower']:.{places}f}, {line['upper']:.{places}f}]$" if known else "--", "--"]
 
 
-def sensitivity(trees: list, *_) -> tuple[list[dict], list[str], list[list[str]]]:
+def make_sensitivity_table(trees: list, *_) -> tuple[list[dict], list[str], list[list[str]]]:
     """List the sensitivities of each scalar of each fit."""
     rows = []
     for tree in trees:
-        found = artefact_groups.group(tree, "psense")
+        found = get_group(tree, "psense")
         for i in range(found.sizes.get("parameter", 0)):
             row = found.isel(parameter=i)
             texts = {"model": tree.attrs["model"], "fit": tree.attrs["fit"], "parameter": row["parameter"].item()}
             rows.append(texts | {name: row[name].item() for name in ("prior", "likelihood", "diagnosis")})
     headings = ["model", "fit", "parameter", "prior", "likelihood", "diagnosis"]
-    return rows, headings, [[number(row[name], 3) for name in headings] for row in rows]
+    return rows, headings, [[format_number(row[name], 3) for name in headings] for row in rows]
 
 
-def models(trees: list, *_) -> tuple[list[dict], list[str], list[list[str]]]:
+def make_models_table(trees: list, *_) -> tuple[list[dict], list[str], list[list[str]]]:
     """List models by how well they predict."""
-    found = artefact_groups.group(trees[0], "models")
+    found = get_group(trees[0], "models")
     columns = ("elpd", "se", "p", "weight", "elpd_diff", "dse", "pareto_k", "bad_k", "points", "message")
     rows = [{"model": str(model), "fit": found.attrs["fit"]} for model in found["model"].values]
     for i, row in enumerate(rows):
@@ -95,13 +95,13 @@ def models(trees: list, *_) -> tuple[list[dict], list[str], list[list[str]]]:
     return (
         rows,
         headings,
-        [[row["model"], *(fixed(row[key], 2 if key in ("weight", "pareto_k") else 1) for key in keys)] for row in rows],
+        [[row["model"], *(format_fixed(row[key], 2 if key in ("weight", "pareto_k") else 1) for key in keys)] for row in rows],
     )
 
 
-def fits(trees: list, *_) -> tuple[list[dict], list[str], list[list[str]]]:
+def make_fits_table(trees: list, *_) -> tuple[list[dict], list[str], list[list[str]]]:
     """List pairs of fits: the largest differences among the scalars, what they mean, and what the fits cost."""
-    rows, pairs = artefact_groups.group(trees[0], "fits"), artefact_groups.group(trees[0], "pairs")
+    rows, pairs = get_group(trees[0], "fits"), get_group(trees[0], "pairs")
     seconds, lines, cells = json.loads(trees[0].attrs["fit_seconds"]), [], []
     for i in range(pairs.sizes.get("pair", 0)):
         pair = {name: pairs[name].values[i] for name in pairs.data_vars}
@@ -123,31 +123,39 @@ def fits(trees: list, *_) -> tuple[list[dict], list[str], list[list[str]]]:
         line |= {f"gradients_{side}": int(pair[f"gradients_{side}"]) for side in "ab"}
         line |= {f"seconds_{side}": seconds[f"{line['model']}/{line[f'fit_{side}']}"] for side in "ab"}
         lines.append(line | {"message": str(pair["message"])})
-        errors = [f"{fixed(line[name], 2)} ± {fixed(line[f'{name}_error'], 2)}" for name in ("difference", "ratio", "wasserstein")]
+        errors = [
+            f"{format_fixed(line[name], 2)} ± {format_fixed(line[f'{name}_error'], 2)}"
+            for name in ("difference", "ratio", "wasserstein")
+        ]
         both = f"{line['seconds_a']:.1f}, {line['seconds_b']:.1f}"
         cells.append([line["model"], f"{line['fit_a']}, {line['fit_b']}", *errors, both, str(pair["message"])])
     headings = ["model", "fits", "difference of means (sd)", "ratio of sds", "Wasserstein distance (sd)", "seconds", "in words"]
     return lines, headings, cells
 
 
-def number(value, digits: int = 5) -> str:
+def format_number(value, digits: int = 5) -> str:
     """Write a number as a reader wants it; texts as they are."""
     return f"{value:.{digits}g}" if isinstance(value, float | np.floating) else str(value)
 
 
-def fixed(value: float, places: int) -> str:
+def format_fixed(value: float, places: int) -> str:
     """Write a number with decimal places; a dash where there is none."""
     return "--" if math.isnan(value) else f"{value:.{places}f}"
 
 
-def latex(headings: list[str], cells: list[list[str]]) -> str:
+def render_latex(headings: list[str], cells: list[list[str]]) -> str:
     """Make a booktabs table; cells in dollars are left as they are."""
-    lines = [rf"\begin{{tabular}}{{{'l' * len(headings)}}}", r"\toprule", " & ".join(map(escape, headings)) + r" \\", r"\midrule"]
-    lines += [" & ".join(cell if cell.startswith("$") else escape(cell) for cell in row) + r" \\" for row in cells]
+    lines = [
+        rf"\begin{{tabular}}{{{'l' * len(headings)}}}",
+        r"\toprule",
+        " & ".join(map(escape_latex, headings)) + r" \\",
+        r"\midrule",
+    ]
+    lines += [" & ".join(cell if cell.startswith("$") else escape_latex(cell) for cell in row) + r" \\" for row in cells]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 
-def escape(text: str) -> str:
+def escape_latex(text: str) -> str:
     """Escape what LaTeX would take for a command."""
     special = {"\\": r"\textbackslash{}", "~": r"\~{}", "^": r"\^{}", "±": r"$\pm$"}
     return "".join(special.get(c, f"\\{c}" if c in "&%$#_{}" else c) for c in text)

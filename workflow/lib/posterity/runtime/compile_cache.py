@@ -26,29 +26,40 @@ import numpy as np
 from jax.experimental import serialize_executable
 from jax.stages import Traced
 
-from posterity.artefact.provenance import installed
+from posterity.artefact.provenance import get_version
 
 
-def timed(function: Callable, arguments: tuple, made_from: list) -> tuple:
+def compile_and_run(function: Callable, arguments: tuple, made_from: list) -> tuple:
     """
     Compile a function, or take it from the cache (see `build`), and run it.
 
     Returns what it gives back, as NumPy arrays, and the seconds of compilation and of the run.
     """
-    programs = build(arguments, made_from, lambda: ([jax.jit(function).trace(*arguments)], None))
+    programs = load_or_compile(arguments, made_from, lambda: ([jax.jit(function).trace(*arguments)], None))
     started = time.perf_counter()
     values = jax.tree.map(np.asarray, jax.block_until_ready(programs.run[0](*arguments)))
     return values, programs.seconds, time.perf_counter() - started
 
 
-LARGEST = 2e9  # bytes of the cache; beyond, what was not used for longest goes
+MAX_CACHE_BYTES = 2e9  # bytes of the cache; beyond, what was not used for longest goes
 SUFFIX = ".program"
-QUICK = {"xla_backend_optimization_level": 1, "xla_llvm_disable_expensive_passes": True}
+LOW_EFFORT_OPTIONS = {"xla_backend_optimization_level": 1, "xla_llvm_disable_expensive_passes": True}
 # Calls out of a program that any process can make. Others, of Python functions say, are pointers into the process that compiled it.
-KNOWN = ("lapack_", "Sharding", "SPMD", "shape_assertion", "cu_threefry", "cusolver", "cublas", "mhlo.", "chlo.", "xla.sdy")
+PORTABLE_CUSTOM_CALLS = (
+    "lapack_",
+    "Sharding",
+    "SPMD",
+    "shape_assertion",
+    "cu_threefry",
+    "cusolver",
+    "cublas",
+    "mhlo.",
+    "chlo.",
+    "xla.sdy",
+)
 
 
-class Programs(NamedTuple):
+class CompiledPrograms(NamedTuple):
     """Compiled functions, what was noted when they were planned, and the seconds that it took to get them."""
 
     run: list[Callable]
@@ -56,13 +67,13 @@ class Programs(NamedTuple):
     seconds: float
 
 
-def build(
+def load_or_compile(
     arguments: tuple,
     made_from: list,
     plan: Callable[[], tuple[list[Traced], object]],
     devices: int = 1,
     quick: tuple[int, ...] = (),
-) -> Programs:
+) -> CompiledPrograms:
     """
     Compile functions, or read them from the cache.
 
@@ -71,46 +82,48 @@ def build(
     devices, and are compiled side by side where there are several; those in `quick` with fewer optimisations, as they run once.
     """
     started = time.perf_counter()
-    place = _folder() / (_key(arguments, [*made_from, devices]) + SUFFIX)
-    found = _read(place, devices)
+    place = _cache_folder() / (_cache_key(arguments, [*made_from, devices]) + SUFFIX)
+    found = _read_programs(place, devices)
     if found is None:
         traced, notes = plan()
         lowered = [one.lower() for one in traced]
-        options = [QUICK if index in quick and jax.default_backend() == "cpu" else None for index in range(len(lowered))]
+        options = [
+            LOW_EFFORT_OPTIONS if index in quick and jax.default_backend() == "cpu" else None for index in range(len(lowered))
+        ]
         with ThreadPoolExecutor(len(jax.devices())) as pool:
             programs = list(pool.map(lambda one, option: one.compile(compiler_options=option), lowered, options))
         calls = {call for one in lowered for call in re.findall(r"custom_call @([\w.]+)", one.as_text())}
-        if all(call.startswith(KNOWN) for call in calls):
-            _write(place, programs, notes, any(call.startswith("lapack") for call in calls))
+        if all(call.startswith(PORTABLE_CUSTOM_CALLS) for call in calls):
+            _write_programs(place, programs, notes, any(call.startswith("lapack") for call in calls))
         found = programs, notes
-    return Programs(*found, time.perf_counter() - started)
+    return CompiledPrograms(*found, time.perf_counter() - started)
 
 
-def _folder() -> Path:
+def _cache_folder() -> Path:
     """The cache's folder: POSTERITY_CACHE, else `posterity` in the user's folder for caches."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("POSTERITY_CACHE") or Path(home, "posterity"))
 
 
-def _key(arguments: tuple, made_from: list) -> str:
+def _cache_key(arguments: tuple, made_from: list) -> str:
     leaves, tree = jax.tree.flatten(arguments)
-    parts = [made_from, str(tree), [str(jax.typeof(leaf)) for leaf in leaves], _environment()]
+    parts = [made_from, str(tree), [str(jax.typeof(leaf)) for leaf in leaves], _describe_environment()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:40]
 
 
 @cache
-def _environment() -> list:
+def _describe_environment() -> list:
     """What a compiled program depends on beside its source: versions, settings of JAX, the processor."""
     library = hashlib.sha256()
     for file in sorted(Path(__file__).parents[1].rglob("*.py")):
         library.update(str(file.relative_to(Path(__file__).parents[1])).encode() + file.read_bytes())
     devices = [f"{device.platform} {device.device_kind}" for device in jax.devices()]
     flags = {name: value for name, value in os.environ.items() if name.startswith(("XLA_", "JAX_", "CUDA_VISIBLE"))}
-    versions = {name: installed(name) for name in ("jax", "jaxlib", "numpyro", "optax", "blackjax", "funsor", "numpy")}
-    return [library.hexdigest(), versions, platform.python_version(), devices, flags, jax.config.jax_enable_x64, _processor()]
+    versions = {name: get_version(name) for name in ("jax", "jaxlib", "numpyro", "optax", "blackjax", "funsor", "numpy")}
+    return [library.hexdigest(), versions, platform.python_version(), devices, flags, jax.config.jax_enable_x64, _hash_processor()]
 
 
-def _processor() -> str:
+def _hash_processor() -> str:
     """Name the processor and its features: a program made for others may fail, or be slow."""
     try:
         lines = {line.partition(":")[0].strip(): line for line in reversed(Path("/proc/cpuinfo").read_text().splitlines())}
@@ -120,7 +133,7 @@ def _processor() -> str:
     return hashlib.sha256("".join(named).encode()).hexdigest()
 
 
-def _read(place: Path, devices: int) -> tuple[list[Callable], object] | None:
+def _read_programs(place: Path, devices: int) -> tuple[list[Callable], object] | None:
     """Read programs and notes; what is not there, or cannot be used, is none."""
     try:
         content = place.read_bytes()
@@ -143,7 +156,7 @@ def _load_lapack() -> None:
     jax.jit(jnp.linalg.cholesky).lower(jax.ShapeDtypeStruct((1, 1), float))
 
 
-def _write(place: Path, programs: list, notes: object, lapack: bool) -> None:
+def _write_programs(place: Path, programs: list, notes: object, lapack: bool) -> None:
     """Write programs beside their place and rename them into it. Where that cannot be done there is no cache."""
     beside = place.with_name(f".{platform.node()}.{os.getpid()}.{place.name}")
     try:
@@ -151,16 +164,16 @@ def _write(place: Path, programs: list, notes: object, lapack: bool) -> None:
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         beside.write_bytes(hashlib.sha256(content).digest() + content)
         os.replace(beside, place)
-        _trim(place.parent)
+        _trim_cache(place.parent)
     except (OSError, NotImplementedError, ValueError, pickle.PicklingError, AttributeError, TypeError, jax.errors.JaxRuntimeError):
         with suppress(OSError):
             beside.unlink()
 
 
-def _trim(folder: Path) -> None:
+def _trim_cache(folder: Path) -> None:
     files = sorted(((file.stat().st_mtime, file.stat().st_size, file) for file in folder.glob(f"*{SUFFIX}")), reverse=True)
     total = 0
     for _, size, file in files:
         total += size
-        if total > LARGEST:
+        if total > MAX_CACHE_BYTES:
             file.unlink(missing_ok=True)

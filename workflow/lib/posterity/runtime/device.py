@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def prepare(threads: int, precision: str, chains: int = 1) -> None:
+def configure_jax(threads: int, precision: str, chains: int = 1) -> None:
     """
     Give JAX `threads` threads, a host device for each group of chains that runs side by side, and the precision.
 
@@ -32,7 +32,7 @@ def prepare(threads: int, precision: str, chains: int = 1) -> None:
                 os.sched_setaffinity(int(task.name), allowed)
 
 
-def description() -> str:
+def describe_device() -> str:
     """Say what the computation runs on: platform and kind."""
     import jax
 

@@ -14,11 +14,11 @@ def _digest(seed: int, names: tuple[str | int, ...]) -> bytes:
     return hashlib.sha256(json.dumps([seed, *names]).encode()).digest()
 
 
-def key(seed: int, *names: str | int) -> np.ndarray:
+def derive_key(seed: int, *names: str | int) -> np.ndarray:
     """Derive a raw JAX key (threefry, two uint32) from a seed and names."""
     return np.frombuffer(_digest(seed, names)[:8], dtype="<u4").astype(np.uint32)
 
 
-def generator(seed: int, *names: str | int) -> np.random.Generator:
+def derive_generator(seed: int, *names: str | int) -> np.random.Generator:
     """Derive a NumPy generator from a seed and names."""
     return np.random.default_rng(int.from_bytes(_digest(seed, names)[:16], "little"))

@@ -7,7 +7,7 @@ from functools import cache
 
 
 @contextmanager
-def absent(package: str) -> Iterator[None]:
+def hide_package(package: str) -> Iterator[None]:
     """Let a package look as if it were not installed, for one that imports it only where it is there (corner and ArviZ: 0.7 s)."""
     before = sys.modules.get(package)
     sys.modules[package] = None
@@ -19,7 +19,7 @@ def absent(package: str) -> Iterator[None]:
             sys.modules[package] = before
 
 
-def drop() -> None:
+def remove_stub_modules() -> None:
     """
     Drop ArviZ's stand-ins for JAX and NumPyro from the modules. To be called after an import of ArviZ.
 
@@ -32,9 +32,9 @@ def drop() -> None:
 
 
 @cache
-def arviz():
+def import_array_stats():
     """Import ArviZ's statistics of arrays, which takes half a second, where they are needed."""
     from arviz_stats.base import array_stats
 
-    drop()
+    remove_stub_modules()
     return array_stats

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from posterity.stats.arviz_bridge import arviz
+from posterity.stats.arviz_bridge import import_array_stats
 
 
-def khat(log_weights: np.ndarray) -> float:
+def compute_pareto_k(log_weights: np.ndarray) -> float:
     """
     Compute the Pareto k-hat of importance weights, shape (draw,) (Vehtari et al. 2024, JMLR 25, 72, section 3.2).
 
@@ -16,16 +16,16 @@ def khat(log_weights: np.ndarray) -> float:
         return np.inf
     if np.ptp(log_weights) < 1e-9:
         return 0.0
-    value = float(arviz().psislw(-log_weights)[1])  # ArviZ takes the logarithms of the densities that are divided by
+    value = float(import_array_stats().psislw(-log_weights)[1])  # ArviZ takes the logarithms of the densities that are divided by
     return np.inf if np.isnan(value) else value
 
 
-def smoothed(log_weights: np.ndarray) -> np.ndarray:
+def smooth_log_weights(log_weights: np.ndarray) -> np.ndarray:
     """Smooth the largest of importance weights, shape (draw,), by a Pareto distribution; returns normalised logarithms."""
-    return np.asarray(arviz().psislw(-log_weights)[0])
+    return np.asarray(import_array_stats().psislw(-log_weights)[0])
 
 
-def power_scaling(draws: np.ndarray, log_density: np.ndarray) -> np.ndarray:
+def compute_power_scaling(draws: np.ndarray, log_density: np.ndarray) -> np.ndarray:
     """
     Compute by how much the posterior moves when a part of its density is raised to a power near 1 (0.99 and 1.01).
 
@@ -38,7 +38,7 @@ def power_scaling(draws: np.ndarray, log_density: np.ndarray) -> np.ndarray:
     alphas = (0.99, 1.01)
     weights = []
     for alpha in alphas:
-        raw = np.exp(arviz().power_scale_lw(log_density, alpha=alpha, axis=(-2, -1)))
+        raw = np.exp(import_array_stats().power_scale_lw(log_density, alpha=alpha, axis=(-2, -1)))
         weights.append(raw / raw.sum())
-    moved = [arviz().power_scale_sense(one, *weights, *alphas) for one in draws]
+    moved = [import_array_stats().power_scale_sense(one, *weights, *alphas) for one in draws]
     return np.array(moved, dtype=float)

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from posterity.artefact.atomic import claim, release
+from posterity.artefact.atomic import claim_files, release_files
 from posterity.errors import UserError
 
 log = logging.getLogger("posterity")
@@ -23,7 +23,7 @@ _told = False  # whether that line is ours
 
 
 @contextmanager
-def job(snakemake) -> Iterator[None]:
+def run_job(snakemake) -> Iterator[None]:
     """
     Run a stage's function as a job of Snakemake.
 
@@ -46,7 +46,7 @@ def job(snakemake) -> Iterator[None]:
     logging.captureWarnings(True)
     warnings.simplefilter("default")
     what = " ".join([snakemake.rule, "/".join(snakemake.wildcards)])
-    imported = _age()
+    imported = _process_seconds()
     log.info("%s with %s", what, dict(snakemake.params))
     where = {"SLURM job": "SLURM_JOB_ID", "CUDA_VISIBLE_DEVICES": "CUDA_VISIBLE_DEVICES"}
     found = [f"{name} {os.environ[variable]}" for name, variable in where.items() if variable in os.environ]
@@ -63,7 +63,7 @@ def job(snakemake) -> Iterator[None]:
     }
     _write_status(snakemake.log[0], status, "running", imported, [])
     try:
-        claim(snakemake.output)
+        claim_files(snakemake.output)
         yield
     except UserError as error:
         log.error("%s", error, exc_info=True)
@@ -74,22 +74,22 @@ def job(snakemake) -> Iterator[None]:
         sentence = f"{type(error).__name__}: {reason} (the traceback is in {snakemake.log[0]})"
         messages = [sentence]
     else:
-        release(snakemake.output)
-        log.info("%s took %.2f s, of these %.2f s for imports, and %.0f MB", what, _age(), imported, _peak())
+        release_files(snakemake.output)
+        log.info("%s took %.2f s, of these %.2f s for imports, and %.0f MB", what, _process_seconds(), imported, _peak_megabytes())
         _write_status(snakemake.log[0], status, "done", imported, [])
         if _told:
             os.write(terminal, _LINE.encode())
-        end(0)
-    release(snakemake.output)
+        exit_process(0)
+    release_files(snakemake.output)
     _write_status(snakemake.log[0], status, "failed", imported, messages)
     line = f"posterity: {what}: {sentence}\n"
     os.write(terminal, f"\n{line}\n".encode())
     with suppress(OSError):  # on a full disk
         os.write(2, line.encode())
-    end(1)
+    exit_process(1)
 
 
-def status_file(log_file: str) -> Path:
+def get_status_path(log_file: str) -> Path:
     """Return the path of the status file of a job, which lies next to its log."""
     return Path(log_file).with_suffix(".status.json")
 
@@ -97,7 +97,7 @@ def status_file(log_file: str) -> Path:
 def read_status(log_file: str) -> dict[str, Any]:
     """Return the status of a job; an empty one if it wrote none or its disk was full."""
     try:
-        return json.loads(status_file(log_file).read_text(encoding="utf-8"))
+        return json.loads(get_status_path(log_file).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
 
@@ -108,9 +108,9 @@ def _write_status(log_file: str, about: dict, state: str, imported: float, messa
 
     A job whose log a later job has replaced writes nothing: the status file is the later job's.
     """
-    seconds = {"total": round(_age(), 2), "imports": round(imported, 2)}
-    status = {"state": state, **about, "messages": messages, "seconds": seconds, "peak_memory_mb": round(_peak())}
-    place = status_file(log_file)
+    seconds = {"total": round(_process_seconds(), 2), "imports": round(imported, 2)}
+    status = {"state": state, **about, "messages": messages, "seconds": seconds, "peak_memory_mb": round(_peak_megabytes())}
+    place = get_status_path(log_file)
     written = place.with_name(f".{platform.node()}.{os.getpid()}.{place.name}")
     try:
         if os.path.samestat(os.stat(log_file), os.fstat(1)):
@@ -122,7 +122,7 @@ def _write_status(log_file: str, about: dict, state: str, imported: float, messa
                 file.unlink()
 
 
-def progress(what: str) -> Callable[[str], None]:
+def make_progress_callback(what: str) -> Callable[[str], None]:
     """Make a function that tells how far something is: in the log, and on a terminal as one line that changes."""
 
     def tell(text: str) -> None:
@@ -136,7 +136,7 @@ def progress(what: str) -> Callable[[str], None]:
     return tell
 
 
-def end(code: int) -> NoReturn:
+def exit_process(code: int) -> NoReturn:
     """End the process at once. To take down the interpreter, module by module, takes a third of a second, half of one with JAX."""
     atexit._run_exitfuncs()
     with suppress(OSError):  # on a full disk
@@ -145,12 +145,12 @@ def end(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _peak() -> float:
+def _peak_megabytes() -> float:
     """Return the largest memory of this process so far, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _age() -> float:
+def _process_seconds() -> float:
     """Tell how long ago this process started, in seconds."""
     with open("/proc/self/stat") as stat, open("/proc/uptime") as uptime:
         ticks = int(stat.read().rpartition(")")[2].split()[19])

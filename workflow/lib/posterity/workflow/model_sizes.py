@@ -13,32 +13,32 @@ from pathlib import Path
 
 import xarray as xr
 
-from posterity import notebook
-from posterity.config.study import simulation_model
-from posterity.data.load import read_or_simulate
+from posterity.config.study import find_simulation_model
+from posterity.data.load import load_data
 from posterity.errors import UserError
-from posterity.runtime import device
-from posterity.workflow.resources import Size
+from posterity.notebook import load_settings
+from posterity.runtime.device import configure_jax
+from posterity.workflow.resources import ModelSize
 
 
-def data_of(name: str, study: dict) -> tuple[xr.Dataset, str]:
+def load_study_data(name: str, study: dict) -> tuple[xr.Dataset, str]:
     """Read or simulate the data of a study, without writing them. Returns them, and what they are called. Raises UserError."""
     spec = study["data"]
-    model = simulation_model(spec["simulate"]["model"], study) if "simulate" in spec else None
-    data, _, source = read_or_simulate(name, spec, model, study["precision"])
+    model = find_simulation_model(spec["simulate"]["model"], study) if "simulate" in spec else None
+    data, _, source = load_data(name, spec, model, study["precision"])
     return data, source
 
 
-def bound(study: dict, data: xr.Dataset) -> dict:
+def bind_models(study: dict, data: xr.Dataset) -> dict:
     """Bind the models of a study to its data. Returns, by id, the `model.Model`, or the UserError that says why it does not."""
-    device.prepare(1, study["precision"])
-    from posterity.model import bind
+    configure_jax(1, study["precision"])
+    from posterity.model.bind import bind_model
 
     found = {}
     for id, spec in study["models"].items():
         before = set(sys.modules)
         try:
-            found[id] = bind.bind(id, spec, data)
+            found[id] = bind_model(id, spec, data)
         except UserError as error:
             found[id] = error
         beside = Path(spec["file"]).resolve().parent
@@ -48,17 +48,17 @@ def bound(study: dict, data: xr.Dataset) -> dict:
     return found
 
 
-def sizes(name: str) -> dict[str, Size]:
+def count_model_sizes(name: str) -> dict[str, ModelSize]:
     """Count the numbers of a study's models, by id; those that do not bind are left out. Raises UserError."""
-    study = notebook.study(name)
-    data, _ = data_of(name, study)
+    study = load_settings(name)
+    data, _ = load_study_data(name, study)
     found = {}
-    for id, model in bound(study, data).items():
+    for id, model in bind_models(study, data).items():
         if not isinstance(model, UserError):
             count = {role: sum(math.prod(model.sites[site].shape) for site in model.names(role)) for role in ("latent", "observed")}
             kept = [math.prod(site.shape) for site in model.sites.values() if site.role != "observed"]
             numbers = sum(variable.size for variable in data.values())
-            found[id] = Size(numbers, count["observed"], count["latent"], sum(kept), max(kept, default=0))
+            found[id] = ModelSize(numbers, count["observed"], count["latent"], sum(kept), max(kept, default=0))
     return found
 
 
@@ -67,7 +67,7 @@ if __name__ == "__main__":
     os.dup2(2, 1)  # a model may print
     for study in sys.argv[1:]:
         try:
-            counted = {id: asdict(size) for id, size in sizes(study).items()}
+            counted = {id: asdict(size) for id, size in count_model_sizes(study).items()}
         except BaseException as error:
             print(f"{study}: {error}", file=sys.stderr)
         else:

@@ -8,17 +8,17 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from posterity.config.registry import CHAINS, DRAWS
-from posterity.config.targets import sampling
-from posterity.python_files import of_user
+from posterity.config.registry import CHAIN_KINDS, DRAW_KINDS
+from posterity.config.targets import get_draw_kind
+from posterity.python_files import user_files
 
-SIZES = Path(".snakemake/posterity-sizes.json")
+SIZES_FILE = Path(".snakemake/posterity-sizes.json")
 LIBRARY = Path(__file__).resolve().parents[2]
-COUNTING = False  # whether a dry run counts sizes: a plan does
+COUNT_SIZES = False  # whether a dry run counts sizes: a plan does
 
 
 @dataclass(frozen=True)
-class Size:
+class ModelSize:
     """
     How many numbers a model has with its data: in the table, at observed and at latent sites, kept of each draw, and kept of the
     largest site.
@@ -33,11 +33,11 @@ class Size:
 
 # What a process needs before it has done anything, and 8-byte copies of each number that it holds at its peak, by stage. Measured
 # with benchmarks/resources.py, whose table says how near they come.
-BASE = {
+BASE_MB = {
     "data": 150, "prior": 450, "fit": 700, "predict": 450, "sensitivity": 250, "diagnose": 250, "compare": 270, "figures": 260,
     "tables": 250, "verdict": 170, "gate": 150, "verdicts": 150,
 }  # fmt: skip
-COPIES = {
+COPIES_HELD = {
     "data": {"data": 4},
     "prior": {"data": 4, "prior": 3},
     "fit": {"data": 30, "drawn": 4, "square": 12},
@@ -57,19 +57,19 @@ COPIES = {
     "figures graph": {},
     "tables parameters": {"data": 4, "kept": 2},
 }
-HELD = 32e6  # numbers of draws that chains hold in memory, and of a site that is read at once
-FULL = ("AutoMultivariateNormal",)  # guides with a covariance of all latent values
-SNAKEMAKE = 340  # MB: a job on a cluster is one or two processes of Snakemake around that of the stage
-LEAST = 600  # MB: never less
+MAX_HELD_NUMBERS = 32e6  # numbers of draws that chains hold in memory, and of a site that is read at once
+FULL_COVARIANCE_GUIDES = ("AutoMultivariateNormal",)  # guides with a covariance of all latent values
+SNAKEMAKE_MB = 340  # MB: a job on a cluster is one or two processes of Snakemake around that of the stage
+MIN_JOB_MB = 600  # MB: never less
 
-MINUTES = {"fit": 30}  # the shortest limit; 10 for other stages
-PER_NUMBER = 2e-7  # s for a number that is held once
-PER_LEAPFROG = (1e-6, 5e-9)  # s: of itself, and for each number of model and data
-LEAPFROGS = 50  # of a draw, as a guess
-MARGIN = 10  # limit over estimate: leapfrogs are not known before
+MIN_MINUTES = {"fit": 30}  # the shortest limit; 10 for other stages
+SECONDS_PER_NUMBER = 2e-7  # s for a number that is held once
+SECONDS_PER_LEAPFROG = (1e-6, 5e-9)  # s: of itself, and for each number of model and data
+LEAPFROGS_PER_DRAW = 50  # of a draw, as a guess
+TIME_FACTOR = 10  # limit over estimate: leapfrogs are not known before
 
 
-def ask(stage: str, numbers: dict[str, int], attempt: int = 1) -> dict[str, int | None]:
+def estimate_resources(stage: str, numbers: dict[str, int], attempt: int = 1) -> dict[str, int | None]:
     """
     What a job asks for: `mem_mb`, `runtime` (minutes), and `gpu` (none, unless a profile gives it one).
 
@@ -81,17 +81,17 @@ def ask(stage: str, numbers: dict[str, int], attempt: int = 1) -> dict[str, int 
     `numbers()`.
     """
     kind, stage = stage, stage.partition(" ")[0]
-    held = {what: copies * numbers.get(what, 0) for what, copies in COPIES.get(kind, COPIES.get(stage, {})).items()}
-    memory = max(LEAST, SNAKEMAKE + BASE[stage] + 8e-6 * sum(held.values()))
-    seconds = PER_NUMBER * sum(held.values()) + numbers.get("leapfrogs", 0) * (stage == "fit") * (
-        PER_LEAPFROG[0] + PER_LEAPFROG[1] * numbers.get("gradient", 0)
+    held = {what: copies * numbers.get(what, 0) for what, copies in COPIES_HELD.get(kind, COPIES_HELD.get(stage, {})).items()}
+    memory = max(MIN_JOB_MB, SNAKEMAKE_MB + BASE_MB[stage] + 8e-6 * sum(held.values()))
+    seconds = SECONDS_PER_NUMBER * sum(held.values()) + numbers.get("leapfrogs", 0) * (stage == "fit") * (
+        SECONDS_PER_LEAPFROG[0] + SECONDS_PER_LEAPFROG[1] * numbers.get("gradient", 0)
     )
-    minutes = max(MINUTES.get(stage, 10), MARGIN * seconds / 60)
+    minutes = max(MIN_MINUTES.get(stage, 10), TIME_FACTOR * seconds / 60)
     grown = 2 ** (attempt - 1)
-    return {"mem_mb": _rounded(memory, 50) * grown, "runtime": _rounded(minutes, 5) * grown, "gpu": None}
+    return {"mem_mb": _round_up(memory, 50) * grown, "runtime": _round_up(minutes, 5) * grown, "gpu": None}
 
 
-def numbers(study: dict, sizes: dict[str, Size], model: str | None = None, fit: str | None = None) -> dict[str, int]:
+def estimate_workload(study: dict, sizes: dict[str, ModelSize], model: str | None = None, fit: str | None = None) -> dict[str, int]:
     """
     Count the numbers that jobs of a study hold, or those for one model and one fit of it.
 
@@ -101,36 +101,38 @@ def numbers(study: dict, sizes: dict[str, Size], model: str | None = None, fit: 
     gradient goes through; `leapfrogs`: a guess of how many there are. `sizes` are by model.
     """
     found = dict.fromkeys(("data", "prior", "drawn", "kept", "predicted", "square", "gradient", "leapfrogs"), 0)
-    elsewhere = max([_length(values) for values in study["predict"].get("at", {}).values()], default=0)
+    elsewhere = max([_count_values(values) for values in study["predict"].get("at", {}).values()], default=0)
     for id in study["models"] if model is None else [model]:
-        size = sizes.get(id, Size())
+        size = sizes.get(id, ModelSize())
         found["data"] = max(found["data"], size.data)
         found["prior"] += study["prior"]["draws"] * (size.kept + size.observed)
         found["gradient"] = max(found["gradient"], size.latent + size.observed + size.data)
         for name, settings in study["fits"].items():
             if id in settings["models"] and fit in (None, name):
                 draws = settings.get("draws", 1) * settings.get("chains", 1)
-                chains = sampling(study, name) in CHAINS
+                chains = get_draw_kind(study, name) in CHAIN_KINDS
                 iterations = settings.get("chains", 1) * (settings.get("warmup", 0) + settings.get("draws", 0)) if chains else 0
-                found["drawn"] += min(draws * size.kept, HELD) if chains else draws * size.kept
-                found["kept"] += draws * (size.kept - size.largest) + min(draws * size.largest, HELD)
-                found["leapfrogs"] += LEAPFROGS * iterations or (settings.get("steps") or 1000) * settings.get("particles", 1)
-                if sampling(study, name) in DRAWS:
+                found["drawn"] += min(draws * size.kept, MAX_HELD_NUMBERS) if chains else draws * size.kept
+                found["kept"] += draws * (size.kept - size.largest) + min(draws * size.largest, MAX_HELD_NUMBERS)
+                found["leapfrogs"] += LEAPFROGS_PER_DRAW * iterations or (settings.get("steps") or 1000) * settings.get(
+                    "particles", 1
+                )
+                if get_draw_kind(study, name) in DRAW_KINDS:
                     found["predicted"] += min(draws, study["predict"]["draws"]) * (size.observed + elsewhere)
-                if settings.get("guide") in FULL or settings.get("dense_mass") or settings["method"] == "laplace":
+                if settings.get("guide") in FULL_COVARIANCE_GUIDES or settings.get("dense_mass") or settings["method"] == "laplace":
                     found["square"] += size.latent**2
     return found
 
 
-def sizes(studies: dict[str, dict], count: bool) -> dict[tuple[str, str], Size]:
+def get_model_sizes(studies: dict[str, dict], count: bool) -> dict[tuple[str, str], ModelSize]:
     """
     Give the sizes of the models of studies, by study and model, as far as they are known.
 
     They are counted by binding each model to its data, in a process of its own, where `count` allows it and they are not known
     since the files of model and data were last touched. What does not bind has no size: its job will say why.
     """
-    keys = {(name, model): _key(study, spec) for name, study in studies.items() for model, spec in study["models"].items()}
-    known = _remembered()
+    keys = {(name, model): _size_key(study, spec) for name, study in studies.items() for model, spec in study["models"].items()}
+    known = _read_sizes()
     missing = sorted({name for (name, _), key in keys.items() if key not in known})
     if missing and count:
         done = subprocess.run(
@@ -147,13 +149,17 @@ def sizes(studies: dict[str, dict], count: bool) -> dict[tuple[str, str], Size]:
         if unknown:
             remedy = "`make check` may say why; jobs ask for the least (--set-resources fit:mem_mb=... asks for more)"
             print(f"posterity: the sizes of {', '.join(unknown)} could not be counted: {remedy}", file=sys.stderr)
-        new = {keys[name, id]: models.get(id, asdict(Size())) for name, models in counted.items() for id in studies[name]["models"]}
-        _remember(new)
+        new = {
+            keys[name, id]: models.get(id, asdict(ModelSize()))
+            for name, models in counted.items()
+            for id in studies[name]["models"]
+        }
+        _write_sizes(new)
         known |= new
-    return {place: Size(**known[key]) for place, key in keys.items() if key in known}
+    return {place: ModelSize(**known[key]) for place, key in keys.items() if key in known}
 
 
-def _length(values) -> int:
+def _count_values(values) -> int:
     """Tell how many numbers a covariate of `predict: at:` has: a list, {linspace: [from, to, number]}, or one number."""
     if isinstance(values, dict):
         values = next(iter(values.values()))
@@ -161,10 +167,10 @@ def _length(values) -> int:
     return len(values) if isinstance(values, list) else 1
 
 
-def _key(study: dict, spec: dict) -> str:
+def _size_key(study: dict, spec: dict) -> str:
     """Name what the sizes of a model follow from: the settings of data and model, and the state of their files."""
     data = study["data"]
-    files = of_user(spec["file"], LIBRARY) + ([data["file"]] if "file" in data else [])
+    files = user_files(spec["file"], LIBRARY) + ([data["file"]] if "file" in data else [])
     if "simulate" in data:
         files += [str(path) for path in Path("workflow/models").glob(f"{data['simulate']['model']}/simulate.py")]
     stats = [(os.path.abspath(file), os.stat(file).st_mtime_ns, os.stat(file).st_size) for file in files]
@@ -172,21 +178,21 @@ def _key(study: dict, spec: dict) -> str:
     return hashlib.sha256(json.dumps([data, bound, stats], sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _remembered() -> dict[str, dict]:
+def _read_sizes() -> dict[str, dict]:
     try:
-        return json.loads(SIZES.read_text())
+        return json.loads(SIZES_FILE.read_text())
     except (OSError, ValueError):
         return {}
 
 
-def _remember(known: dict[str, dict]) -> None:
-    beside = SIZES.with_name(f".{SIZES.name}.{os.getpid()}")
+def _write_sizes(known: dict[str, dict]) -> None:
+    beside = SIZES_FILE.with_name(f".{SIZES_FILE.name}.{os.getpid()}")
     try:
-        beside.write_text(json.dumps(_remembered() | known))
-        os.replace(beside, SIZES)
+        beside.write_text(json.dumps(_read_sizes() | known))
+        os.replace(beside, SIZES_FILE)
     except OSError:  # they are counted again
         beside.unlink(missing_ok=True)
 
 
-def _rounded(value: float, step: int) -> int:
+def _round_up(value: float, step: int) -> int:
     return int(-(-value // step) * step)

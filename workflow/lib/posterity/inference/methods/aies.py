@@ -4,26 +4,26 @@ from dataclasses import replace
 
 from numpyro.infer import AIES
 
-from posterity.inference.chains import chains, walkers
-from posterity.inference.result import Result
-from posterity.inference.run import ALONE, Run
-from posterity.model.model import Model
+from posterity.inference.chains import check_walkers, sample_chains
+from posterity.inference.result import FitResult
+from posterity.inference.run import ALONE, RunOptions
+from posterity.model.model import BoundModel
 
 MOVES = {"differential": AIES.DEMove, "stretch": AIES.StretchMove}
 
 
-def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Run = ALONE) -> Result:
+def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
     """
     Sample the posterior by an ensemble of walkers, which are the chains.
 
     `settings` are those of `aies` in the schema. Raises UserError for a number of walkers that cannot be.
     """
-    walkers(model, settings)
+    check_walkers(model, settings)
 
     def kernel(function, start):
         moves = {MOVES[move](): share for move, share in settings["moves"].items()}
         return AIES(function, moves=moves, init_strategy=start)
 
     fields = {"acceptance_rate": lambda state: state.inner_state.accept_prob}
-    result, found = chains(model, settings, seed, names, run, kernel, fields, ensemble=True)
+    result, found = sample_chains(model, settings, seed, names, run, kernel, fields, ensemble=True)
     return replace(result, statistics=found)

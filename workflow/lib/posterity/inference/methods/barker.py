@@ -5,11 +5,11 @@ from dataclasses import replace
 import jax.numpy as jnp
 from numpyro.infer import BarkerMH
 
-from posterity.inference.chains import chains
-from posterity.inference.hamiltonian import mass
-from posterity.inference.result import Result
-from posterity.inference.run import ALONE, Run
-from posterity.model.model import Model
+from posterity.inference.chains import sample_chains
+from posterity.inference.hamiltonian import parse_dense_mass
+from posterity.inference.result import FitResult
+from posterity.inference.run import ALONE, RunOptions
+from posterity.model.model import BoundModel
 
 FIELDS = {
     "acceptance_rate": lambda state: state.accept_prob,
@@ -19,7 +19,7 @@ FIELDS = {
 }
 
 
-def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Run = ALONE) -> Result:
+def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
     """
     Sample the posterior by Barker's Metropolis-Hastings.
 
@@ -28,9 +28,12 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
 
     def kernel(function, start):
         return BarkerMH(
-            function, target_accept_prob=settings["target_accept"], dense_mass=mass(model, settings), init_strategy=start
+            function,
+            target_accept_prob=settings["target_accept"],
+            dense_mass=parse_dense_mass(model, settings),
+            init_strategy=start,
         )
 
-    result, fields = chains(model, settings, seed, names, run, kernel, FIELDS, evaluations="gradients")
+    result, fields = sample_chains(model, settings, seed, names, run, kernel, FIELDS, evaluations="gradients")
     fields.pop("gradients")
     return replace(result, statistics=fields | {"lp": -fields.pop("potential_energy")})

@@ -10,18 +10,18 @@ import optax
 from blackjax.mcmc import dynamic_hmc
 from numpyro.infer.util import initialize_model
 
-from posterity.inference.initial_values import STARTS, no_start
-from posterity.inference.result import Result
-from posterity.inference.run import ALONE, Run, Work, drive, longest
-from posterity.model.model import Model
-from posterity.runtime.compile_cache import build
-from posterity.runtime.rng import key
+from posterity.inference.initial_values import INIT_STRATEGIES, nonfinite_start_error
+from posterity.inference.result import FitResult
+from posterity.inference.run import ALONE, ChunkedProgram, RunOptions, compute_max_draws, run_chunks
+from posterity.model.model import BoundModel
+from posterity.runtime.compile_cache import load_or_compile
+from posterity.runtime.rng import derive_key
 
-BITS = 20  # of the numbers that vary the trajectories: they repeat after a million draws
-BUFFER = 32e6  # bytes of draws that a chunk may have
+HALTON_BITS = 20  # of the numbers that vary the trajectories: they repeat after a million draws
+CHUNK_BYTES = 32e6  # bytes of draws that a chunk may have
 
 
-def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Run = ALONE) -> Result:
+def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
     """
     Sample the posterior by many short chains in one batch, as GPUs like it.
 
@@ -31,10 +31,10 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
     chains = settings["chains"]
     recorded = run.kept_of(model)
     numbers = sum(int(np.prod(model.sites[name].shape)) for name in recorded)
-    size = int(max(1, min(settings["draws"], BUFFER // (8 * chains * (numbers + 5)))))
+    size = int(max(1, min(settings["draws"], CHUNK_BYTES // (8 * chains * (numbers + 5)))))
 
     def pose(key, traced):
-        start = STARTS[settings["init"]]
+        start = INIT_STRATEGIES[settings["init"]]
         info = initialize_model(key, model.closed, init_strategy=start, dynamic_args=True, model_kwargs=traced)
         potential = info.potential_fn(**traced)
         return info.param_info.z, (lambda z: -potential(z)), info.postprocess_fn(**traced)
@@ -58,7 +58,7 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
         _, (step_size, mass, leapfrogs), *_ = state
 
         def steps(index, length):
-            return jnp.asarray(jnp.ceil(dynamic_hmc.halton_sequence(index, BITS) * length), int)
+            return jnp.asarray(jnp.ceil(dynamic_hmc.halton_sequence(index, HALTON_BITS) * length), int)
 
         kernel = dynamic_hmc.build_kernel(next_random_arg_fn=lambda index: index + 1, integration_steps_fn=steps)
 
@@ -95,8 +95,8 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
         begun = jax.jit(start).trace(keys, model.traced)
         return [begun, jax.jit(advance).trace(begun.out_info[0], model.traced, 0)], begun.out_info[0]
 
-    keys = np.stack([key(seed, *names, "all"), *(key(seed, *names, "chain", chain) for chain in range(chains))])
-    programs = build(
+    keys = np.stack([derive_key(seed, *names, "all"), *(derive_key(seed, *names, "chain", chain) for chain in range(chains))])
+    programs = load_or_compile(
         (keys, model.traced),
         ["chees", model.fingerprint, list(recorded), settings],
         plan,
@@ -107,26 +107,26 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
     def first():
         state, density = begin(keys, model.traced)
         if not np.isfinite(density).all():
-            raise no_start(model)
+            raise nonfinite_start_error(model)
         return state
 
-    work = Work(
+    work = ChunkedProgram(
         start=first,
         advance=lambda state, count, recording: go(state, model.traced, count),
         like=jax.tree.map(lambda shape: jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=here), programs.notes),
         warmup=0,
-        draws=longest(settings),
+        draws=compute_max_draws(settings),
         size=size,
         evaluations=lambda state: int(state[3]),
         thin=recorded,
         watch=tuple(model.names("latent")),
         chains=chains,
     )
-    driven = drive(work, replace(run, until=settings["until"]))
+    driven = run_chunks(work, replace(run, until=settings["until"]))
     take = driven.records
     records = {name: take[name] if name.startswith(".") else take.stream(name) for name in take.names()}
     step_size = np.full(records[".lp"].shape, float(driven.state[1][0]))
-    return Result(
+    return FitResult(
         sampling="chains",
         gradient_evaluations=int(driven.state[3]),
         compile_seconds=programs.seconds,

@@ -3,31 +3,31 @@
 import jax.numpy as jnp
 from numpyro.infer import ESS
 
-from posterity.inference.chains import chains, walkers
-from posterity.inference.result import Result
-from posterity.inference.run import ALONE, Run
-from posterity.model.model import Model
+from posterity.inference.chains import check_walkers, sample_chains
+from posterity.inference.result import FitResult
+from posterity.inference.run import ALONE, RunOptions
+from posterity.model.model import BoundModel
 
 MOVES = {"differential": ESS.DifferentialMove, "random": ESS.RandomMove, "gaussian": ESS.GaussianMove, "kde": ESS.KDEMove}
 
 
-def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Run = ALONE) -> Result:
+def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
     """
     Sample the posterior by an ensemble of walkers, which are the chains.
 
     `settings` are those of `ess` in the schema. Raises UserError for a number of walkers that cannot be.
     """
-    walkers(model, settings)
+    check_walkers(model, settings)
 
     def kernel(function, start):
         moves = {MOVES[move](): share for move, share in settings["moves"].items()}
         # With `randomize_split` a walker that is stuck wanders through all chains, and their R-hat is that of chains that agree.
-        return Tuned(function, moves=moves, init_strategy=start, randomize_split=False)
+        return FrozenScaleESS(function, moves=moves, init_strategy=start, randomize_split=False)
 
-    return chains(model, settings, seed, names, run, kernel, {}, ensemble=True)[0]
+    return sample_chains(model, settings, seed, names, run, kernel, {}, ensemble=True)[0]
 
 
-class Tuned(ESS):
+class FrozenScaleESS(ESS):
     """The kernel with a scale of slices that is learnt in the warm-up only; NumPyro's goes on learning while it draws."""
 
     def sample(self, state, model_args, model_kwargs):

@@ -2,13 +2,13 @@
 
 from numpyro.infer import HMC
 
-from posterity.inference.hamiltonian import hamiltonian, mass
-from posterity.inference.result import Result
-from posterity.inference.run import ALONE, Run
-from posterity.model.model import Model
+from posterity.inference.hamiltonian import parse_dense_mass, sample_hamiltonian
+from posterity.inference.result import FitResult
+from posterity.inference.run import ALONE, RunOptions
+from posterity.model.model import BoundModel
 
 
-def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Run = ALONE) -> Result:
+def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
     """
     Sample the posterior by HMC.
 
@@ -20,7 +20,7 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
             **over,
             target_accept_prob=settings["target_accept"],
             trajectory_length=settings["trajectory_length"],
-            dense_mass=mass(model, settings),
+            dense_mass=parse_dense_mass(model, settings),
         )
 
-    return hamiltonian(model, settings, seed, names, run, kernel)
+    return sample_hamiltonian(model, settings, seed, names, run, kernel)

@@ -7,16 +7,16 @@ from jax.flatten_util import ravel_pytree
 from numpyro.infer.util import initialize_model
 
 from posterity.errors import UserError
-from posterity.inference.initial_values import STARTS
-from posterity.inference.optimise import maximise
-from posterity.inference.result import Result
-from posterity.inference.run import ALONE, Run
-from posterity.model.model import Model
-from posterity.runtime.compile_cache import timed
-from posterity.runtime.rng import key
+from posterity.inference.initial_values import INIT_STRATEGIES
+from posterity.inference.optimise import find_maximum
+from posterity.inference.result import FitResult
+from posterity.inference.run import ALONE, RunOptions
+from posterity.model.model import BoundModel
+from posterity.runtime.compile_cache import compile_and_run
+from posterity.runtime.rng import derive_key
 
 
-def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Run = ALONE) -> Result:
+def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
     """
     Approximate the posterior by the Gaussian that has its maximum and curvature in unconstrained space, and draw from it.
 
@@ -25,10 +25,10 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
     Gaussian, in unconstrained space. Raises UserError if no start has a finite density, and where the curvature is not that of a
     maximum.
     """
-    found = maximise(model, settings, seed, names, lambda info, constrain, traced: info.potential_fn(**traced))
+    found = find_maximum(model, settings, seed, names, lambda info, constrain, traced: info.potential_fn(**traced))
 
     def program(position, key, traced):
-        start = STARTS[settings["init"]]
+        start = INIT_STRATEGIES[settings["init"]]
         info = initialize_model(key, model.closed, init_strategy=start, dynamic_args=True, model_kwargs=traced)
         constrain, potential = info.postprocess_fn(**traced), info.potential_fn(**traced)
         centre, unflat = ravel_pytree(position)
@@ -39,9 +39,9 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
         sites, log_p = jax.lax.map(lambda one: (constrain(unflat(one)), -potential(unflat(one))), flat)
         return sites, {"log_p": log_p, "log_q": log_q}, values
 
-    arguments = (found.position, key(seed, *names, "draws"), model.traced)
+    arguments = (found.position, derive_key(seed, *names, "draws"), model.traced)
     made_from = ["laplace", model.fingerprint, settings["draws"], settings["init"]]
-    (sites, statistics, curvature), compiled, ran = timed(program, arguments, made_from)
+    (sites, statistics, curvature), compiled, ran = compile_and_run(program, arguments, made_from)
     if not (curvature > 0).all() or not np.isfinite(curvature).all():
         raise UserError(
             f"{model.name}: laplace: the density has no peak at its maximum (smallest curvature {curvature.min():.3g}): some "
@@ -49,7 +49,7 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
         )
     effort = found.effort | {"compile_seconds": found.effort["compile_seconds"] + compiled}
     effort["run_seconds"] += ran
-    return Result(
+    return FitResult(
         sampling="independent",
         posterior={name: values[None] for name, values in sites.items() if name in model.sites},
         statistics={name: values[None] for name, values in statistics.items()},

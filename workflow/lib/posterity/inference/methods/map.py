@@ -2,13 +2,13 @@
 
 from numpyro.infer.util import log_density
 
-from posterity.inference.optimise import maximise
-from posterity.inference.result import Result
-from posterity.inference.run import ALONE, Run
-from posterity.model.model import Model
+from posterity.inference.optimise import find_maximum
+from posterity.inference.result import FitResult
+from posterity.inference.run import ALONE, RunOptions
+from posterity.model.model import BoundModel
 
 
-def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Run = ALONE) -> Result:
+def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
     """
     Find the point of largest posterior density.
 
@@ -25,5 +25,5 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
 
         return loss
 
-    found = maximise(model, settings, seed, names, objective)
-    return Result(sampling="point", point=found.sites, optimisation=found.reached, **found.effort)
+    found = find_maximum(model, settings, seed, names, objective)
+    return FitResult(sampling="point", point=found.sites, optimisation=found.reached, **found.effort)

@@ -3,21 +3,21 @@
 import jax.numpy as jnp
 
 from posterity.errors import UserError
-from posterity.inference.optimise import maximise
-from posterity.inference.result import Result
-from posterity.inference.run import ALONE, Run
-from posterity.model.dependencies import top_level
-from posterity.model.model import Model, conditioned
+from posterity.inference.optimise import find_maximum
+from posterity.inference.result import FitResult
+from posterity.inference.run import ALONE, RunOptions
+from posterity.model.dependencies import list_top_level_sites
+from posterity.model.model import BoundModel, trace_conditioned
 
 
-def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Run = ALONE) -> Result:
+def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
     """
     Find the point of largest likelihood; priors say only where parameters may be.
 
     `settings` are those of `mle` in the schema. Raises UserError if no start has a finite density, and for a model with latent
     sites below other latent sites, whose distribution is no prior but a part of the model.
     """
-    below = [name for name in model.names("latent") if name not in top_level(model)]
+    below = [name for name in model.names("latent") if name not in list_top_level_sites(model)]
     if below:
         raise UserError(
             f"{model.file}: mle: the latent site '{below[0]}' depends on other latent sites, so that the likelihood of these is an "
@@ -27,7 +27,7 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
     def objective(info, constrain, traced):
         def loss(position):
             sites = constrain(position)
-            messages = conditioned(model, {name: sites[name] for name in position}, traced)
+            messages = trace_conditioned(model, {name: sites[name] for name in position}, traced)
             terms = []
             for site in messages.values():
                 if site["type"] == "sample" and site["is_observed"]:
@@ -37,5 +37,5 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
 
         return loss
 
-    found = maximise(model, settings, seed, names, objective)
-    return Result(sampling="point", point=found.sites, optimisation=found.reached, **found.effort)
+    found = find_maximum(model, settings, seed, names, objective)
+    return FitResult(sampling="point", point=found.sites, optimisation=found.reached, **found.effort)

@@ -9,21 +9,21 @@ from numpyro.infer.util import initialize_model, potential_energy, unconstrain_f
 from scipy.special import logsumexp
 
 from posterity.errors import UserError
-from posterity.inference.chains import Places
-from posterity.inference.initial_values import no_start
-from posterity.inference.result import Result
-from posterity.inference.run import ALONE, Rule, Run, Work, drive
-from posterity.model.handlers import Unobserved
-from posterity.model.model import Model, conditioned, predictive
-from posterity.runtime.compile_cache import build
-from posterity.runtime.rng import generator, key
+from posterity.inference.chains import ChainSharding
+from posterity.inference.initial_values import nonfinite_start_error
+from posterity.inference.result import FitResult
+from posterity.inference.run import ALONE, ChunkedProgram, RunOptions, StoppingRule, run_chunks
+from posterity.model.handlers import MaskObserved
+from posterity.model.model import BoundModel, trace_conditioned, trace_predictive
+from posterity.runtime.compile_cache import load_or_compile
+from posterity.runtime.rng import derive_generator, derive_key
 
-LONGEST = 5000  # steps; each takes a tenth of the volume away
-SHARE = 10  # of the live points, one part dies in each step
-VOLUMES = 200  # simulated sequences of prior volumes, from which the error of ln Z comes
+MAX_STEPS = 5000  # steps; each takes a tenth of the volume away
+DELETED_FRACTION = 10  # of the live points, one part dies in each step
+SIMULATED_VOLUMES = 200  # simulated sequences of prior volumes, from which the error of ln Z comes
 
 
-def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Run = ALONE) -> Result:
+def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
     """
     Compute the evidence, and draws of the posterior, by several independent runs.
 
@@ -34,7 +34,7 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
     """
     if model.improper:
         raise UserError(f"{model.file}: nested: the prior of {', '.join(model.improper)} is improper, so that there is no evidence")
-    observed = _observed(model)
+    observed = _list_observed_sites(model)
     if not observed:
         raise UserError(
             f"{model.file}: nested: the model has no likelihood, so that its evidence is 1; write the density as numpyro.factor "
@@ -42,11 +42,11 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
         )
     size = sum(int(np.prod(model.sites[name].shape)) for name in model.names("latent"))
     live = settings["live"]
-    dying, inner = live // SHARE, settings["steps"] or max(12, 4 * size)
+    dying, inner = live // DELETED_FRACTION, settings["steps"] or max(12, 4 * size)
     recorded = [*model.names("latent"), *model.names("deterministic")]
     numbers = sum(int(np.prod(model.sites[name].shape)) for name in recorded)
-    chunk = int(max(1, min(LONGEST, 32e6 // (8 * numbers * dying * settings["runs"]))))
-    places = Places(settings["runs"], ensemble=False)
+    chunk = int(max(1, min(MAX_STEPS, 32e6 // (8 * numbers * dying * settings["runs"]))))
+    places = ChainSharding(settings["runs"], ensemble=False)
 
     def pieces(traced):
         info = initialize_model(jax.random.PRNGKey(0), model.closed, dynamic_args=True, model_kwargs=traced)
@@ -54,12 +54,12 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
 
         def log_likelihood(position):
             sites = constrain(position)
-            found = conditioned(model, {name: sites[name] for name in position}, traced)
+            found = trace_conditioned(model, {name: sites[name] for name in position}, traced)
             total = sum((_log_prob(found[name]) for name in observed), jnp.zeros(()))
             return jnp.where(jnp.isnan(total), -jnp.inf, total)
 
         def log_prior(position):
-            total = -potential_energy(Unobserved(model.closed, observed), (), traced, position)
+            total = -potential_energy(MaskObserved(model.closed, observed), (), traced, position)
             return jnp.where(jnp.isnan(total), -jnp.inf, total)
 
         algorithm = blackjax.nss(log_prior, log_likelihood, num_inner_steps=inner, num_delete=dying)
@@ -70,7 +70,7 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
         key, of_points = jax.random.split(key)
 
         def point(key):
-            drawn = predictive(model, key, {}, traced)
+            drawn = trace_predictive(model, key, {}, traced)
             latent = {name: drawn[name]["value"] for name in model.names("latent")}
             return unconstrain_fn(model.closed, (), traced, latent)
 
@@ -109,35 +109,35 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
         going = jax.jit(places.over(advance, 2)).trace(state, model.traced, 0)
         return [begun, going, jax.jit(places.over(remaining, 1)).trace(state, model.traced)], begun.out_info
 
-    keys = np.stack([key(seed, *names, "run", one) for one in range(settings["runs"])])
+    keys = np.stack([derive_key(seed, *names, "run", one) for one in range(settings["runs"])])
     made_from = ["nested", model.fingerprint, live, inner, chunk, places.count]
-    programs = build((keys, model.traced), made_from, plan, places.count, quick=(0, 2))
+    programs = load_or_compile((keys, model.traced), made_from, plan, places.count, quick=(0, 2))
     begin, go, end = programs.run
 
     def first():
         state = begin(keys, model.traced)
         if not np.isfinite(state[0].particles.loglikelihood).any():
-            raise no_start(model)
+            raise nonfinite_start_error(model)
         return state
 
-    work = Work(
+    work = ChunkedProgram(
         start=first,
         advance=lambda state, count, recording: go(state, model.traced, count),
         like=_placed(programs.notes, places),
         warmup=0,
-        draws=LONGEST,
+        draws=MAX_STEPS,
         size=chunk,
         unit="steps",
         chains=settings["runs"],
-        rule=Rule(
+        rule=StoppingRule(
             name="remaining evidence",
             next=lambda done: (done // 10 + 1) * 10,
             reached=lambda records: bool((records[".left"][:, -1] < np.log(settings["precision"])).all()),
         ),
     )
-    driven = drive(work, run)
+    driven = run_chunks(work, run)
     if driven.stopped == "draws":
-        raise UserError(f"{model.name}: nested: after {LONGEST} steps there is still evidence left; is the likelihood bounded?")
+        raise UserError(f"{model.name}: nested: after {MAX_STEPS} steps there is still evidence left; is the likelihood bounded?")
     last, last_likelihood = end(driven.state, model.traced)
     order = np.argsort(np.asarray(last_likelihood), axis=1, kind="stable")
 
@@ -148,12 +148,12 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
 
     likelihood = all_points(driven.records[".log_likelihood"], last_likelihood)
     sites = {name: all_points(driven.records[name], last[name]) for name in recorded}
-    log_z, error, each, log_weights = evidence(likelihood, live, dying, generator(seed, *names, "volumes"))
-    rng = generator(seed, *names, "resample")
+    log_z, error, each, log_weights = compute_evidence(likelihood, live, dying, derive_generator(seed, *names, "volumes"))
+    rng = derive_generator(seed, *names, "resample")
     cumulated = np.cumsum(np.exp(log_weights.ravel()))
     chosen = np.searchsorted(cumulated / cumulated[-1], (rng.uniform() + np.arange(settings["draws"])) / settings["draws"])
     chosen = rng.permutation(chosen)
-    return Result(
+    return FitResult(
         sampling="independent",
         gradient_evaluations=0,
         compile_seconds=programs.seconds,
@@ -172,7 +172,7 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
     )
 
 
-def evidence(log_likelihood: np.ndarray, live: int, dying: int, rng: np.random.Generator) -> tuple:
+def compute_evidence(log_likelihood: np.ndarray, live: int, dying: int, rng: np.random.Generator) -> tuple:
     """
     Compute the evidence from the likelihoods of points in the order of their death, shape (run, point).
 
@@ -187,13 +187,13 @@ def evidence(log_likelihood: np.ndarray, live: int, dying: int, rng: np.random.G
     for one in range(runs):  # what the first points show to be impossible is no volume that new points were drawn from
         impossible = int(np.isneginf(log_likelihood[one, : steps * dying]).sum())
         alive[one, :impossible] = live - np.arange(impossible)
-    log_z, weights = np.zeros((runs, VOLUMES)), np.zeros((runs, points))
+    log_z, weights = np.zeros((runs, SIMULATED_VOLUMES)), np.zeros((runs, points))
     for one in range(runs):
-        volume = np.cumsum(-rng.standard_exponential((VOLUMES, points)) / alive[one], axis=1)
-        before = np.concatenate([np.zeros((VOLUMES, 1)), volume[:, :-1]], axis=1)
+        volume = np.cumsum(-rng.standard_exponential((SIMULATED_VOLUMES, points)) / alive[one], axis=1)
+        before = np.concatenate([np.zeros((SIMULATED_VOLUMES, 1)), volume[:, :-1]], axis=1)
         log = before + np.log(-np.expm1(volume - before)) + log_likelihood[one]
         log_z[one] = logsumexp(log, axis=1)
-        weights[one] = logsumexp(log - log_z[one][:, None], axis=0) - np.log(VOLUMES)
+        weights[one] = logsumexp(log - log_z[one][:, None], axis=0) - np.log(SIMULATED_VOLUMES)
     each = log_z.mean(1)
     within = np.sqrt(np.mean(log_z.var(1, ddof=1)) / runs)
     between = each.std(ddof=1) / np.sqrt(runs) if runs > 1 else 0.0
@@ -201,12 +201,12 @@ def evidence(log_likelihood: np.ndarray, live: int, dying: int, rng: np.random.G
     return logsumexp(each) - np.log(runs), max(within, between), each, weights + shares[:, None]
 
 
-def _observed(model: Model) -> list[str]:
+def _list_observed_sites(model: BoundModel) -> list[str]:
     """List the observed sites, terms by numpyro.factor among them."""
     found = []
 
     def run(traced):
-        sites = conditioned(model, {}, traced)
+        sites = trace_conditioned(model, {}, traced)
         found.extend(name for name, site in sites.items() if site["type"] == "sample" and site["is_observed"])
         return 0
 
@@ -222,5 +222,5 @@ def _only(sites: dict, names: list[str]) -> dict:
     return {name: sites[name] for name in names}
 
 
-def _placed(shapes, places: Places):
+def _placed(shapes, places: ChainSharding):
     return jax.tree.map(lambda one: jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=places.sharding), shapes)

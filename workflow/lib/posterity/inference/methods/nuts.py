@@ -2,13 +2,13 @@
 
 from numpyro.infer import NUTS
 
-from posterity.inference.hamiltonian import depth, hamiltonian, mass
-from posterity.inference.result import Result
-from posterity.inference.run import ALONE, Run
-from posterity.model.model import Model
+from posterity.inference.hamiltonian import compute_tree_depth, parse_dense_mass, sample_hamiltonian
+from posterity.inference.result import FitResult
+from posterity.inference.run import ALONE, RunOptions
+from posterity.model.model import BoundModel
 
 
-def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Run = ALONE) -> Result:
+def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
     """
     Sample the posterior by NUTS.
 
@@ -20,9 +20,9 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
             **over,
             target_accept_prob=settings["target_accept"],
             max_tree_depth=settings["max_tree_depth"],
-            dense_mass=mass(model, settings),
+            dense_mass=parse_dense_mass(model, settings),
         )
 
-    result = hamiltonian(model, settings, seed, names, run, kernel)
-    result.statistics["tree_depth"] = depth(result.statistics["n_steps"])
+    result = sample_hamiltonian(model, settings, seed, names, run, kernel)
+    result.statistics["tree_depth"] = compute_tree_depth(result.statistics["n_steps"])
     return result

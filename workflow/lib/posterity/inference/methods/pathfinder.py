@@ -6,16 +6,16 @@ import numpy as np
 from blackjax.vi import pathfinder
 from numpyro.infer.util import initialize_model
 
-from posterity.inference.importance import resampled
-from posterity.inference.initial_values import STARTS, no_start
-from posterity.inference.result import Result
-from posterity.inference.run import ALONE, Run
-from posterity.model.model import Model
-from posterity.runtime.compile_cache import timed
-from posterity.runtime.rng import generator, key
+from posterity.inference.importance import resample_draws
+from posterity.inference.initial_values import INIT_STRATEGIES, nonfinite_start_error
+from posterity.inference.result import FitResult
+from posterity.inference.run import ALONE, RunOptions
+from posterity.model.model import BoundModel
+from posterity.runtime.compile_cache import compile_and_run
+from posterity.runtime.rng import derive_generator, derive_key
 
 
-def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Run = ALONE) -> Result:
+def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
     """
     Approximate the posterior by the Gaussians of several paths, and draw from them by importance.
 
@@ -38,26 +38,26 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
 
         return jax.lax.map(path, keys)
 
-    keys = np.stack([key(seed, *names, "path", path) for path in range(settings["paths"])])
+    keys = np.stack([derive_key(seed, *names, "path", path) for path in range(settings["paths"])])
     made_from = ["pathfinder", model.fingerprint, settings]
-    (sites, log_p, log_q, bounds, steps), compiled, ran = timed(program, (keys, model.traced), made_from)
+    (sites, log_p, log_q, bounds, steps), compiled, ran = compile_and_run(program, (keys, model.traced), made_from)
     if not np.isfinite(bounds).any():
-        raise no_start(model)
+        raise nonfinite_start_error(model)
     effort = {"compile_seconds": compiled, "run_seconds": ran, "gradient_evaluations": int(steps.sum())}
     sites = {name: values for name, values in sites.items() if name in model.sites}
     if not settings["resample"]:
         best = int(np.argmax(np.where(np.isfinite(bounds), bounds, -np.inf)))
         drawn = {name: values[[best]] for name, values in sites.items()}
         densities = {"log_p": log_p[[best]], "log_q": log_q[[best]]}
-        return Result(sampling="independent", posterior=drawn, statistics=densities, **effort)
+        return FitResult(sampling="independent", posterior=drawn, statistics=densities, **effort)
     good = np.isfinite(bounds)
     pooled = {name: values[good].reshape(1, -1, *values.shape[2:]) for name, values in sites.items()}
     weights = (log_p - log_q)[good].reshape(-1)
-    again = resampled(pooled, weights, settings["draws"], generator(seed, *names, "resample"))
-    return Result(sampling="independent", **again, **effort)
+    again = resample_draws(pooled, weights, settings["draws"], derive_generator(seed, *names, "resample"))
+    return FitResult(sampling="independent", **again, **effort)
 
 
-def starts(model: Model, function, strategy, keys: np.ndarray) -> dict[str, np.ndarray]:
+def find_start_positions(model: BoundModel, function, strategy, keys: np.ndarray) -> dict[str, np.ndarray]:
     """
     Give a place in unconstrained space for each chain to start from: a draw of the Gaussian of its own path.
 
@@ -79,5 +79,7 @@ def starts(model: Model, function, strategy, keys: np.ndarray) -> dict[str, np.n
     return jax.tree.map(np.asarray, jax.jit(program)(keys, model.traced))
 
 
-def _pose(model: Model, settings: dict, key, traced):
-    return initialize_model(key, model.closed, init_strategy=STARTS[settings["init"]], dynamic_args=True, model_kwargs=traced)
+def _pose(model: BoundModel, settings: dict, key, traced):
+    return initialize_model(
+        key, model.closed, init_strategy=INIT_STRATEGIES[settings["init"]], dynamic_args=True, model_kwargs=traced
+    )

@@ -5,19 +5,19 @@ from dataclasses import replace
 import numpy as np
 from numpyro.infer import SA
 
-from posterity.inference.chains import chains
-from posterity.inference.result import Result
-from posterity.inference.run import ALONE, Run
-from posterity.model.model import Model
+from posterity.inference.chains import sample_chains
+from posterity.inference.result import FitResult
+from posterity.inference.run import ALONE, RunOptions
+from posterity.model.model import BoundModel
 
-FEWEST = 50  # points; with NumPyro's 2 for each latent number sds of a Gaussian in two dimensions came out 5 % too small
+MIN_ADAPT_POINTS = 50  # points; with NumPyro's 2 for each latent number sds of a Gaussian in two dimensions came out 5 % too small
 FIELDS = {
     "acceptance_rate": lambda state: state.accept_prob,
     "potential_energy": lambda state: state.potential_energy,
 }
 
 
-def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Run = ALONE) -> Result:
+def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
     """
     Sample the posterior by SA.
 
@@ -25,10 +25,10 @@ def fit(model: Model, settings: dict, seed: int, names: tuple[str, ...], run: Ru
     """
 
     size = sum(int(np.prod(model.sites[name].shape)) for name in model.names("latent"))
-    points = settings["points"] or max(FEWEST, 5 * size)
+    points = settings["points"] or max(MIN_ADAPT_POINTS, 5 * size)
 
     def kernel(function, start):
         return SA(function, adapt_state_size=points, dense_mass=settings["dense_mass"], init_strategy=start)
 
-    result, fields = chains(model, settings, seed, names, run, kernel, FIELDS)
+    result, fields = sample_chains(model, settings, seed, names, run, kernel, FIELDS)
     return replace(result, statistics=fields | {"lp": -fields.pop("potential_energy")})

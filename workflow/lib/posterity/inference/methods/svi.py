@@ -7,22 +7,22 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from posterity.inference.guide import _Problem
-from posterity.inference.importance import resampled
-from posterity.inference.initial_values import no_start
-from posterity.inference.result import Result
-from posterity.inference.run import ALONE, Driven, Rule, Run, Work, drive
-from posterity.model.model import Model
-from posterity.runtime.compile_cache import build, timed
-from posterity.runtime.rng import generator, key
-from posterity.stats.losses import rests
+from posterity.inference.guide import GuideProblem
+from posterity.inference.importance import resample_draws
+from posterity.inference.initial_values import nonfinite_start_error
+from posterity.inference.result import FitResult
+from posterity.inference.run import ALONE, ChunkedProgram, RunOptions, RunResult, StoppingRule, run_chunks
+from posterity.model.model import BoundModel
+from posterity.runtime.compile_cache import compile_and_run, load_or_compile
+from posterity.runtime.rng import derive_generator, derive_key
+from posterity.stats.losses import has_converged
 
-WHOLE = 0.7  # of the steps have the whole step size, before it decays
-LOOK = 0.05  # of the steps lie between two looks at whether the loss rests
-POOL = 5  # times the draws that are kept are drawn, where they are resampled
+FULL_STEP_FRACTION = 0.7  # of the steps have the whole step size, before it decays
+CHECK_FRACTION = 0.05  # of the steps lie between two looks at whether the loss rests
+POOL_FACTOR = 5  # times the draws that are kept are drawn, where they are resampled
 
 
-def fit(model: Model, settings: dict, seed_: int, names: tuple[str, ...], run: Run = ALONE) -> Result:
+def fit(model: BoundModel, settings: dict, seed_: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
     """
     Fit a guide by maximising the evidence lower bound, and draw from it.
 
@@ -32,9 +32,9 @@ def fit(model: Model, settings: dict, seed_: int, names: tuple[str, ...], run: R
     Raises UserError if the loss is not finite, for a guide that does not fit the model, and for minibatches of a plate that the
     model does not subsample.
     """
-    problem = _Problem(model, settings)
-    key_of_starts, key_of_draws = (key(seed_, *names, part) for part in ("svi", "draws"))
-    whole = int(WHOLE * settings["steps"]) if settings["schedule"] == "decay" else settings["steps"]
+    problem = GuideProblem(model, settings)
+    key_of_starts, key_of_draws = (derive_key(seed_, *names, part) for part in ("svi", "draws"))
+    whole = int(FULL_STEP_FRACTION * settings["steps"]) if settings["schedule"] == "decay" else settings["steps"]
     made_from = ["svi", model.fingerprint, problem.source, {k: v for k, v in settings.items() if k not in ("draws", "resample")}]
     size = min(settings["steps"], 100_000)
 
@@ -67,7 +67,7 @@ def fit(model: Model, settings: dict, seed_: int, names: tuple[str, ...], run: R
         state = (begun.out_info[0], jax.ShapeDtypeStruct((), int))
         return [begun, jax.jit(advance).trace(state, model.traced, 0, (0, 1))], state
 
-    programs = build((key_of_starts, model.traced), [*made_from, size], plan, quick=(0,))
+    programs = load_or_compile((key_of_starts, model.traced), [*made_from, size], plan, quick=(0,))
     begin, go = programs.run
     here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     like = jax.tree.map(lambda one: jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=here), programs.notes)
@@ -75,11 +75,13 @@ def fit(model: Model, settings: dict, seed_: int, names: tuple[str, ...], run: R
     def start():
         state, loss = begin(key_of_starts, model.traced)
         if not np.isfinite(loss):
-            raise no_start(model)
+            raise nonfinite_start_error(model)
         return state, jnp.zeros((), int)
 
-    def phase(name: str, first: Callable, steps: int, since: tuple[int, int], rule: Rule | None, lasting: bool) -> Driven:
-        work = Work(
+    def phase(
+        name: str, first: Callable, steps: int, since: tuple[int, int], rule: StoppingRule | None, lasting: bool
+    ) -> RunResult:
+        work = ChunkedProgram(
             start=first,
             advance=lambda state, count, recording: go(state, model.traced, count, since),
             like=like,
@@ -90,18 +92,18 @@ def fit(model: Model, settings: dict, seed_: int, names: tuple[str, ...], run: R
             rule=rule,
             lasting=lasting,
         )
-        return drive(work, run.part(name))
+        return run_chunks(work, run.part(name))
 
-    every = max(1, int(LOOK * settings["steps"]))
-    rule = Rule(
+    every = max(1, int(CHECK_FRACTION * settings["steps"]))
+    rule = StoppingRule(
         name="converged",
         next=lambda done: (max(done, 3 * every) // every + 1) * every,
-        reached=lambda records: rests(records[".loss"][0], settings["tolerance"]),
+        reached=lambda records: has_converged(records[".loss"][0], settings["tolerance"]),
     )
     driven = phase("whole", start, whole, (settings["steps"], 1), rule if settings["tolerance"] else None, True)
     losses, sizes, seconds = driven.records[".loss"][0], driven.records[".step_size"][0], driven.seconds
     if settings["schedule"] == "decay":
-        length = max(1, round(driven.draws * (1 - WHOLE) / WHOLE))
+        length = max(1, round(driven.draws * (1 - FULL_STEP_FRACTION) / FULL_STEP_FRACTION))
         after = phase("decay", lambda: driven.state, length, (driven.draws, length), None, True)
         losses, sizes = (np.concatenate([one, after.records[name][0]]) for one, name in ((losses, ".loss"), (sizes, ".step_size")))
         seconds, state = seconds + after.seconds, after.state
@@ -110,7 +112,7 @@ def fit(model: Model, settings: dict, seed_: int, names: tuple[str, ...], run: R
     if not np.isfinite(losses).all():
         step = int(np.argmin(np.isfinite(losses))) + 1
         sentence = f"{model.name}: svi: the loss is not finite from step {step} on; take a smaller step_size, or another guide"
-        raise no_start(model, sentence)
+        raise nonfinite_start_error(model, sentence)
     optimisation = xr.Dataset(
         {"loss": ("step", losses, {"long_name": "loss", "units": "nats"}), "step_size": ("step", sizes)},
         {"step": np.arange(1, len(losses) + 1)},
@@ -120,8 +122,8 @@ def fit(model: Model, settings: dict, seed_: int, names: tuple[str, ...], run: R
         "stopped": "converged" if driven.stopped == "converged" else "steps",
         "optimisation": optimisation,
     }
-    pool = settings["draws"] * (POOL if settings["resample"] else 1)
-    (draws, best), compiled, ran = timed(
+    pool = settings["draws"] * (POOL_FACTOR if settings["resample"] else 1)
+    (draws, best), compiled, ran = compile_and_run(
         lambda state, key, traced: problem.draws(state[0], key, traced, pool),
         (state, key_of_draws, model.traced),
         [*made_from, "draws", pool],
@@ -130,9 +132,9 @@ def fit(model: Model, settings: dict, seed_: int, names: tuple[str, ...], run: R
     effort["guide"] = xr.Dataset({name: ([f"{name}_dim_{i}" for i in range(value.ndim)], value) for name, value in best.items()})
     sites, statistics = jax.tree.map(lambda values: values[None], draws)
     if settings["guide"] == "AutoDelta":
-        return Result(sampling="point", point={name: values[0, 0] for name, values in sites.items()}, **effort)
+        return FitResult(sampling="point", point={name: values[0, 0] for name, values in sites.items()}, **effort)
     if not settings["resample"]:
-        return Result(sampling="independent", posterior=sites, statistics=statistics, **effort)
+        return FitResult(sampling="independent", posterior=sites, statistics=statistics, **effort)
     weights = (statistics["log_p"] - statistics["log_q"])[0]
-    again = resampled(sites, weights, settings["draws"], generator(seed_, *names, "resample"))
-    return Result(sampling="independent", **again, **effort)
+    again = resample_draws(sites, weights, settings["draws"], derive_generator(seed_, *names, "resample"))
+    return FitResult(sampling="independent", **again, **effort)
