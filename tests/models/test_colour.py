@@ -92,7 +92,7 @@ def test_temperatures_agree_with_quadrature(stars):
     """Each star by itself: a log-uniform prior times a Gaussian in the colour, summed over a fine grid."""
     spec = {"file": str(FOLDER / "model.py"), "function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
     bound = bind_model("colour", spec, stars)
-    assert (bound.names("latent"), bound.names("observed")) == (["temperature"], ["g_r"])
+    assert (bound.site_names("latent"), bound.site_names("observed")) == (["temperature"], ["g_r"])
     draws = nuts.fit(bound, complete_settings("nuts", warmup=1000, draws=4000), 1, ("colour",)).posterior["temperature"]
     grid = np.linspace(np.log(1500), np.log(50000), 20001)
     g_r = np.asarray(blackbody.colours(np.exp(grid) / blackbody.KELVIN, *BANDS))

@@ -114,7 +114,7 @@ def test_nuts_agrees_with_quadrature(n):
     data = points(n)
     bound = bind_model("estimators", SPEC, data)
     result = nuts.fit(bound, complete_settings("nuts", warmup=1000, draws=5000, target_accept=0.95), 1, ("estimators",))
-    summary = summarise_draws(bound.dataset(result.posterior, ("chain", "draw"), data), "hdi", 0.9)
+    summary = summarise_draws(bound.to_dataset(result.posterior, ("chain", "draw"), data), "hdi", 0.9)
     for name, (mean, sd) in quadrature(data).items():
         row = summary.sel(parameter=name)
         assert abs(row["mean"] - mean) < 5 * row["mcse"], name

@@ -38,7 +38,7 @@ def fitted(function, first=0):
     """The posterior from point `first` on."""
     data = points(slice(first, None))
     bound = bind_model(function, {**SPEC, "function": function}, data)
-    return bound.dataset(nuts.fit(bound, SETTINGS, 1, ("hogg", function)).posterior, ("chain", "draw"), data)
+    return bound.to_dataset(nuts.fit(bound, SETTINGS, 1, ("hogg", function)).posterior, ("chain", "draw"), data)
 
 
 def test_line_without_the_first_four_points_is_that_of_the_paper():
@@ -65,7 +65,7 @@ def test_the_mixture_wins():
     for function in ("line", "outliers"):
         posterior = fitted(function)
         bound = bind_model(function, {**SPEC, "function": function}, data)
-        latent = {name: posterior[name].values.reshape(-1, *bound.sites[name].shape) for name in bound.names("latent")}
+        latent = {name: posterior[name].values.reshape(-1, *bound.sites[name].shape) for name in bound.site_names("latent")}
         values = predict_posterior(bound, latent, 1)
         groups = {"posterior": posterior, "log_likelihood": make_draws_dataset(bound, values["log_likelihood"], 4, data)}
         trees[function] = xr.DataTree.from_dict(groups | make_data_groups(bound, data))

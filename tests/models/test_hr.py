@@ -114,7 +114,7 @@ def evaluator(model):
         return total, sites["absolute_magnitude"]["value"]
 
     compiled = jax.jit(run)
-    return lambda values: [np.asarray(value) for value in compiled(values, model.traced)]
+    return lambda values: [np.asarray(value) for value in compiled(values, model.traced_arguments)]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def fitted(function, data, **changes):
     """Draws of the scalars in SHOWN by their names, shape (chain, draw)."""
     one = bound(function, data)
     result = nuts.fit(one, complete_settings("nuts", warmup=500, draws=1000, **changes), 1, ("hr", function))
-    labels, draws = flatten_scalars(one.dataset(result.posterior, ("chain", "draw"), data))
+    labels, draws = flatten_scalars(one.to_dataset(result.posterior, ("chain", "draw"), data))
     return {label: values for label, values in zip(labels, draws, strict=True) if label in SHOWN}
 
 

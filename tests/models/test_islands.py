@@ -53,7 +53,7 @@ def test_the_checks_notice_that_chains_do_not_cross(bound):
     draws = nuts.fit(bound, chosen, 1, ("islands",)).posterior["x"]
     nearest = np.linalg.norm(draws[:, :, None] - CENTRES, axis=3).argmin(2)
     assert (nearest == nearest[:, :1]).all() and len(set(nearest[:, 0])) > 1
-    summary = summarise_draws(bound.dataset({"x": draws}, ("chain", "draw"), xr.Dataset()), "hdi", 0.9)
+    summary = summarise_draws(bound.to_dataset({"x": draws}, ("chain", "draw"), xr.Dataset()), "hdi", 0.9)
     limits = {"rhat": 1.01, "ess_bulk": 400, "ess_tail": 400, "mcse": 0.05}
     found = {check.name: check.status for check in check_convergence(summary, 4, limits, {"x"})}
     assert set(found.values()) == {"fail"}, found

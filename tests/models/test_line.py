@@ -75,7 +75,7 @@ def least_squares(data):
 def fitted(function, seed, data, settings=SETTINGS):
     bound = bind_model(function, {**SPEC, "function": function}, data)
     result = nuts.fit(bound, settings, seed, ("line", function, "nuts"))
-    return bound.dataset(result.posterior, ("chain", "draw"), data), result
+    return bound.to_dataset(result.posterior, ("chain", "draw"), data), result
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

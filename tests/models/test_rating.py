@@ -51,7 +51,7 @@ def test_the_density_is_the_formula(function):
     bound = bind_model(function, {**SPEC, "function": function}, gaugings())
     h, q, e = (gaugings()[name].values for name in ("h", "q", "e"))
     values = {"log_a": 4.5, "b": 1.4, "sigma": 0.05} | ({"h0": -0.3} if function == "offset" else {})
-    found = trace_conditioned(bound, values, bound.traced)["q"]["fn"].log_prob(q)
+    found = trace_conditioned(bound, values, bound.traced_arguments)["q"]["fn"].log_prob(q)
     mean = np.log(np.exp(4.5) * (h - values.get("h0", 0)) ** 1.4)
     right = scipy.stats.norm.logpdf(np.log(q), mean, np.sqrt(0.05**2 + e**2)) - np.log(q)
     np.testing.assert_allclose(found, right, rtol=1e-10)
@@ -124,11 +124,11 @@ def test_leave_one_out_is_the_exact_one():
     trees, data = {}, gaugings()
     for function in ("model", "offset"):
         bound, posterior = fitted(function)
-        latent = {name: posterior[name].reshape(-1)[::2] for name in bound.names("latent")}
+        latent = {name: posterior[name].reshape(-1)[::2] for name in bound.site_names("latent")}
         values = predict_posterior(bound, latent, 1)
         draws = {name: array.reshape(4, -1) for name, array in latent.items()}
         groups = {
-            "posterior": bound.dataset(draws, ("chain", "draw"), data),
+            "posterior": bound.to_dataset(draws, ("chain", "draw"), data),
             "log_likelihood": make_draws_dataset(bound, values["log_likelihood"], 4, data),
         }
         trees[function] = xr.DataTree.from_dict(groups | make_data_groups(bound, data))

@@ -33,7 +33,7 @@ def fitted():
     """The posterior by NUTS, with the settings of the study."""
     data, _ = points()
     bound = bind_model("regression", SPEC, data)
-    return bound, bound.dataset(
+    return bound, bound.to_dataset(
         nuts.fit(bound, complete_settings("nuts", draws=2000), 1, ("regression",)).posterior, ("chain", "draw"), data
     )
 

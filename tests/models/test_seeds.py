@@ -183,7 +183,7 @@ def bound(name, folder, data=None):
 
 
 def latent_draws(one, result):
-    return {site: result.posterior[site].reshape(-1, *one.sites[site].shape) for site in one.names("latent")}
+    return {site: result.posterior[site].reshape(-1, *one.sites[site].shape) for site in one.site_names("latent")}
 
 
 EXPECTED = {
@@ -204,12 +204,12 @@ LATER = ("model_reparam(X, Y, E)", "model_XYerr(X, Y, E_X, E_Y)", "model(input, 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.long) if name in LATER else name for name in EXPECTED])
 def test_it_is_understood_and_can_be_run_forward(name, tmp_path):
     one, _, _ = bound(name, tmp_path)
-    assert (one.names("latent"), one.names("observed")) == EXPECTED[name]
+    assert (one.site_names("latent"), one.site_names("observed")) == EXPECTED[name]
     assert one.constants == (("cluster_index",) if name == "HRmodel" else ())
     prior = sample_prior(one, 5, 1, name)
-    latent = {site: prior[site] for site in one.names("latent")}
+    latent = {site: prior[site] for site in one.site_names("latent")}
     values = predict_posterior(one, latent, 1, name)
-    for site in one.names("observed"):
+    for site in one.site_names("observed"):
         assert values["predicted"][site].shape == (5, *one.sites[site].shape)
         assert values["log_likelihood"][site].shape == (5, *one.sites[site].shape)
     if name == "HRmodel":
@@ -248,7 +248,7 @@ def test_the_loop_gives_what_the_plate_gives(tmp_path):
         folder.mkdir()
         one, _, data = bound(name, folder, DATA["the loop"]())
         result = nuts.fit(one, SETTINGS, 1, ("seed",))
-        fits[name] = one.dataset(result.posterior, ("chain", "draw"), data)
+        fits[name] = one.to_dataset(result.posterior, ("chain", "draw"), data)
         latent = {site: fits["model(X, Y, E)"][site].values.reshape(-1) for site in ("m", "c")}
         values = predict_posterior(one, latent, 1)
         groups = {

@@ -53,19 +53,21 @@ def fit(
     every = compute_thinning_steps(store, bound, draws)
     chosen = {name: value for name, value in settings.items() if name != "store"}
     result = method.fit(bound, chosen, seed, (study, id, name), RunOptions(kept, tell, keep=every))
-    stored = select_draws(result.posterior, result.recorded, every, store, bound.names("latent"))
-    dropped = {site for site, chosen in store.items() if chosen in ("summary", "none")} - set(bound.names("latent"))
+    stored = select_draws(result.posterior, result.recorded, every, store, bound.site_names("latent"))
+    dropped = {site for site, chosen in store.items() if chosen in ("summary", "none")} - set(bound.site_names("latent"))
     weighted = {site: values for site, values in result.weighted.items() if site not in dropped}
     groups, streams = {}, {}
     for group, (step, sites) in stored.groups.items():
         streams[group] = {site: values for site, values in sites.items() if isinstance(values, StreamedArray)}
-        groups[group] = bound.dataset(sites | {site: one.stub() for site, one in streams[group].items()}, ("chain", "draw"), table)
+        groups[group] = bound.to_dataset(
+            sites | {site: one.stub() for site, one in streams[group].items()}, ("chain", "draw"), table
+        )
         groups[group] = groups[group].assign_coords(draw=step * groups[group]["draw"])
     groups |= {
-        "posterior_summary": bound.dataset(stored.summaries, ("statistic",), table),
+        "posterior_summary": bound.to_dataset(stored.summaries, ("statistic",), table),
         "sample_stats": make_sample_stats(result.statistics),
-        "point": bound.dataset(result.point, (), table),
-        "weighted_posterior": bound.dataset(weighted, ("chain", "draw"), table),
+        "point": bound.to_dataset(result.point, (), table),
+        "weighted_posterior": bound.to_dataset(weighted, ("chain", "draw"), table),
         "evidence": result.evidence,
         "optimisation": result.optimisation,
         "guide": result.guide,

@@ -42,14 +42,14 @@ def predict(
     fit = read_artefact(posterior, study=study, model=id, fit=name, data_hash=source.attrs["data_hash"], model_hash=model_hash)
     table = get_group(source, "data")
     bound = bind_model(id, spec, table)
-    sample = align_draws(fit, bound.names("latent"))
+    sample = align_draws(fit, bound.site_names("latent"))
     step = max(1, -(-sample.sizes["chain"] * sample.sizes["draw"] // settings["draws"]))
     chosen = sample["draw"].values[::step]
     thinned = thin_draws(sample, chosen)
     chains = thinned.sizes["chain"]
     latent = {
         site: thinned[site].transpose("chain", "draw", ...).values.reshape(-1, *bound.sites[site].shape)
-        for site in bound.names("latent")
+        for site in bound.site_names("latent")
     }
     values = predict_posterior(bound, latent, seed, study, id, name, "predict")
 

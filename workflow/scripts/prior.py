@@ -41,15 +41,15 @@ def prior(
     table = get_group(tree, "data")
     bound = bind_model(id, spec, table)
     check_model(bound, table, tree.attrs["source"])
-    values = {} if bound.improper else sample_prior(bound, draws, seed, study, id, "prior")
-    observed = {name: values.pop(name) for name in bound.names("observed") if name in values}
+    values = {} if bound.improper_sites else sample_prior(bound, draws, seed, study, id, "prior")
+    observed = {name: values.pop(name) for name in bound.site_names("observed") if name in values}
     groups = {
         "prior": make_draws_dataset(bound, values, 1, table),
         "prior_predictive": make_draws_dataset(bound, observed, 1, table),
         **make_data_groups(bound, table),
     }
     attributes = collect_provenance("prior", study, {"draws": draws}, seed, ("jax", "numpyro"), model=id)
-    attributes |= {"model_hash": hash_files(files), "improper": ", ".join(bound.improper)}
+    attributes |= {"model_hash": hash_files(files), "improper": ", ".join(bound.improper_sites)}
     attributes |= {"graph": render_graph(bound), "data_hash": tree.attrs["data_hash"], "device": describe_device()}
     write_artefact(output, groups, attributes)
 

@@ -47,7 +47,7 @@ def test_an_observation_without_default_is_found_by_tracing(spec):
     assert {name: site.role for name, site in bound.sites.items()} == {"m": "latent", "c": "latent", "y": "observed"}
     assert bound.observations == {"y": "Y"}
     assert bound.sites["y"].dims == ("point",)
-    assert bound.attributes("y") == {"long_name": "y", "units": "m", "role": "observed"}
+    assert bound.site_attributes("y") == {"long_name": "y", "units": "m", "role": "observed"}
     assert bound.constants == ()
     groups = make_data_groups(bound, TABLE)
     np.testing.assert_array_equal(groups["observed_data"]["y"], TABLE["Y"])
@@ -326,7 +326,7 @@ def test_a_class_that_is_called_like_an_improper_prior_is_proper(spec):
     source = "\nclass ImproperUniform(dist.Normal):\n    pass\n\n" + LINE.replace("dist.Uniform(-5, 5)", "ImproperUniform(0, 1)")
     bound = bind_model("m", spec(source), TABLE)
     assert bound.sites["m"].distribution == "ImproperUniform"
-    assert bound.improper == []
+    assert bound.improper_sites == []
 
 
 @pytest.mark.parametrize(
@@ -364,7 +364,7 @@ def model(X, Y):
     numpyro.sample("y", dist.Normal(m * X + p, s[0]), obs=Y)
 """
     bound = bind_model("m", spec(source), TABLE)
-    assert bound.improper == ["m", "s", "p"]
+    assert bound.improper_sites == ["m", "s", "p"]
     assert bound.sites["s"].dims == ("groups",)
     check_model(bound, TABLE, "t.csv")
     assert "m" in render_graph(bound)

@@ -240,7 +240,7 @@ def model(y):
 """
     y = np.array([1.0, 2.0, 6.0])
     one = bound(source, xr.Dataset({"y": ("row", y)}))
-    assert one.improper == ["mu"]
+    assert one.improper_sites == ["mu"]
     assert map.fit(one, MAP, 1, ("a",)).point["mu"] == pytest.approx(3)
     values = predict_posterior(one, {"mu": np.array([3.0, 4.0])}, 1)
     assert values["log_prior"]["mu"].tolist() == [0, 0]
@@ -249,7 +249,7 @@ def model(y):
 
 def datasets(result, one, values):
     return (
-        one.dataset(result, ("chain", "draw"), xr.Dataset()),
+        one.to_dataset(result, ("chain", "draw"), xr.Dataset()),
         *(make_draws_dataset(one, values[group], 4, xr.Dataset()) for group in ("log_prior", "log_likelihood")),
     )
 

@@ -137,9 +137,9 @@ def model():
 
 
 def checks(one, result, chosen):
-    draws = one.dataset(result.posterior, ("chain", "draw"), xr.Dataset())
+    draws = one.to_dataset(result.posterior, ("chain", "draw"), xr.Dataset())
     summary = summarise_draws(draws, "hdi", 0.9)
-    found = check_convergence(summary, chosen["chains"], LIMITS, set(one.names("latent")))
+    found = check_convergence(summary, chosen["chains"], LIMITS, set(one.site_names("latent")))
     found += check_sampler(make_sample_stats(result.statistics), chosen, LIMITS)
     return {check.name: check.status for check in found}
 
@@ -366,7 +366,7 @@ def test_discrete_sites_are_summed_out_and_drawn_afterwards(written, method):
     rng = np.random.default_rng(5)
     y = np.where(rng.random(30) < 0.3, 2.0, -1.0) + rng.normal(size=30)
     bound = written(MIXTURE, y=y)
-    assert bound.summed == ["k"]
+    assert bound.discrete_latents == ["k"]
     result = run(bound, complete_settings(method, warmup=500, draws=1000))
     grid = np.linspace(0.0005, 0.9995, 1000)
     one, zero = scipy.stats.norm.pdf(y[:, None], 2, 1) * grid, scipy.stats.norm.pdf(y[:, None], -1, 1) * (1 - grid)

@@ -41,9 +41,9 @@ def check_study(name: str) -> list[str]:
             print(f"    {site:20} {about.role:14} {what:24} {shape:24} {seen}".rstrip())
         for argument in bound.constants:
             print(f"    ({argument} has to stay a concrete number: other values of it are another program)")
-        if bound.improper:
-            print(f"    (the prior of {', '.join(bound.improper)} is improper: there is no prior predictive)")
-        known |= {*bound.names("observed")}
+        if bound.improper_sites:
+            print(f"    (the prior of {', '.join(bound.improper_sites)} is improper: there is no prior predictive)")
+        known |= {*bound.site_names("observed")}
         methods = tuple(fit["method"] for fit in study["fits"].values() if id in fit["models"])
         if faults := find_model_errors(bound, data, source, methods):
             found += faults

@@ -22,15 +22,15 @@ def simulate_model(
     data = make_covariates(design, dim, seed, f"{where}: design")
     model = bind_model(id, spec, data, forward=True)
     given = {} if truth == "prior" else truth
-    if truth == "prior" and model.improper:
-        site = model.improper[0]
+    if truth == "prior" and model.improper_sites:
+        site = model.improper_sites[0]
         raise UserError(
             f"{where}: truth: the prior of the site '{site}' is improper and has no draws; give the true values by name"
         )
     for name in given:
-        if name not in model.names("latent"):
-            raise UserError(f"{where}: truth: the model has no site '{name}': {hint(name, model.names('latent'))}")
-    missing = [name for name in model.names("latent") if name not in given]
+        if name not in model.site_names("latent"):
+            raise UserError(f"{where}: truth: the model has no site '{name}': {hint(name, model.site_names('latent'))}")
+    missing = [name for name in model.site_names("latent") if name not in given]
     if truth != "prior" and missing:
         raise UserError(f"{where}: truth: no value for the site '{missing[0]}'; give one, or say `truth: prior`")
     try:
@@ -45,8 +45,8 @@ def simulate_model(
     run = jax.jit(
         lambda key, latent, traced: {n: m["value"] for n, m in trace_predictive(model, key, latent, traced).items() if "value" in m}
     )
-    values = run(derive_key(seed, "simulate", id), latent, model.traced)
-    observed = model.names("observed")
+    values = run(derive_key(seed, "simulate", id), latent, model.traced_arguments)
+    observed = model.site_names("observed")
     recorded = [name for name in model.sites if name not in observed]
-    simulated = model.dataset({name: values[name] for name in observed}, (), data)
-    return data.merge(simulated), model.dataset({name: values[name] for name in recorded}, (), data)
+    simulated = model.to_dataset({name: values[name] for name in observed}, (), data)
+    return data.merge(simulated), model.to_dataset({name: values[name] for name in recorded}, (), data)

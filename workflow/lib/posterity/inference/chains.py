@@ -69,7 +69,7 @@ def run_kernel(
     every how many-th of them, `positions` gives the places in unconstrained space where the chains start, if they are given. Raises
     what `failed()` makes, if some chain has no finite density and gradient to start.
     """
-    traced, chains = model.traced, len(keys)
+    traced, chains = model.traced_arguments, len(keys)
     places = ChainSharding(chains, sampler.ensemble)
     lanes = jax.tree.map(lambda one: one[None], (keys, positions)) if sampler.ensemble else (keys, positions)
 
@@ -213,7 +213,7 @@ def sample_chains(
     settings that name no site of the model, and where the density is not finite at the start of a chain.
     """
     function, start = reparametrise(model, settings), choose_init_strategy(model, settings)
-    if model.summed:
+    if model.discrete_latents:
         from posterity.inference.enumeration import marginalise_discrete, sample_discrete
 
         function = marginalise_discrete(function, model, list(settings.get("reparam", {})))
@@ -228,9 +228,9 @@ def sample_chains(
     until = settings.get("until", {})
     draws = compute_max_draws(settings)
     keep, wanted = run.kept_of(model), []
-    if model.summed:  # these, and what may depend on them, are computed at the end
+    if model.discrete_latents:  # these, and what may depend on them, are computed at the end
         wanted = [name for name in keep if model.sites[name].discrete or model.sites[name].role == "deterministic"]
-        keep = {name: 1 for name in model.names("latent") if not model.sites[name].discrete}
+        keep = {name: 1 for name in model.site_names("latent") if not model.sites[name].discrete}
     positions = None
     if settings["init"] == "pathfinder":
         from posterity.inference.methods.pathfinder import find_start_positions  # blackjax takes a second, for those who ask
@@ -250,7 +250,7 @@ def sample_chains(
     records = drawn.driven.records
     posterior = {name: records.stream(name) for name in records.names() if not name.startswith(".")}
     compiled = ran = 0.0
-    if model.summed:
+    if model.discrete_latents:
         whole = {name: records[name] for name in posterior}
         found, compiled, ran = sample_discrete(model, whole, wanted, derive_key(seed, *names, "discrete"))
         posterior |= found
@@ -274,7 +274,7 @@ def check_walkers(model: BoundModel, settings: dict) -> None:
             f"{model.name}: {settings['method']}: init: walkers that all start at one value never leave it, as each moves along "
             "others; take uniform, sample or pathfinder"
         )
-    size = sum(int(np.prod(model.sites[name].shape)) for name in model.names("latent"))
+    size = sum(int(np.prod(model.sites[name].shape)) for name in model.site_names("latent"))
     if settings["chains"] % 2 or settings["chains"] < size + 2:
         raise UserError(
             f"{model.name}: {settings['method']}: chains: {settings['chains']} walkers for {size} latent numbers; their number is "

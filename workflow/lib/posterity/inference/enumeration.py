@@ -27,7 +27,7 @@ def marginalise_discrete(function: Callable, model: BoundModel, moved: list[str]
     summing = config_enumerate(function)
     plates, above = _find_plates(model), find_ancestors(model)
     for site, origins in above.items():
-        for discrete in set(origins) & set(model.summed) - {site}:
+        for discrete in set(origins) & set(model.discrete_latents) - {site}:
             if site in moved:
                 raise UserError(f"reparam: {site}: its prior depends on the discrete site '{discrete}'; leave it out")
             if not plates[discrete] <= plates[site]:
@@ -35,17 +35,19 @@ def marginalise_discrete(function: Callable, model: BoundModel, moved: list[str]
                     f"{model.file}: '{discrete}' cannot be summed out, since '{site}' depends on it outside of its plate; {REMEDY}"
                 )
     try:
-        jax.eval_shape(lambda traced: _compute_density(summing, model, traced), model.traced)
-        latent = {name: np.zeros(model.sites[name].shape) for name in model.names("latent") if name not in model.summed}
+        jax.eval_shape(lambda traced: _compute_density(summing, model, traced), model.traced_arguments)
+        latent = {
+            name: np.zeros(model.sites[name].shape) for name in model.site_names("latent") if name not in model.discrete_latents
+        }
         jax.eval_shape(
             lambda *given: {name: _draw_discrete(model, *given)[name]["value"] for name in latent},
             (PLACEHOLDER_KEY, latent),
-            model.traced,
+            model.traced_arguments,
         )
     except Exception as error:  # whatever a shape that cannot be leads to
         why = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(
-            f"{model.file}: NumPyro cannot sum out '{model.summed[0]}' ({why}); {REMEDY}, no scan; or sum it out by hand"
+            f"{model.file}: NumPyro cannot sum out '{model.discrete_latents[0]}' ({why}); {REMEDY}, no scan; or sum it out by hand"
         ) from error
     return summing
 
@@ -66,7 +68,7 @@ def sample_discrete(model: BoundModel, draws: dict[str, np.ndarray], keep: list[
     keys = np.asarray(jax.random.split(jax.numpy.asarray(key), chains * length))
     found, compiled, ran = compile_and_run(
         lambda inputs, traced: jax.lax.map(lambda each: one(each, traced), inputs),
-        ((keys, flat), model.traced),
+        ((keys, flat), model.traced_arguments),
         ["summed", model.fingerprint, sorted(keep), chains * length],
     )
     return {name: values.reshape(chains, length, *values.shape[1:]) for name, values in found.items()}, compiled, ran
@@ -75,10 +77,10 @@ def sample_discrete(model: BoundModel, draws: dict[str, np.ndarray], keep: list[
 def _draw_discrete(model: BoundModel, inputs: tuple, traced: dict) -> dict:
     """Draw the discrete sites given the others, and run the model on all."""
     key, latent = inputs
-    function = config_enumerate(substitute(seed(model.closed, key), data=latent))
+    function = config_enumerate(substitute(seed(model.full_data, key), data=latent))
     inferred = infer_discrete(function, first_available_dim=-1 - _count_plate_dims(model, traced), rng_key=key)
     sites = trace(inferred).get_trace(**traced)
-    return trace_conditioned(model, latent | {name: sites[name]["value"] for name in model.summed}, traced)
+    return trace_conditioned(model, latent | {name: sites[name]["value"] for name in model.discrete_latents}, traced)
 
 
 def _find_plates(model: BoundModel) -> dict[str, set[str]]:
@@ -90,7 +92,7 @@ def _find_plates(model: BoundModel) -> dict[str, set[str]]:
             found[name] = {frame.name for frame in site.get("cond_indep_stack", ())}
         return 0
 
-    jax.eval_shape(run, model.traced)
+    jax.eval_shape(run, model.traced_arguments)
     return found
 
 

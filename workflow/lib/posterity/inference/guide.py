@@ -55,9 +55,12 @@ class GuideProblem:
             self.source = "\n".join(path.read_text(encoding="utf-8") for path in files)
         elif settings["guide"] not in GUIDE_NAMES:
             raise UserError(f"{model.name}: svi: guide: there is no '{settings['guide']}': {hint(settings['guide'], GUIDE_NAMES)}")
-        elif settings["guide"] in FLOW_NAMES and sum(int(np.prod(model.sites[name].shape)) for name in model.names("latent")) < 2:
+        elif (
+            settings["guide"] in FLOW_NAMES
+            and sum(int(np.prod(model.sites[name].shape)) for name in model.site_names("latent")) < 2
+        ):
             raise UserError(f"{model.name}: the flow {settings['guide']} needs two latent numbers, not 1; take AutoNormal")
-        self.batched = SubsamplePlates(model.opened, settings["minibatch"]) if settings["minibatch"] else model.closed
+        self.batched = SubsamplePlates(model, settings["minibatch"]) if settings["minibatch"] else model.full_data
         self._check()
 
     def _check(self) -> None:
@@ -85,7 +88,7 @@ class GuideProblem:
                 self._compare(guide, messages)
             return 0
 
-        jax.eval_shape(run, self.model.traced)
+        jax.eval_shape(run, self.model.traced_arguments)
         for plate, size in self.settings["minibatch"].items():
             if plate not in plates:
                 raise UserError(f"{self.model.file}: minibatch: the model has no plate '{plate}': {hint(plate, plates)}")
@@ -95,7 +98,7 @@ class GuideProblem:
 
     def _compare(self, guide: dict, messages: dict) -> None:
         """Raise UserError unless a guide of one's own has the latent sites of the model."""
-        latent, name_of = self.model.names("latent"), f"{self.model.name}: the guide '{self.settings['guide']}'"
+        latent, name_of = self.model.site_names("latent"), f"{self.model.name}: the guide '{self.settings['guide']}'"
         sampled = {name: site for name, site in guide.items() if site["type"] == "sample"}
         found = {name: jnp.shape(site["value"]) for name, site in sampled.items() if not site["infer"].get("is_auxiliary")}
         for name in latent:
@@ -147,14 +150,14 @@ class GuideProblem:
 
         Beside them, the parameters of a guide of the user's own that are arrays (those of automatic ones say little by themselves).
         """
-        svi = self.svi(self.model.closed, 0.0)
+        svi = self.svi(self.model.full_data, 0.0)
         svi.init(jnp.zeros(2, jnp.uint32), **traced)
         params = svi.get_params(state)
-        recorded = [*self.model.names("latent"), *self.model.names("deterministic")]
+        recorded = [*self.model.site_names("latent"), *self.model.site_names("deterministic")]
 
         def draw(key):
             log_q, of_guide = log_density(seed(svi.guide, key), (), traced, params)
-            log_p, of_model = log_density(replay(seed(self.model.closed, key), of_guide), (), traced, {})
+            log_p, of_model = log_density(replay(seed(self.model.full_data, key), of_guide), (), traced, {})
             return {name: of_model[name]["value"] for name in recorded}, {"log_p": log_p, "log_q": log_q}
 
         best = {name: value for name, value in params.items() if self.own and isinstance(value, jax.Array)}

@@ -83,7 +83,7 @@ def parse_dense_mass(model: BoundModel, settings: dict) -> bool | list[tuple[str
     blocks = settings["dense_mass"]
     if isinstance(blocks, bool):
         return blocks
-    seen, latent = set(), [name for name in model.names("latent") if name not in model.summed]
+    seen, latent = set(), [name for name in model.site_names("latent") if name not in model.discrete_latents]
     for site in [site for block in blocks for site in block]:
         if site not in latent:
             raise UserError(f"dense_mass: model {model.name} has no latent site '{site}': {hint(site, latent)}")

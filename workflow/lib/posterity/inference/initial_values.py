@@ -24,21 +24,23 @@ def nonfinite_start_error(model: BoundModel, otherwise: str = "") -> UserError:
 
     def run(key, traced):
         latent = {
-            name: site["value"] for name, site in trace_predictive(model, key, {}, traced).items() if name in model.names("latent")
+            name: site["value"]
+            for name, site in trace_predictive(model, key, {}, traced).items()
+            if name in model.site_names("latent")
         }
 
         def density(latent):
             sites = trace_conditioned(model, latent, traced)
             each = {name: jnp.sum(site["fn"].log_prob(site["value"])) for name, site in sites.items() if site["type"] == "sample"}
-            return sum(each.values()), {name: each[name] for name in model.names("observed")}
+            return sum(each.values()), {name: each[name] for name in model.site_names("observed")}
 
         (_, each), gradient = jax.value_and_grad(lambda moving: density(latent | moving), has_aux=True)(
-            {name: latent[name] for name in latent if name not in model.summed}
+            {name: latent[name] for name in latent if name not in model.discrete_latents}
         )
         return each, {name: jnp.isfinite(value).all() for name, value in gradient.items()}
 
     keys = np.stack([derive_key(0, "start", draw) for draw in range(PRIOR_TRIES)])
-    draws, smooth = jax.jit(jax.vmap(run, in_axes=(0, None)))(keys, model.traced)
+    draws, smooth = jax.jit(jax.vmap(run, in_axes=(0, None)))(keys, model.traced_arguments)
     steep = [name for name, values in smooth.items() if not values.any()]
     if steep and all(np.isfinite(values).any() for values in draws.values()):
         return UserError(
@@ -68,10 +70,10 @@ def choose_init_strategy(model: BoundModel, settings: dict) -> Callable:
     if isinstance(init, str):
         return INIT_STRATEGIES["uniform" if init == "pathfinder" else init]
     for site, value in init.items():
-        if site in model.summed:
+        if site in model.discrete_latents:
             raise UserError(f"init: the site '{site}' is discrete and summed out; it has no start: leave it out")
-        if site not in model.names("latent"):
-            raise UserError(f"init: model {model.name} has no latent site '{site}': {hint(site, model.names('latent'))}")
+        if site not in model.site_names("latent"):
+            raise UserError(f"init: model {model.name} has no latent site '{site}': {hint(site, model.site_names('latent'))}")
         if np.shape(value) not in ((), model.sites[site].shape):
             raise UserError(
                 f"init: {site}: the site has shape {model.sites[site].shape}, not {np.shape(value)}; give so many values"

@@ -46,7 +46,7 @@ def find_maximum(model: BoundModel, settings: dict, seed: int, names: tuple[str,
     def program(keys, traced):
         def search(key):
             info = initialize_model(
-                key, model.closed, init_strategy=INIT_STRATEGIES[settings["init"]], dynamic_args=True, model_kwargs=traced
+                key, model.full_data, init_strategy=INIT_STRATEGIES[settings["init"]], dynamic_args=True, model_kwargs=traced
             )
             constrain = info.postprocess_fn(**traced)
             loss = objective(info, constrain, traced)
@@ -85,7 +85,7 @@ def find_maximum(model: BoundModel, settings: dict, seed: int, names: tuple[str,
 
     keys = np.stack([derive_key(seed, *names, "start", start) for start in range(settings["starts"])])
     made_from = ["optimum", model.fingerprint, {name: value for name, value in settings.items() if name != "draws"}]
-    (positions, sites, reached, evaluations), compiled, ran = compile_and_run(program, (keys, model.traced), made_from)
+    (positions, sites, reached, evaluations), compiled, ran = compile_and_run(program, (keys, model.traced_arguments), made_from)
     if not np.isfinite(reached["log_density"]).any():
         raise nonfinite_start_error(model)
     best = int(np.nanargmax(np.where(np.isfinite(reached["log_density"]), reached["log_density"], np.nan)))

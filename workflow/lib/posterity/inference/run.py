@@ -81,7 +81,9 @@ class RunOptions:
 
     def kept_of(self, model) -> dict[str, int]:
         """Give the sites of a model that are recorded, and every how many-th draw of each."""
-        return dict.fromkeys([*model.names("latent"), *model.names("deterministic")], 1) if self.keep is None else self.keep
+        return (
+            dict.fromkeys([*model.site_names("latent"), *model.site_names("deterministic")], 1) if self.keep is None else self.keep
+        )
 
     def part(self, name: str) -> "RunOptions":
         """How a part of the fit is driven, which has a checkpoint of its own."""

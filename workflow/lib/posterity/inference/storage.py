@@ -32,8 +32,8 @@ def compute_thinning_steps(store: dict, model, draws: int | None) -> dict[str, i
     known how many draws there will be, all are recorded, and `keep` thins them. Raises UserError for a site that the model does not
     have.
     """
-    latent = model.names("latent")
-    sites = [*latent, *model.names("deterministic")]
+    latent = model.site_names("latent")
+    sites = [*latent, *model.site_names("deterministic")]
     for site in store:
         if site not in sites:
             raise UserError(f"store: model {model.name} has no latent or deterministic site '{site}': {hint(site, sites)}")

@@ -99,10 +99,10 @@ def _find_unobserved_site(model: BoundModel, argument: str, data: xr.Dataset) ->
     for shape in [*((size,) for size in dict.fromkeys(data.sizes.values())), ()]:
         messages, attempt = {}, replace(model, arguments=model.arguments | {argument: np.zeros(shape)})
         try:
-            jax.eval_shape(lambda traced, a=attempt, m=messages: m.update(trace_model(a, traced)[0]), attempt.traced)
+            jax.eval_shape(lambda traced, a=attempt, m=messages: m.update(trace_model(a, traced)[0]), attempt.traced_arguments)
         except Exception:  # not this shape
             continue
-        return next((name for name in model.names("latent") if messages.get(name, {}).get("is_observed")), None)
+        return next((name for name in model.site_names("latent") if messages.get(name, {}).get("is_observed")), None)
     return None
 
 
@@ -130,7 +130,7 @@ def _find_constants(model: BoundModel) -> tuple[str, ...]:
         attempt = replace(model, constants=constants)
         try:
             jax.eval_shape(
-                lambda key, traced, attempt=attempt: trace_model(attempt, traced, key)[1], PLACEHOLDER_KEY, attempt.traced
+                lambda key, traced, attempt=attempt: trace_model(attempt, traced, key)[1], PLACEHOLDER_KEY, attempt.traced_arguments
             )
         except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
             if constants == every:
@@ -181,10 +181,12 @@ def _find_sites(model: BoundModel, spec: dict, data: xr.Dataset) -> tuple[BoundM
         messages.update(recorded)
         return values
 
-    shapes = jax.eval_shape(run, model.traced)
+    shapes = jax.eval_shape(run, model.traced_arguments)
     observed = [name for name, site in messages.items() if site["type"] == "sample" and site["is_observed"]]
-    if observed and model.traced:
-        reached = eval_provenance(lambda **traced: {name: trace_model(model, traced)[1][name] for name in observed}, **model.traced)
+    if observed and model.traced_arguments:
+        reached = eval_provenance(
+            lambda **traced: {name: trace_model(model, traced)[1][name] for name in observed}, **model.traced_arguments
+        )
         optional = {name for name, rule in inspect.signature(model.function).parameters.items() if rule.default is None}
         origin = {name: sorted(map(str, reached[name]), key=lambda arg: (arg not in optional, arg)) for name in observed}
     for name in observed:  # an observation that had to stay concrete is known by its values
@@ -220,7 +222,13 @@ def _find_sites(model: BoundModel, spec: dict, data: xr.Dataset) -> tuple[BoundM
             raise UserError(
                 f"{model.file}: `dims` of the study names a plate '{plate}', which the model does not have: {hint(plate, plates)}"
             )
-    learnt = {"sites": sites, "labels": labels, "units": units, "observations": observations, "observing": tuple(observing)}
+    learnt = {
+        "sites": sites,
+        "labels": labels,
+        "units": units,
+        "observations": observations,
+        "observed_variables": tuple(observing),
+    }
     return replace(model, **learnt), bool(observed)
 
 

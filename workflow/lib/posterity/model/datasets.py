@@ -10,11 +10,11 @@ from posterity.runtime.compile_cache import load_or_compile
 
 def get_observed_values(model: BoundModel) -> dict[str, np.ndarray]:
     """The observations of each observed site, as the model conditions on them."""
-    run = jax.jit(lambda traced: {name: trace_model(model, traced)[1][name] for name in model.names("observed")})
+    run = jax.jit(lambda traced: {name: trace_model(model, traced)[1][name] for name in model.site_names("observed")})
     program = load_or_compile(
-        (model.traced,), ["observed", model.fingerprint], lambda: ([run.trace(model.traced)], None), quick=(0,)
+        (model.traced_arguments,), ["observed", model.fingerprint], lambda: ([run.trace(model.traced_arguments)], None), quick=(0,)
     ).run[0]
-    return {name: np.asarray(value) for name, value in program(model.traced).items()}
+    return {name: np.asarray(value) for name, value in program(model.traced_arguments).items()}
 
 
 def make_sample_stats(values: dict[str, np.ndarray]) -> xr.Dataset:
@@ -27,7 +27,7 @@ def make_sample_stats(values: dict[str, np.ndarray]) -> xr.Dataset:
 
 def make_data_groups(model: BoundModel, data: xr.Dataset) -> dict[str, xr.Dataset]:
     """Make the groups `observed_data` (by site) and `constant_data` (the other variables of the study) of an artefact."""
-    observed = model.dataset(get_observed_values(model), (), data)
+    observed = model.to_dataset(get_observed_values(model), (), data)
     for site, variable in model.observations.items():
         observed[site].attrs["variable"] = variable
     constant = data[[name for name in data.data_vars if name not in model.observations.values()]]

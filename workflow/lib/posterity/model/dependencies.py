@@ -10,7 +10,7 @@ from posterity.model.model import BoundModel
 def list_top_level_sites(model: BoundModel) -> list[str]:
     """List the latent sites whose prior depends on no other latent site: those that power scaling of the prior acts on."""
     above = find_ancestors(model)
-    return [name for name in model.names("latent") if not set(above.get(name, ())) - {name}]
+    return [name for name in model.site_names("latent") if not set(above.get(name, ())) - {name}]
 
 
 def find_ancestors(model: BoundModel) -> dict[str, list[str]]:

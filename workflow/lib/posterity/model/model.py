@@ -42,7 +42,7 @@ class BoundModel:
 
     `arguments` are the values that go in, as arrays; those in `constants` stay concrete numbers when a program is compiled, all
     others are traced. `sites` are in the order of the function. `labels` and `units` are by site. `observations` gives the variable
-    of the data that a site observes as it is, `observing` all variables that reach an observed site.
+    of the data that a site observes as it is, `observed_variables` all variables that reach an observed site.
     """
 
     function: Callable
@@ -54,29 +54,29 @@ class BoundModel:
     labels: dict[str, str] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
     observations: dict[str, str] = field(default_factory=dict)
-    observing: tuple[str, ...] = ()
+    observed_variables: tuple[str, ...] = ()
 
     @property
-    def traced(self) -> dict[str, np.ndarray]:
+    def traced_arguments(self) -> dict[str, np.ndarray]:
         """The arguments that a compiled program takes as its input."""
         return {name: value for name, value in self.arguments.items() if name not in self.constants}
 
-    def opened(self, **traced) -> None:
+    def __call__(self, **traced) -> None:
         """Call the function with the constant arguments and the given traced ones."""
         return self.function(**{name: self.arguments[name] for name in self.constants}, **traced)
 
-    def closed(self, **traced) -> None:
+    def full_data(self, **traced) -> None:
         """The same, with plates that take a part of their elements taking all: the density is that of all data."""
-        return FullPlates(self.opened)(**traced)
+        return FullPlates(self)(**traced)
 
-    def names(self, role: str) -> list[str]:
+    def site_names(self, role: str) -> list[str]:
         """The names of the sites of one role."""
         return [name for name, site in self.sites.items() if site.role == role]
 
     @property
-    def summed(self) -> list[str]:
+    def discrete_latents(self) -> list[str]:
         """The latent sites with discrete values, which a sampler sums out."""
-        return [name for name in self.names("latent") if self.sites[name].discrete]
+        return [name for name in self.site_names("latent") if self.sites[name].discrete]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -85,7 +85,7 @@ class BoundModel:
 
         Values of the traced arguments are no part of it. Two models with one fingerprint make the same compiled program.
         """
-        kinds, moving = {}, [name for name in self.names("latent") if not self.sites[name].discrete]
+        kinds, moving = {}, [name for name in self.site_names("latent") if not self.sites[name].discrete]
 
         def run(latent, traced):
             sites = trace_conditioned(self, latent, traced)
@@ -99,8 +99,8 @@ class BoundModel:
             )
 
         latent = {name: jax.ShapeDtypeStruct(site.shape, int if site.discrete else float) for name, site in self.sites.items()}
-        latent = {name: latent[name] for name in self.names("latent")}
-        seen = jax.jit(run).lower(latent, self.traced).as_text()
+        latent = {name: latent[name] for name in self.site_names("latent")}
+        seen = jax.jit(run).lower(latent, self.traced_arguments).as_text()
         path, _, function = self.file.rpartition(": ")
         file = Path(path).resolve()
         source = b"".join(
@@ -109,21 +109,21 @@ class BoundModel:
         return hashlib.sha256(source + seen.encode() + repr([function, *sorted(kinds.items())]).encode()).hexdigest()
 
     @property
-    def improper(self) -> list[str]:
+    def improper_sites(self) -> list[str]:
         """The sites whose prior is improper: it has no draws."""
         return [name for name, site in self.sites.items() if site.role == "latent" and site.improper]
 
-    def attributes(self, site: str) -> dict[str, str]:
+    def site_attributes(self, site: str) -> dict[str, str]:
         """`long_name`, `units` and `role` of a site, for an artefact."""
         return {"long_name": self.labels.get(site, site), "units": self.units.get(site, ""), "role": self.sites[site].role}
 
-    def dataset(self, values: dict[str, np.ndarray], lead: tuple[str, ...], data: xr.Dataset) -> xr.Dataset:
+    def to_dataset(self, values: dict[str, np.ndarray], lead: tuple[str, ...], data: xr.Dataset) -> xr.Dataset:
         """Put the values of sites, with leading dimensions such as (chain, draw), into a Dataset with names and units."""
         variables, coords = {}, {}
         for name in sorted(values, key=list(self.sites).index):
             array = np.asarray(values[name])
             # A log density has the site's dimensions without those of the event.
-            variables[name] = (lead + self.sites[name].dims[: array.ndim - len(lead)], array, self.attributes(name))
+            variables[name] = (lead + self.sites[name].dims[: array.ndim - len(lead)], array, self.site_attributes(name))
         made = xr.Dataset(variables)
         for dim in set(lead) & set(made.dims):
             coords[dim] = np.arange(made.sizes[dim])
@@ -146,7 +146,7 @@ def _is_duplicate(error: Exception) -> bool:
 
 def trace_model(model: BoundModel, traced: dict, key=PLACEHOLDER_KEY) -> tuple[dict, dict]:
     """Trace the model once, observations in place; return the sites' messages and their values."""
-    handler = trace(InitImproper(seed(model.closed, jnp.asarray(key))))
+    handler = trace(InitImproper(seed(model.full_data, jnp.asarray(key))))
     try:
         messages = handler.get_trace(**traced)
     except Exception as error:
@@ -162,10 +162,10 @@ def trace_model(model: BoundModel, traced: dict, key=PLACEHOLDER_KEY) -> tuple[d
 
 def trace_predictive(model: BoundModel, key: jax.Array, latent: dict, traced: dict) -> dict:
     """Run the model forward once: latent sites as given (drawn where not), observations drawn anew. Returns the sites' messages."""
-    function = substitute(ReplicateObserved(seed(model.closed, key)), data=latent)
+    function = substitute(ReplicateObserved(seed(model.full_data, key)), data=latent)
     return trace(InitImproper(function)).get_trace(**traced)
 
 
 def trace_conditioned(model: BoundModel, latent: dict, traced: dict) -> dict:
     """Run the model once with latent sites as given and the observations in place. Returns the sites' messages."""
-    return trace(InitImproper(substitute(seed(model.closed, jax.random.PRNGKey(0)), data=latent))).get_trace(**traced)
+    return trace(InitImproper(substitute(seed(model.full_data, jax.random.PRNGKey(0)), data=latent))).get_trace(**traced)

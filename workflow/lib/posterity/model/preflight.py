@@ -55,10 +55,10 @@ def find_model_errors(model: BoundModel, data: xr.Dataset, source: str, methods:
             first = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
             place = f", entry {', '.join(str(i + 1) for i in first)} (counted from 1)" if first else ""
             found.append(f"{source}: the argument '{argument}' of {model.name} is {values[first]}{place}; complete the data")
-    if not model.names("latent"):
+    if not model.site_names("latent"):
         found.append(f"{model.file}: the model has no latent site, so that there is nothing to fit; give it a parameter")
     shapes = _find_shapes(model)
-    for name in model.summed:
+    for name in model.discrete_latents:
         about = model.sites[name]
         site = f"{model.file}: the latent site '{name}' ({about.distribution}, shape {about.shape}) is discrete"
         if not shapes[name][2]:
@@ -69,7 +69,11 @@ def find_model_errors(model: BoundModel, data: xr.Dataset, source: str, methods:
                 f"{site}, which {unable[0]} cannot fit; take {' or '.join(ENUMERATING_METHODS)}, which sum it out, or do so by hand, as "
                 "MixtureSameFamily does"
             )
-    if model.summed and model.summed == model.names("latent") and all(shapes[name][2] for name in model.summed):
+    if (
+        model.discrete_latents
+        and model.discrete_latents == model.site_names("latent")
+        and all(shapes[name][2] for name in model.discrete_latents)
+    ):
         found.append(f"{model.file}: all latent sites are discrete, so that nothing is left to sample; count their values by hand")
     if unfit := find_shape_errors(model):
         return found + unfit
@@ -79,7 +83,7 @@ def find_model_errors(model: BoundModel, data: xr.Dataset, source: str, methods:
 def find_shape_errors(model: BoundModel) -> list[str]:
     """List observed sites whose observations have not the shape of their distribution, a sentence each."""
     found, shapes = [], _find_shapes(model)
-    for name in model.names("observed"):
+    for name in model.site_names("observed"):
         values, distribution, _, unfit = shapes[name]
         if unfit:  # by the rank of their shape
             found.append(
@@ -116,7 +120,7 @@ def _find_shapes(model: BoundModel) -> dict[str, tuple]:
                 found[name] = (shape[: len(shape) - event], site["fn"].batch_shape, site["fn"].has_enumerate_support, unfit)
         return 0
 
-    jax.eval_shape(run, model.traced)
+    jax.eval_shape(run, model.traced_arguments)
     return found
 
 
@@ -126,7 +130,7 @@ def _find_out_of_range(model: BoundModel, data: xr.Dataset, source: str) -> list
     def run(key, traced):
         messages = trace_predictive(model, key, {}, traced)
         numbers = {}
-        for name in model.names("observed"):
+        for name in model.site_names("observed"):
             site, base = messages[name], messages[name]["fn"]
             while hasattr(base, "base_dist"):
                 base = base.base_dist
@@ -140,9 +144,11 @@ def _find_out_of_range(model: BoundModel, data: xr.Dataset, source: str) -> list
         return numbers
 
     keys = np.stack([derive_key(0, "preflight", draw) for draw in range(PREFLIGHT_DRAWS)])
-    mapped = jax.jit(jax.vmap(run, in_axes=(0, None))).trace(keys, model.traced)  # `found` is known from here
-    program = load_or_compile((keys, model.traced), ["preflight", model.fingerprint], lambda: ([mapped], None), quick=(0,)).run[0]
-    drawn = program(keys, model.traced)
+    mapped = jax.jit(jax.vmap(run, in_axes=(0, None))).trace(keys, model.traced_arguments)  # `found` is known from here
+    program = load_or_compile(
+        (keys, model.traced_arguments), ["preflight", model.fingerprint], lambda: ([mapped], None), quick=(0,)
+    ).run[0]
+    drawn = program(keys, model.traced_arguments)
     for name, (distribution, rules) in found.items():
         for parameter, rule in rules.items():
             values = np.asarray(drawn[name][parameter])

@@ -33,8 +33,8 @@ def bind_new_data(id: str, spec: dict, at: dict, data: xr.Dataset, seed: int, wh
     """
     fitted = bind_model(id, spec, data)
     known = [spec["arguments"].get(argument, argument) for argument in fitted.arguments]
-    free = [name for name in known if name not in fitted.observing]
-    at = {name: value for name, value in at.items() if name in free or name not in data or name in fitted.observing}
+    free = [name for name in known if name not in fitted.observed_variables]
+    at = {name: value for name, value in at.items() if name in free or name not in data or name in fitted.observed_variables}
     if not at:
         raise UserError(f"{where}: none of these is a covariate of {fitted.name}: {hint('', free)}")
     for name in at:
@@ -57,22 +57,22 @@ def bind_new_data(id: str, spec: dict, at: dict, data: xr.Dataset, seed: int, wh
         kind = data[name].dtype if data[name].dtype.kind == "f" else new[name].dtype  # 1 stands for 1.0, but an index stays one
         new[name] = new[name].astype(kind).assign_attrs(data[name].attrs)
     new = new.merge(data[[name for name in free if rows not in data[name].dims]])
-    for name in fitted.observing:  # drawn anew; only their shapes matter
+    for name in fitted.observed_variables:  # drawn anew; only their shapes matter
         shape = [new.sizes.get(dim, data.sizes[dim]) for dim in data[name].dims]
         new[name] = (data[name].dims, np.zeros(shape, data[name].dtype), data[name].attrs)
     bound = bind_model(id, spec, new)
     if unfit := find_shape_errors(bound):
         raise UserError(f"{where}: with these covariates {unfit[0]}; a model that counts its groups needs rows of each of them")
     longer = bind_model(id, spec, new.isel({rows: [*range(new.sizes[rows]), 0]}))
-    drawn = [name for name in bound.names("latent") if longer.sites[name].shape != bound.sites[name].shape]
-    for name in set(bound.names("latent")) - set(drawn):
+    drawn = [name for name in bound.site_names("latent") if longer.sites[name].shape != bound.sites[name].shape]
+    for name in set(bound.site_names("latent")) - set(drawn):
         if bound.sites[name].shape != fitted.sites[name].shape:
             shapes = f"{fitted.sites[name].shape}, and {bound.sites[name].shape} with these covariates"
             raise UserError(f"{where}: the site '{name}' was fitted with shape {shapes}: they name groups that were not fitted")
     for name in drawn:
-        if name in bound.improper:
+        if name in bound.improper_sites:
             raise UserError(f"{where}: the site '{name}' has an improper prior, so that no new values of it can be drawn")
-    return NewData(bound, new.drop_vars(list(fitted.observing)), drawn)
+    return NewData(bound, new.drop_vars(list(fitted.observed_variables)), drawn)
 
 
 def predict_new_data(there: NewData, latent: dict[str, np.ndarray], seed: int, *names: str) -> dict[str, np.ndarray]:
@@ -83,7 +83,7 @@ def predict_new_data(there: NewData, latent: dict[str, np.ndarray], seed: int, *
     deterministic sites by name, each of shape (draws, ...).
     """
     kept = {name: values for name, values in latent.items() if name not in there.drawn}
-    wanted = [*there.model.names("observed"), *there.model.names("deterministic")]
+    wanted = [*there.model.site_names("observed"), *there.model.site_names("deterministic")]
 
     def run(inputs, traced):
         key, values = inputs

@@ -31,14 +31,14 @@ def predict_posterior(model: BoundModel, latent: dict[str, np.ndarray], seed: in
     `log_likelihood` (of the data, one value per observation), `log_likelihood_predicted` (of the values predicted, at the same
     draw), `log_prior` (top-level latent sites).
     """
-    observed, top = model.names("observed"), list_top_level_sites(model)
+    observed, top = model.site_names("observed"), list_top_level_sites(model)
 
     def run(inputs, traced):
         key, values = inputs
         forward, backward = trace_predictive(model, key, values, traced), trace_conditioned(model, values, traced)
         return {
             "predicted": {name: forward[name]["value"] for name in observed},
-            "deterministic": {name: backward[name]["value"] for name in model.names("deterministic")},
+            "deterministic": {name: backward[name]["value"] for name in model.site_names("deterministic")},
             "log_likelihood": {name: _log_prob(backward[name]) for name in observed},
             "log_likelihood_predicted": {name: _log_prob(forward[name]) for name in observed},
             "log_prior": {name: _log_prob(backward[name]) for name in top},
@@ -63,16 +63,16 @@ def _map_draws(what: str, run, inputs, model: BoundModel):
     mapped, first = jax.jit(jax.vmap(run, in_axes=(0, None))), jax.tree.map(lambda values: values[:size], inputs)
     made_from = [what, model.fingerprint]
     program = load_or_compile(
-        (first, model.traced), made_from, lambda: ([mapped.trace(first, model.traced)], None), quick=(0,)
+        (first, model.traced_arguments), made_from, lambda: ([mapped.trace(first, model.traced_arguments)], None), quick=(0,)
     ).run[0]
     done = []
     for start in range(0, draws, size):
         chosen = np.minimum(np.arange(start, start + size), draws - 1)
-        done.append(program(jax.tree.map(lambda values, chosen=chosen: values[chosen], inputs), model.traced))
+        done.append(program(jax.tree.map(lambda values, chosen=chosen: values[chosen], inputs), model.traced_arguments))
     return jax.tree.map(lambda *parts: np.concatenate(parts)[:draws], *done)
 
 
 def make_draws_dataset(model: BoundModel, values: dict[str, np.ndarray], chains: int, data: xr.Dataset) -> xr.Dataset:
     """Put values of shape (chains * draws, ...) into a Dataset with dimensions chain and draw."""
     split = {name: array.reshape(chains, -1, *array.shape[1:]) for name, array in values.items()}
-    return model.dataset(split, ("chain", "draw"), data)
+    return model.to_dataset(split, ("chain", "draw"), data)

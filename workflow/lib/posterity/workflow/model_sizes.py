@@ -55,7 +55,9 @@ def count_model_sizes(name: str) -> dict[str, ModelSize]:
     found = {}
     for id, model in bind_models(study, data).items():
         if not isinstance(model, UserError):
-            count = {role: sum(math.prod(model.sites[site].shape) for site in model.names(role)) for role in ("latent", "observed")}
+            count = {
+                role: sum(math.prod(model.sites[site].shape) for site in model.site_names(role)) for role in ("latent", "observed")
+            }
             kept = [math.prod(site.shape) for site in model.sites.values() if site.role != "observed"]
             numbers = sum(variable.size for variable in data.values())
             found[id] = ModelSize(numbers, count["observed"], count["latent"], sum(kept), max(kept, default=0))

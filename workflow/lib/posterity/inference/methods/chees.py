@@ -35,7 +35,7 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
 
     def pose(key, traced):
         start = INIT_STRATEGIES[settings["init"]]
-        info = initialize_model(key, model.closed, init_strategy=start, dynamic_args=True, model_kwargs=traced)
+        info = initialize_model(key, model.full_data, init_strategy=start, dynamic_args=True, model_kwargs=traced)
         potential = info.potential_fn(**traced)
         return info.param_info.z, (lambda z: -potential(z)), info.postprocess_fn(**traced)
 
@@ -92,12 +92,12 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
         return state, jax.tree.map(lambda value: jnp.swapaxes(value, 0, 1), values)
 
     def plan():
-        begun = jax.jit(start).trace(keys, model.traced)
-        return [begun, jax.jit(advance).trace(begun.out_info[0], model.traced, 0)], begun.out_info[0]
+        begun = jax.jit(start).trace(keys, model.traced_arguments)
+        return [begun, jax.jit(advance).trace(begun.out_info[0], model.traced_arguments, 0)], begun.out_info[0]
 
     keys = np.stack([derive_key(seed, *names, "all"), *(derive_key(seed, *names, "chain", chain) for chain in range(chains))])
     programs = load_or_compile(
-        (keys, model.traced),
+        (keys, model.traced_arguments),
         ["chees", model.fingerprint, list(recorded), settings],
         plan,
     )
@@ -105,21 +105,21 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
     here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
 
     def first():
-        state, density = begin(keys, model.traced)
+        state, density = begin(keys, model.traced_arguments)
         if not np.isfinite(density).all():
             raise nonfinite_start_error(model)
         return state
 
     work = ChunkedProgram(
         start=first,
-        advance=lambda state, count, recording: go(state, model.traced, count),
+        advance=lambda state, count, recording: go(state, model.traced_arguments, count),
         like=jax.tree.map(lambda shape: jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=here), programs.notes),
         warmup=0,
         draws=compute_max_draws(settings),
         size=size,
         evaluations=lambda state: int(state[3]),
         thin=recorded,
-        watch=tuple(model.names("latent")),
+        watch=tuple(model.site_names("latent")),
         chains=chains,
     )
     driven = run_chunks(work, replace(run, until=settings["until"]))

@@ -29,7 +29,7 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
 
     def program(position, key, traced):
         start = INIT_STRATEGIES[settings["init"]]
-        info = initialize_model(key, model.closed, init_strategy=start, dynamic_args=True, model_kwargs=traced)
+        info = initialize_model(key, model.full_data, init_strategy=start, dynamic_args=True, model_kwargs=traced)
         constrain, potential = info.postprocess_fn(**traced), info.potential_fn(**traced)
         centre, unflat = ravel_pytree(position)
         values, vectors = jnp.linalg.eigh(jax.hessian(lambda flat: potential(unflat(flat)))(centre))
@@ -39,7 +39,7 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
         sites, log_p = jax.lax.map(lambda one: (constrain(unflat(one)), -potential(unflat(one))), flat)
         return sites, {"log_p": log_p, "log_q": log_q}, values
 
-    arguments = (found.position, derive_key(seed, *names, "draws"), model.traced)
+    arguments = (found.position, derive_key(seed, *names, "draws"), model.traced_arguments)
     made_from = ["laplace", model.fingerprint, settings["draws"], settings["init"]]
     (sites, statistics, curvature), compiled, ran = compile_and_run(program, arguments, made_from)
     if not (curvature > 0).all() or not np.isfinite(curvature).all():

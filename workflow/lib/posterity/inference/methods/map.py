@@ -21,7 +21,7 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
     def objective(info, constrain, traced):
         def loss(position):
             sites = constrain(position)
-            return -log_density(model.closed, (), traced, {name: sites[name] for name in position})[0]
+            return -log_density(model.full_data, (), traced, {name: sites[name] for name in position})[0]
 
         return loss
 

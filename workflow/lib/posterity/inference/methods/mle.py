@@ -17,7 +17,7 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
     `settings` are those of `mle` in the schema. Raises UserError if no start has a finite density, and for a model with latent
     sites below other latent sites, whose distribution is no prior but a part of the model.
     """
-    below = [name for name in model.names("latent") if name not in list_top_level_sites(model)]
+    below = [name for name in model.site_names("latent") if name not in list_top_level_sites(model)]
     if below:
         raise UserError(
             f"{model.file}: mle: the latent site '{below[0]}' depends on other latent sites, so that the likelihood of these is an "

@@ -32,24 +32,26 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
     volumes (Higson et al. 2018, Bayesian Analysis 13, 873, section 2), or from how the runs differ, where that is more. The runs
     are merged by their evidences. Raises UserError for a model without likelihood, or with improper priors.
     """
-    if model.improper:
-        raise UserError(f"{model.file}: nested: the prior of {', '.join(model.improper)} is improper, so that there is no evidence")
+    if model.improper_sites:
+        raise UserError(
+            f"{model.file}: nested: the prior of {', '.join(model.improper_sites)} is improper, so that there is no evidence"
+        )
     observed = _list_observed_sites(model)
     if not observed:
         raise UserError(
             f"{model.file}: nested: the model has no likelihood, so that its evidence is 1; write the density as numpyro.factor "
             "under a prior"
         )
-    size = sum(int(np.prod(model.sites[name].shape)) for name in model.names("latent"))
+    size = sum(int(np.prod(model.sites[name].shape)) for name in model.site_names("latent"))
     live = settings["live"]
     dying, inner = live // DELETED_FRACTION, settings["steps"] or max(12, 4 * size)
-    recorded = [*model.names("latent"), *model.names("deterministic")]
+    recorded = [*model.site_names("latent"), *model.site_names("deterministic")]
     numbers = sum(int(np.prod(model.sites[name].shape)) for name in recorded)
     chunk = int(max(1, min(MAX_STEPS, 32e6 // (8 * numbers * dying * settings["runs"]))))
     places = ChainSharding(settings["runs"], ensemble=False)
 
     def pieces(traced):
-        info = initialize_model(jax.random.PRNGKey(0), model.closed, dynamic_args=True, model_kwargs=traced)
+        info = initialize_model(jax.random.PRNGKey(0), model.full_data, dynamic_args=True, model_kwargs=traced)
         constrain = info.postprocess_fn(**traced)
 
         def log_likelihood(position):
@@ -59,7 +61,7 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
             return jnp.where(jnp.isnan(total), -jnp.inf, total)
 
         def log_prior(position):
-            total = -potential_energy(MaskObserved(model.closed, observed), (), traced, position)
+            total = -potential_energy(MaskObserved(model.full_data, observed), (), traced, position)
             return jnp.where(jnp.isnan(total), -jnp.inf, total)
 
         algorithm = blackjax.nss(log_prior, log_likelihood, num_inner_steps=inner, num_delete=dying)
@@ -71,8 +73,8 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
 
         def point(key):
             drawn = trace_predictive(model, key, {}, traced)
-            latent = {name: drawn[name]["value"] for name in model.names("latent")}
-            return unconstrain_fn(model.closed, (), traced, latent)
+            latent = {name: drawn[name]["value"] for name in model.site_names("latent")}
+            return unconstrain_fn(model.full_data, (), traced, latent)
 
         return algorithm.init(jax.lax.map(point, jax.random.split(of_points, live))), key
 
@@ -104,25 +106,25 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
         return _only(jax.vmap(constrain)(particles.position), recorded), particles.loglikelihood
 
     def plan():
-        begun = jax.jit(places.over(start, 1)).trace(keys, model.traced)
+        begun = jax.jit(places.over(start, 1)).trace(keys, model.traced_arguments)
         state = _placed(begun.out_info, places)
-        going = jax.jit(places.over(advance, 2)).trace(state, model.traced, 0)
-        return [begun, going, jax.jit(places.over(remaining, 1)).trace(state, model.traced)], begun.out_info
+        going = jax.jit(places.over(advance, 2)).trace(state, model.traced_arguments, 0)
+        return [begun, going, jax.jit(places.over(remaining, 1)).trace(state, model.traced_arguments)], begun.out_info
 
     keys = np.stack([derive_key(seed, *names, "run", one) for one in range(settings["runs"])])
     made_from = ["nested", model.fingerprint, live, inner, chunk, places.count]
-    programs = load_or_compile((keys, model.traced), made_from, plan, places.count, quick=(0, 2))
+    programs = load_or_compile((keys, model.traced_arguments), made_from, plan, places.count, quick=(0, 2))
     begin, go, end = programs.run
 
     def first():
-        state = begin(keys, model.traced)
+        state = begin(keys, model.traced_arguments)
         if not np.isfinite(state[0].particles.loglikelihood).any():
             raise nonfinite_start_error(model)
         return state
 
     work = ChunkedProgram(
         start=first,
-        advance=lambda state, count, recording: go(state, model.traced, count),
+        advance=lambda state, count, recording: go(state, model.traced_arguments, count),
         like=_placed(programs.notes, places),
         warmup=0,
         draws=MAX_STEPS,
@@ -138,7 +140,7 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
     driven = run_chunks(work, run)
     if driven.stopped == "draws":
         raise UserError(f"{model.name}: nested: after {MAX_STEPS} steps there is still evidence left; is the likelihood bounded?")
-    last, last_likelihood = end(driven.state, model.traced)
+    last, last_likelihood = end(driven.state, model.traced_arguments)
     order = np.argsort(np.asarray(last_likelihood), axis=1, kind="stable")
 
     def all_points(dead, living):
@@ -210,7 +212,7 @@ def _list_observed_sites(model: BoundModel) -> list[str]:
         found.extend(name for name, site in sites.items() if site["type"] == "sample" and site["is_observed"])
         return 0
 
-    jax.eval_shape(run, model.traced)
+    jax.eval_shape(run, model.traced_arguments)
     return found
 
 

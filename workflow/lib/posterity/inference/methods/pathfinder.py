@@ -40,7 +40,7 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
 
     keys = np.stack([derive_key(seed, *names, "path", path) for path in range(settings["paths"])])
     made_from = ["pathfinder", model.fingerprint, settings]
-    (sites, log_p, log_q, bounds, steps), compiled, ran = compile_and_run(program, (keys, model.traced), made_from)
+    (sites, log_p, log_q, bounds, steps), compiled, ran = compile_and_run(program, (keys, model.traced_arguments), made_from)
     if not np.isfinite(bounds).any():
         raise nonfinite_start_error(model)
     effort = {"compile_seconds": compiled, "run_seconds": ran, "gradient_evaluations": int(steps.sum())}
@@ -76,10 +76,10 @@ def find_start_positions(model: BoundModel, function, strategy, keys: np.ndarray
 
         return jax.lax.map(path, keys)
 
-    return jax.tree.map(np.asarray, jax.jit(program)(keys, model.traced))
+    return jax.tree.map(np.asarray, jax.jit(program)(keys, model.traced_arguments))
 
 
 def _pose(model: BoundModel, settings: dict, key, traced):
     return initialize_model(
-        key, model.closed, init_strategy=INIT_STRATEGIES[settings["init"]], dynamic_args=True, model_kwargs=traced
+        key, model.full_data, init_strategy=INIT_STRATEGIES[settings["init"]], dynamic_args=True, model_kwargs=traced
     )

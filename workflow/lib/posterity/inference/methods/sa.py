@@ -24,7 +24,7 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
     `settings` are those of `sa` in the schema. Raises UserError if the density is not finite at a start.
     """
 
-    size = sum(int(np.prod(model.sites[name].shape)) for name in model.names("latent"))
+    size = sum(int(np.prod(model.sites[name].shape)) for name in model.site_names("latent"))
     points = settings["points"] or max(MIN_ADAPT_POINTS, 5 * size)
 
     def kernel(function, start):

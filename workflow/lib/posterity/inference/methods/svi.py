@@ -63,17 +63,17 @@ def fit(model: BoundModel, settings: dict, seed_: int, names: tuple[str, ...], r
         return state, {".loss": losses[None], ".step_size": sizes[None]}
 
     def plan():
-        begun = jax.jit(starts).trace(key_of_starts, model.traced)
+        begun = jax.jit(starts).trace(key_of_starts, model.traced_arguments)
         state = (begun.out_info[0], jax.ShapeDtypeStruct((), int))
-        return [begun, jax.jit(advance).trace(state, model.traced, 0, (0, 1))], state
+        return [begun, jax.jit(advance).trace(state, model.traced_arguments, 0, (0, 1))], state
 
-    programs = load_or_compile((key_of_starts, model.traced), [*made_from, size], plan, quick=(0,))
+    programs = load_or_compile((key_of_starts, model.traced_arguments), [*made_from, size], plan, quick=(0,))
     begin, go = programs.run
     here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     like = jax.tree.map(lambda one: jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=here), programs.notes)
 
     def start():
-        state, loss = begin(key_of_starts, model.traced)
+        state, loss = begin(key_of_starts, model.traced_arguments)
         if not np.isfinite(loss):
             raise nonfinite_start_error(model)
         return state, jnp.zeros((), int)
@@ -83,7 +83,7 @@ def fit(model: BoundModel, settings: dict, seed_: int, names: tuple[str, ...], r
     ) -> RunResult:
         work = ChunkedProgram(
             start=first,
-            advance=lambda state, count, recording: go(state, model.traced, count, since),
+            advance=lambda state, count, recording: go(state, model.traced_arguments, count, since),
             like=like,
             warmup=0,
             draws=steps,
@@ -125,7 +125,7 @@ def fit(model: BoundModel, settings: dict, seed_: int, names: tuple[str, ...], r
     pool = settings["draws"] * (POOL_FACTOR if settings["resample"] else 1)
     (draws, best), compiled, ran = compile_and_run(
         lambda state, key, traced: problem.draws(state[0], key, traced, pool),
-        (state, key_of_draws, model.traced),
+        (state, key_of_draws, model.traced_arguments),
         [*made_from, "draws", pool],
     )
     effort |= {"compile_seconds": programs.seconds + compiled, "run_seconds": seconds + ran}
