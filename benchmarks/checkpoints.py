@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "workflow/lib"), str(ROOT / "benchmarks/effective")]
 
 from posterity.runtime.device import configure_jax  # noqa: E402
+from posterity.runtime.rng import Stream
 
 configure_jax(2, "float64", 4)
 
@@ -37,7 +38,7 @@ def main(rounds: int, draws: int) -> None:
         for one in range(-1, rounds):
             for kept in (True, False) if one % 2 else (False, True):
                 run = RunOptions(Checkpoint(f"{place}/{one}", {}, f"{place}/posterior.nc") if kept else None)
-                took = nuts.fit(bound, chosen, 1, ("benchmark",), run).run_seconds
+                took = nuts.fit(bound, chosen, Stream(1, ("benchmark",)), run).run_seconds
                 if one >= 0:
                     times[kept].append(took)
     ratio = statistics.median(a / b for a, b in zip(times[True], times[False], strict=True))

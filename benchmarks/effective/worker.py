@@ -30,9 +30,10 @@ def posterity(name: str, seed: int, data: str, output: str):
         from posterity.artefact.netcdf import read_artefact
         from posterity.inference.methods import nuts
         from posterity.model.bind import bind_model
+        from posterity.runtime.rng import Stream
 
         bound = bind_model(name, spec, get_group(read_artefact(data), "data"))
-        return nuts.fit(bound, chosen, seed, ("again",)).run_seconds
+        return nuts.fit(bound, chosen, Stream(seed, ("again",))).run_seconds
 
     return again
 

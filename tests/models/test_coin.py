@@ -19,6 +19,7 @@ from posterity.inference.methods import nuts, svi
 from posterity.model.bind import bind_model, load_model_function
 from posterity.prediction.predict import predict_posterior
 from posterity.python_files import load_module
+from posterity.runtime.rng import Stream
 
 FOLDER = ROOT / "workflow/models/coin"
 SPEC = {"file": str(FOLDER / "model.py"), "function": "model", "arguments": {"data": "heads"}, "dims": {}, "observed": None}
@@ -37,7 +38,7 @@ def fitted(name, draws=None):
     given = FITS[name] | ({"draws": draws} if draws else {})
     method = {"svi": svi, "nuts": nuts}[given["method"]]
     bound = bind_model("coin", SPEC, tosses())
-    return bound, method.fit(bound, complete_settings(**given), 1, ("coin", "coin", name))
+    return bound, method.fit(bound, complete_settings(**given), Stream(1, ("coin", "coin", name)))
 
 
 def statistics_of(result):
@@ -86,7 +87,7 @@ def test_the_three_uses_of_predictive(fit):
     """
     bound, result = fitted(fit, DRAWS)
     draws = result.posterior["latent_fairness"].ravel()
-    predicted = predict_posterior(bound, {"latent_fairness": draws}, 1, "coin")["predicted"]["obs"]
+    predicted = predict_posterior(bound, {"latent_fairness": draws}, Stream(1, ("coin",)))["predicted"]["obs"]
     model, guide = load_model_function(SPEC)[0], load_module(str(FOLDER / "guide.py")).guide
     params, key = {name: jnp.array(value.values) for name, value in result.guide.items()}, jax.random.PRNGKey(1)
     both = Predictive(model, guide=guide, params=params, num_samples=DRAWS)(key, data=None)
@@ -105,5 +106,5 @@ def test_the_prior_of_the_figure_is_that_of_the_model():
     bound, _ = fitted("svi", DRAWS)
     a, b = load_module(str(FOLDER / "figures.py")).PRIOR
     at = np.linspace(0.05, 0.95, 7)
-    found = predict_posterior(bound, {"latent_fairness": at}, 1, "coin")["log_prior"]["latent_fairness"]
+    found = predict_posterior(bound, {"latent_fairness": at}, Stream(1, ("coin",)))["log_prior"]["latent_fairness"]
     np.testing.assert_allclose(found, scipy.stats.beta(a, b).logpdf(at), rtol=1e-10)

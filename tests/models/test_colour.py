@@ -14,6 +14,7 @@ from posterity.config.schema import complete_settings
 from posterity.inference.methods import nuts
 from posterity.model.bind import bind_model
 from posterity.python_files import load_module
+from posterity.runtime.rng import Stream
 from posterity.stats.arviz_bridge import import_array_stats
 
 FOLDER = ROOT / "workflow/models/colour"
@@ -93,7 +94,7 @@ def test_temperatures_agree_with_quadrature(stars):
     spec = {"file": str(FOLDER / "model.py"), "function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
     bound = bind_model("colour", spec, stars)
     assert (bound.site_names("latent"), bound.site_names("observed")) == (["temperature"], ["g_r"])
-    draws = nuts.fit(bound, complete_settings("nuts", warmup=1000, draws=4000), 1, ("colour",)).posterior["temperature"]
+    draws = nuts.fit(bound, complete_settings("nuts", warmup=1000, draws=4000), Stream(1, ("colour",))).posterior["temperature"]
     grid = np.linspace(np.log(1500), np.log(50000), 20001)
     g_r = np.asarray(blackbody.colours(np.exp(grid) / blackbody.KELVIN, *BANDS))
     kelvin = np.exp(grid)

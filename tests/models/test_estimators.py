@@ -14,6 +14,7 @@ from numpyro.infer.util import log_density
 from posterity.config.schema import complete_settings
 from posterity.inference.methods import laplace, map, mle, nuts, svi
 from posterity.model.bind import bind_model, load_model_function
+from posterity.runtime.rng import Stream
 from posterity.stats.summary import summarise_draws
 
 FILE = str(ROOT / "workflow/models/estimators/model.py")
@@ -29,7 +30,7 @@ def points(n, slope=0.3, seed=1):
 
 def fitted(method, data, **given):
     name = method.__name__.rpartition(".")[2]
-    return method.fit(bind_model("estimators", SPEC, data), complete_settings(name, **given), 1, ("estimators", name))
+    return method.fit(bind_model("estimators", SPEC, data), complete_settings(name, **given), Stream(1, ("estimators", name)))
 
 
 def log_posterior(b, w, sigma, u, y):
@@ -113,7 +114,7 @@ def test_map_is_the_maximum_of_the_density(n):
 def test_nuts_agrees_with_quadrature(n):
     data = points(n)
     bound = bind_model("estimators", SPEC, data)
-    result = nuts.fit(bound, complete_settings("nuts", warmup=1000, draws=5000, target_accept=0.95), 1, ("estimators",))
+    result = nuts.fit(bound, complete_settings("nuts", warmup=1000, draws=5000, target_accept=0.95), Stream(1, ("estimators",)))
     summary = summarise_draws(bound.to_dataset(result.posterior, ("chain", "draw"), data), "hdi", 0.9)
     for name, (mean, sd) in quadrature(data).items():
         row = summary.sel(parameter=name)

@@ -21,6 +21,7 @@ from posterity.inference.methods import nuts
 from posterity.model.bind import bind_model
 from posterity.model.datasets import make_data_groups
 from posterity.prediction.predict import make_draws_dataset, predict_posterior
+from posterity.runtime.rng import Stream
 from posterity.stats.summary import summarise_draws
 
 SETTINGS = complete_settings("nuts", warmup=1000, draws=1000)
@@ -38,7 +39,7 @@ def fitted(function, first=0):
     """The posterior from point `first` on."""
     data = points(slice(first, None))
     bound = bind_model(function, {**SPEC, "function": function}, data)
-    return bound.to_dataset(nuts.fit(bound, SETTINGS, 1, ("hogg", function)).posterior, ("chain", "draw"), data)
+    return bound.to_dataset(nuts.fit(bound, SETTINGS, Stream(1, ("hogg", function))).posterior, ("chain", "draw"), data)
 
 
 def test_line_without_the_first_four_points_is_that_of_the_paper():
@@ -66,7 +67,7 @@ def test_the_mixture_wins():
         posterior = fitted(function)
         bound = bind_model(function, {**SPEC, "function": function}, data)
         latent = {name: posterior[name].values.reshape(-1, *bound.sites[name].shape) for name in bound.site_names("latent")}
-        values = predict_posterior(bound, latent, 1)
+        values = predict_posterior(bound, latent, Stream(1))
         groups = {"posterior": posterior, "log_likelihood": make_draws_dataset(bound, values["log_likelihood"], 4, data)}
         trees[function] = xr.DataTree.from_dict(groups | make_data_groups(bound, data))
     found = compare_models(trees, None)

@@ -16,6 +16,7 @@ from posterity.config.schema import complete_settings
 from posterity.inference.methods import nuts
 from posterity.model.bind import bind_model
 from posterity.python_files import load_module
+from posterity.runtime.rng import Stream
 from posterity.stats.arviz_bridge import import_array_stats
 from posterity.stats.summary import flatten_scalars
 
@@ -158,7 +159,7 @@ SHOWN = [*TRUTH, *(f"distance[{i}]" for i in range(3)), *(f"absolute_magnitude[{
 def fitted(function, data, **changes):
     """Draws of the scalars in SHOWN by their names, shape (chain, draw)."""
     one = bound(function, data)
-    result = nuts.fit(one, complete_settings("nuts", warmup=500, draws=1000, **changes), 1, ("hr", function))
+    result = nuts.fit(one, complete_settings("nuts", warmup=500, draws=1000, **changes), Stream(1, ("hr", function)))
     labels, draws = flatten_scalars(one.to_dataset(result.posterior, ("chain", "draw"), data))
     return {label: values for label, values in zip(labels, draws, strict=True) if label in SHOWN}
 

@@ -11,6 +11,7 @@ from posterity.inference.methods import nested, nuts
 from posterity.model.bind import bind_model
 from posterity.model.model import trace_conditioned
 from posterity.python_files import load_module
+from posterity.runtime.rng import Stream
 from posterity.stats.summary import summarise_draws
 
 FOLDER = ROOT / "workflow/models/islands"
@@ -34,7 +35,7 @@ def test_the_density_is_that_of_four_gaussians(bound):
 
 
 def test_nested_finds_masses_and_evidence(bound):
-    result = nested.fit(bound, complete_settings("nested"), 1, ("islands",))
+    result = nested.fit(bound, complete_settings("nested"), Stream(1, ("islands",)))
     error = float(result.evidence["ln_z_error"])
     assert error < 0.1
     assert abs(float(result.evidence["ln_z"]) - np.log(7 / 400)) < 4 * error
@@ -50,7 +51,7 @@ def test_nested_finds_masses_and_evidence(bound):
 
 def test_the_checks_notice_that_chains_do_not_cross(bound):
     chosen = complete_settings("nuts", warmup=500, draws=500)
-    draws = nuts.fit(bound, chosen, 1, ("islands",)).posterior["x"]
+    draws = nuts.fit(bound, chosen, Stream(1, ("islands",))).posterior["x"]
     nearest = np.linalg.norm(draws[:, :, None] - CENTRES, axis=3).argmin(2)
     assert (nearest == nearest[:, :1]).all() and len(set(nearest[:, 0])) > 1
     summary = summarise_draws(bound.to_dataset({"x": draws}, ("chain", "draw"), xr.Dataset()), "hdi", 0.9)

@@ -16,6 +16,7 @@ from posterity.inference.methods import nuts
 from posterity.model.bind import bind_model
 from posterity.notebook import load_settings
 from posterity.plots import prior as plots_prior
+from posterity.runtime.rng import Stream
 from posterity.stats.summary import summarise_draws
 
 SETTINGS = complete_settings("nuts", warmup=500, draws=5000)
@@ -74,7 +75,7 @@ def least_squares(data):
 
 def fitted(function, seed, data, settings=SETTINGS):
     bound = bind_model(function, {**SPEC, "function": function}, data)
-    result = nuts.fit(bound, settings, seed, ("line", function, "nuts"))
+    result = nuts.fit(bound, settings, Stream(seed, ("line", function, "nuts")))
     return bound.to_dataset(result.posterior, ("chain", "draw"), data), result
 
 
@@ -152,14 +153,15 @@ def test_draws_do_not_depend_on_devices(tmp_path):
     program = f"""
 import sys, json
 sys.path.insert(0, {str(ROOT / "workflow/lib")!r})
-from posterity import device
-device.prepare(int(sys.argv[1]), "float64", 4)
+from posterity.runtime.device import configure_jax
+from posterity.runtime.rng import Stream
+configure_jax(int(sys.argv[1]), "float64", 4)
 import jax, numpy as np, xarray as xr
-from posterity.methods import nuts
-from posterity.model import bind
+from posterity.inference.methods import nuts
+from posterity.model.bind import bind_model
 data = xr.load_dataset({str(tmp_path / "data.nc")!r})
 settings = json.loads({json.dumps(SETTINGS | {"draws": 200})!r})
-result = nuts.fit(bind("model", {SPEC | {"function": "model"}!r}, data), settings, 1, ("line",))
+result = nuts.fit(bind_model("model", {SPEC | {"function": "model"}!r}, data), settings, Stream(1, ("line",)))
 np.save(sys.argv[2], np.stack([result.posterior["m"], result.posterior["c"]]))
 print(len(jax.devices()))
 """
@@ -178,7 +180,7 @@ def test_a_density_that_is_nowhere_finite_is_told():
     data["y"] = data["y"] * np.inf
     bound = bind_model("model", {**SPEC, "function": "model"}, data)
     with pytest.raises(UserError, match="not finite at any start"):
-        nuts.fit(bound, SETTINGS | {"draws": 10, "warmup": 10}, 1, ("line",))
+        nuts.fit(bound, SETTINGS | {"draws": 10, "warmup": 10}, Stream(1, ("line",)))
 
 
 def figures():

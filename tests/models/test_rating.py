@@ -18,6 +18,7 @@ from posterity.model.datasets import make_data_groups
 from posterity.model.model import trace_conditioned
 from posterity.prediction.new_data import bind_new_data, predict_new_data
 from posterity.prediction.predict import make_draws_dataset, predict_posterior
+from posterity.runtime.rng import Stream
 from posterity.stats.arviz_bridge import import_array_stats
 
 SETTINGS = complete_settings("nuts", warmup=1000, draws=2000, dense_mass=True)
@@ -36,7 +37,7 @@ def gaugings():
 def fitted(function):
     data = gaugings()
     bound = bind_model(function, {**SPEC, "function": function}, data)
-    return bound, nuts.fit(bound, SETTINGS, 1, ("rating", function)).posterior
+    return bound, nuts.fit(bound, SETTINGS, Stream(1, ("rating", function))).posterior
 
 
 def test_the_gaugings_are_those_of_the_package():
@@ -125,7 +126,7 @@ def test_leave_one_out_is_the_exact_one():
     for function in ("model", "offset"):
         bound, posterior = fitted(function)
         latent = {name: posterior[name].reshape(-1)[::2] for name in bound.site_names("latent")}
-        values = predict_posterior(bound, latent, 1)
+        values = predict_posterior(bound, latent, Stream(1))
         draws = {name: array.reshape(4, -1) for name, array in latent.items()}
         groups = {
             "posterior": bound.to_dataset(draws, ("chain", "draw"), data),
@@ -133,7 +134,7 @@ def test_leave_one_out_is_the_exact_one():
         }
         trees[function] = xr.DataTree.from_dict(groups | make_data_groups(bound, data))
         there = bind_new_data(function, {**SPEC, "function": function}, {"h": [5.0, 7.5], "e": 0.035}, data, 1, "at")
-        found = predict_new_data(there, latent, 1)["discharge"]
+        found = predict_new_data(there, latent, Stream(1))["discharge"]
         above = np.array([5.0, 7.5]) - latent.get("h0", np.zeros(1))[:, None]
         np.testing.assert_allclose(found, np.exp(latent["log_a"][:, None]) * above ** latent["b"][:, None], rtol=1e-9)
     found = compare_models(trees, None)

@@ -15,6 +15,7 @@ from posterity.model.bind import bind_model, load_model_function
 from posterity.prediction.new_data import bind_new_data, predict_new_data
 from posterity.prediction.predict import sample_prior
 from posterity.python_files import load_module
+from posterity.runtime.rng import Stream
 from posterity.stats.summary import summarise_draws
 
 FILE = str(ROOT / "workflow/models/regression/model.py")
@@ -34,7 +35,7 @@ def fitted():
     data, _ = points()
     bound = bind_model("regression", SPEC, data)
     return bound, bound.to_dataset(
-        nuts.fit(bound, complete_settings("nuts", draws=2000), 1, ("regression",)).posterior, ("chain", "draw"), data
+        nuts.fit(bound, complete_settings("nuts", draws=2000), Stream(1, ("regression",))).posterior, ("chain", "draw"), data
     )
 
 
@@ -96,7 +97,17 @@ def test_the_mean_is_predicted_where_nothing_was_measured():
     _, posterior = fitted()
     latent = {name: posterior[name].values[:, ::4].reshape(-1) for name in ("b", "w", "sigma")}
     there = bind_new_data("regression", SPEC, {"u": {"linspace": [-3, 3, 13]}}, data, 1, "the test")
-    values = predict_new_data(there, latent, 1, "regression", "at")
+    values = predict_new_data(
+        there,
+        latent,
+        Stream(
+            1,
+            (
+                "regression",
+                "at",
+            ),
+        ),
+    )
     u = np.linspace(-3, 3, 13)
     np.testing.assert_array_equal(there.covariates["u"], u)
     assert set(values) == {"mu", "y"} and not there.drawn
@@ -110,11 +121,11 @@ def test_the_prior_draws_lines():
     """100 draws: b, w and sigma of the prior, mu the line of each."""
     data, _ = points()
     bound = bind_model("regression", SPEC, data)
-    prior = sample_prior(bound, 100, 1, "regression")
+    prior = sample_prior(bound, 100, Stream(1, ("regression",)))
     assert prior["mu"].shape == prior["y"].shape == (100, 40)
     line = prior["w"][:, None] * data["u"].values + prior["b"][:, None]
     np.testing.assert_allclose(prior["mu"], line, rtol=1e-12, atol=1e-12)
-    many = sample_prior(bound, 4000, 1, "regression")
+    many = sample_prior(bound, 4000, Stream(1, ("regression",)))
     for name, exact in (("b", scipy.stats.norm(0, 0.2)), ("w", scipy.stats.norm(0, 0.5)), ("sigma", scipy.stats.expon())):
         assert scipy.stats.kstest(many[name], exact.cdf).pvalue > 1e-4, name
 

@@ -13,6 +13,7 @@ from posterity.model.bind import bind_model
 from posterity.model.datasets import make_data_groups
 from posterity.model.preflight import check_model
 from posterity.prediction.predict import make_draws_dataset, predict_posterior, sample_prior
+from posterity.runtime.rng import Stream
 
 SETTINGS = complete_settings("nuts", chains=2, warmup=400, draws=800)
 HEADER = """
@@ -206,9 +207,9 @@ def test_it_is_understood_and_can_be_run_forward(name, tmp_path):
     one, _, _ = bound(name, tmp_path)
     assert (one.site_names("latent"), one.site_names("observed")) == EXPECTED[name]
     assert one.constants == (("cluster_index",) if name == "HRmodel" else ())
-    prior = sample_prior(one, 5, 1, name)
+    prior = sample_prior(one, 5, Stream(1, (name,)))
     latent = {site: prior[site] for site in one.site_names("latent")}
-    values = predict_posterior(one, latent, 1, name)
+    values = predict_posterior(one, latent, Stream(1, (name,)))
     for site in one.site_names("observed"):
         assert values["predicted"][site].shape == (5, *one.sites[site].shape)
         assert values["log_likelihood"][site].shape == (5, *one.sites[site].shape)
@@ -222,7 +223,7 @@ def test_it_is_understood_and_can_be_run_forward(name, tmp_path):
 @pytest.mark.parametrize("name", ["model_reparam(X, Y, E)", "model(u, y=None)", "model(data)"])
 def test_it_is_fitted(name, tmp_path):
     one, _, _ = bound(name, tmp_path)
-    result = nuts.fit(one, SETTINGS, 1, ("seed",))
+    result = nuts.fit(one, SETTINGS, Stream(1, ("seed",)))
     for site, values in result.posterior.items():
         assert np.isfinite(values).all(), site
     if name == "model(data)":  # conjugate: Beta(10 + 6, 10 + 4)
@@ -234,7 +235,7 @@ def test_it_is_fitted(name, tmp_path):
 @pytest.mark.parametrize("name", ["HRmodel", "model_XYerr(X, Y, E_X, E_Y)", "model(input, observed=None)"])
 def test_larger_ones_are_fitted(name, tmp_path):
     one, _, _ = bound(name, tmp_path)
-    result = nuts.fit(one, SETTINGS | {"warmup": 300, "draws": 200}, 1, ("seed",))
+    result = nuts.fit(one, SETTINGS | {"warmup": 300, "draws": 200}, Stream(1, ("seed",)))
     for site, values in result.posterior.items():
         assert np.isfinite(values).all(), site
 
@@ -247,10 +248,10 @@ def test_the_loop_gives_what_the_plate_gives(tmp_path):
         folder = tmp_path / name.replace(" ", "")
         folder.mkdir()
         one, _, data = bound(name, folder, DATA["the loop"]())
-        result = nuts.fit(one, SETTINGS, 1, ("seed",))
+        result = nuts.fit(one, SETTINGS, Stream(1, ("seed",)))
         fits[name] = one.to_dataset(result.posterior, ("chain", "draw"), data)
         latent = {site: fits["model(X, Y, E)"][site].values.reshape(-1) for site in ("m", "c")}
-        values = predict_posterior(one, latent, 1)
+        values = predict_posterior(one, latent, Stream(1))
         groups = {
             "posterior": fits["model(X, Y, E)"],
             "log_likelihood": make_draws_dataset(one, values["log_likelihood"], 2, data),

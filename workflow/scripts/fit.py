@@ -15,6 +15,7 @@ from posterity.artefact.netcdf import read_artefact, write_artefact
 from posterity.artefact.provenance import collect_provenance, hash_files, hash_values
 from posterity.artefact.streamed import StreamedArray
 from posterity.runtime.device import configure_jax, describe_device
+from posterity.runtime.rng import Stream
 from posterity.workflow.job import make_progress_callback, run_job
 
 
@@ -52,7 +53,7 @@ def fit(
     draws = None if settings.get("until") else settings.get("chains", 1) * settings.get("draws", 1)
     every = compute_thinning_steps(store, bound, draws)
     chosen = {name: value for name, value in settings.items() if name != "store"}
-    result = method.fit(bound, chosen, seed, (study, id, name), RunOptions(kept, tell, keep=every))
+    result = method.fit(bound, chosen, Stream(seed, (study, id, name)), RunOptions(kept, tell, thin=every))
     stored = select_draws(result.posterior, result.recorded, every, store, bound.site_names("latent"))
     dropped = {site for site, chosen in store.items() if chosen in ("summary", "none")} - set(bound.site_names("latent"))
     weighted = {site: values for site, values in result.weighted.items() if site not in dropped}

@@ -15,6 +15,7 @@ from posterity.artefact.groups import align_draws, get_group, list_draw_groups, 
 from posterity.artefact.netcdf import read_artefact, write_artefact
 from posterity.artefact.provenance import collect_provenance, hash_files
 from posterity.runtime.device import configure_jax, describe_device
+from posterity.runtime.rng import Stream
 from posterity.workflow.job import run_job
 
 SMALL = 100  # sites of the posterior with at most this many scalars are repeated in predictive.nc
@@ -51,7 +52,7 @@ def predict(
         site: thinned[site].transpose("chain", "draw", ...).values.reshape(-1, *bound.sites[site].shape)
         for site in bound.site_names("latent")
     }
-    values = predict_posterior(bound, latent, seed, study, id, name, "predict")
+    values = predict_posterior(bound, latent, Stream(seed, (study, id, name, "predict")))
 
     observed = get_observed_values(bound)
     replicated = {
@@ -75,7 +76,7 @@ def predict(
     if "at" in settings:
         where = f"config/studies/{study}.yaml: predict: at"
         there = bind_new_data(id, spec, settings["at"], table, seed, where)
-        values = predict_new_data(there, latent, seed, study, id, name, "predict", "at")
+        values = predict_new_data(there, latent, Stream(seed, (study, id, name, "predict", "at")))
         groups["predictions"] = make_draws_dataset(there.model, values, chains, there.covariates)
         groups["predictions"].attrs["drawn_anew"] = ", ".join(there.drawn)
         groups["predictions_constant_data"] = there.covariates

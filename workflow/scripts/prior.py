@@ -10,6 +10,7 @@ from posterity.artefact.groups import get_group
 from posterity.artefact.netcdf import read_artefact, write_artefact
 from posterity.artefact.provenance import collect_provenance, hash_files
 from posterity.runtime.device import configure_jax, describe_device
+from posterity.runtime.rng import Stream
 from posterity.workflow.job import run_job
 
 
@@ -41,7 +42,7 @@ def prior(
     table = get_group(tree, "data")
     bound = bind_model(id, spec, table)
     check_model(bound, table, tree.attrs["source"])
-    values = {} if bound.improper_sites else sample_prior(bound, draws, seed, study, id, "prior")
+    values = {} if bound.improper_sites else sample_prior(bound, draws, Stream(seed, (study, id, "prior")))
     observed = {name: values.pop(name) for name in bound.site_names("observed") if name in values}
     groups = {
         "prior": make_draws_dataset(bound, values, 1, table),

@@ -11,6 +11,7 @@ from posterity.model.datasets import make_data_groups
 from posterity.model.dependencies import list_top_level_sites, render_graph
 from posterity.model.preflight import _is_fixed, check_model, find_model_errors
 from posterity.prediction.predict import make_draws_dataset, predict_posterior, sample_prior
+from posterity.runtime.rng import Stream
 
 SPEC = {"function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
 HEADER = """
@@ -88,7 +89,7 @@ def test_a_plate_named_as_a_dimension_of_another_length_keeps_out_of_its_way(spe
 
 def test_a_parameter_named_like_a_dimension(spec):
     bound = bind_model("line", spec(LINE.replace('"m"', '"point"')), TABLE)
-    values = sample_prior(bound, 5, 1)
+    values = sample_prior(bound, 5, Stream(1))
     values.pop("y")
     assert make_draws_dataset(bound, values, 1, TABLE)["point"].dims == ("chain", "draw")
 
@@ -143,7 +144,7 @@ def test_preflight_refuses_nothing_that_some_prior_draws_break(spec):
 def test_likelihood_and_prior_are_those_of_numpyro(spec):
     bound = bind_model("line", spec(LINE), TABLE)
     latent = {"m": np.array([1.0, 2.0]), "c": np.array([0.0, 1.0])}
-    values = predict_posterior(bound, latent, 1)
+    values = predict_posterior(bound, latent, Stream(1))
     exact = Normal(latent["m"][:, None] * TABLE["X"].values + latent["c"][:, None], TABLE["E"].values).log_prob(TABLE["Y"].values)
     np.testing.assert_allclose(values["log_likelihood"]["y"], exact)
     np.testing.assert_allclose(values["log_prior"]["m"], Uniform(-5, 5).log_prob(latent["m"]))
@@ -162,7 +163,7 @@ def model(X, Y=None):
     bound = bind_model("mvn", spec(source), TABLE)
     check_model(bound, TABLE, "t.csv")
     latent = {"v": np.array([[1.0, 2.0], [0.0, 1.0]]), "sd": np.array([1.0, 2.0])}
-    values = predict_posterior(bound, latent, 1)
+    values = predict_posterior(bound, latent, Stream(1))
     residual = TABLE["Y"].values - latent["v"][:, :1] - latent["v"][:, 1:] * TABLE["X"].values
     exact = Normal(0, latent["sd"][:, None]).log_prob(residual).sum(1)
     np.testing.assert_allclose(values["log_likelihood"]["y"], exact)
@@ -178,14 +179,14 @@ def model(Y=None):
     numpyro.sample("y", dist.Normal(mu, 1), obs=Y)
 """
     bound = bind_model("mean", spec(source), TABLE)
-    assert sample_prior(bound, 4, 1)["y"].shape == (4, 3)
+    assert sample_prior(bound, 4, Stream(1))["y"].shape == (4, 3)
 
 
 def test_draws_have_no_coordinate_of_rows(spec):
     """ArviZ stacks sites of different shapes, and fails on a coordinate that only some of them have."""
     source = LINE.replace("m * X + c", "numpyro.deterministic('mu', m * X + c)").replace("'data'", "'point'")
     bound = bind_model("line", spec(source), TABLE)
-    values = sample_prior(bound, 4, 1)
+    values = sample_prior(bound, 4, Stream(1))
     assert "row" not in make_draws_dataset(bound, values, 1, TABLE).coords
     assert "row" in make_data_groups(bound, TABLE)["observed_data"].coords
 
@@ -222,7 +223,7 @@ def model(Y=None):
 
 
 def test_prior_draws_have_the_priors_moments(spec):
-    values = sample_prior(bind_model("line", spec(LINE), TABLE), 4000, 3, "a")
+    values = sample_prior(bind_model("line", spec(LINE), TABLE), 4000, Stream(3, ("a",)))
     assert abs(values["m"].mean()) < 4 * 10 / np.sqrt(12 * 4000)
     assert abs(values["c"].std() / (20 / np.sqrt(12)) - 1) < 0.05
     residual = (values["y"] - values["m"][:, None] * TABLE["X"].values - values["c"][:, None]) / TABLE["E"].values
@@ -232,7 +233,7 @@ def test_prior_draws_have_the_priors_moments(spec):
 
 @pytest.mark.parametrize("draws", [1, 3, 1000, 2500])
 def test_batches_do_not_change_the_number_of_draws(spec, draws):
-    assert sample_prior(bind_model("line", spec(LINE), TABLE), draws, 3)["y"].shape == (draws, 3)
+    assert sample_prior(bind_model("line", spec(LINE), TABLE), draws, Stream(3))["y"].shape == (draws, 3)
 
 
 def test_a_simulation_holds_the_truth_fixed(spec):
@@ -289,7 +290,7 @@ def test_one_number_for_all_is_a_soft_constraint_and_no_fault(spec):
     bound = bind_model("m", spec(source), TABLE)
     check_model(bound, TABLE, "t.csv")
     assert bound.sites["soft"].shape == (4,)
-    values = predict_posterior(bound, {"m": np.array([1.0, 2.0]), "c": np.array([0.0, 1.0])}, 1)
+    values = predict_posterior(bound, {"m": np.array([1.0, 2.0]), "c": np.array([0.0, 1.0])}, Stream(1))
     np.testing.assert_allclose(values["log_likelihood"]["soft"], Normal(np.array([[1.0], [2.0]]) * np.ones(4), 1).log_prob(0.0))
     assert make_draws_dataset(bound, values["predicted"], 1, TABLE)["soft"].shape == (1, 2, 4)
     assert make_data_groups(bound, TABLE)["observed_data"]["soft"].values.tolist() == [0] * 4

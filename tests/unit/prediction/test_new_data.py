@@ -7,6 +7,7 @@ import xarray as xr
 from posterity.errors import UserError
 from posterity.prediction.new_data import bind_new_data, predict_new_data
 from posterity.prediction.predict import make_draws_dataset
+from posterity.runtime.rng import Stream
 
 SPEC = {"function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
 HEADER = "import jax.numpy as jnp, numpy as np, numpyro\nimport numpyro.distributions as dist\n\n"
@@ -32,7 +33,7 @@ def predict(tmp_path):
         file = tmp_path / "model.py"
         file.write_text(HEADER + source)
         there = bind_new_data("m", SPEC | {"file": str(file)}, at, data, 1, "here: predict: at")
-        return there.model, there.covariates, predict_new_data(there, latent, 1, "a"), there.drawn
+        return there.model, there.covariates, predict_new_data(there, latent, Stream(1, ("a",))), there.drawn
 
     return run
 

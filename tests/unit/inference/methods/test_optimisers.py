@@ -14,6 +14,7 @@ from posterity.inference.methods import map, svi
 from posterity.model.bind import bind_model
 from posterity.model.dependencies import list_top_level_sites
 from posterity.prediction.predict import make_draws_dataset, predict_posterior
+from posterity.runtime.rng import Stream
 
 SPEC = {"function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
 HEADER = "import jax.numpy as jnp, numpyro\nimport numpyro.distributions as dist\n\n"
@@ -60,7 +61,7 @@ TOSSES = xr.Dataset({"data": ("row", np.array([1] * 6 + [0] * 4))})
 
 def test_svi_finds_a_gaussian_posterior(bound):
     """The guide can be exact, and then k-hat is small, the loss is minus the log evidence, and the moments are right."""
-    result = svi.fit(bound(CONJUGATE, LINE), SVI, 1, ("a",))
+    result = svi.fit(bound(CONJUGATE, LINE), SVI, Stream(1, ("a",)))
     mean, covariance = exact_line()
     draws = result.posterior["b"][0]
     sd = np.sqrt(np.diag(covariance))
@@ -80,7 +81,7 @@ def test_svi_finds_a_gaussian_posterior(bound):
 @pytest.mark.long
 @pytest.mark.parametrize(("guide", "settings"), [("AutoNormal", {}), ("AutoLowRankMultivariateNormal", {})])
 def test_the_guides_hit_the_conjugate_coin(bound, guide, settings):
-    result = svi.fit(bound(COIN, TOSSES), SVI | settings | {"guide": guide}, 1, ("coin", guide))
+    result = svi.fit(bound(COIN, TOSSES), SVI | settings | {"guide": guide}, Stream(1, ("coin", guide)))
     draws = result.posterior["f"][0]
     exact = 16 / 30, np.sqrt(16 * 14 / (30**2 * 31))
     assert abs(draws.mean() - exact[0]) < 0.1 * exact[1]
@@ -99,14 +100,14 @@ def model(y):
     one = bound(source, xr.Dataset({"y": ((), 1.5)}))
     losses = {}
     for guide, size in (("AutoNormal", 0.05), ("AutoMultivariateNormal", 0.05), ("AutoBNAFNormal", 0.02)):
-        result = svi.fit(one, SVI | {"guide": guide, "step_size": size}, 1, ("product", guide))
+        result = svi.fit(one, SVI | {"guide": guide, "step_size": size}, Stream(1, ("product", guide)))
         losses[guide] = result.optimisation["loss"].values[-500:].mean()
     assert losses["AutoNormal"] > losses["AutoMultivariateNormal"] + 0.1 > losses["AutoBNAFNormal"] + 0.1
 
 
 def test_a_flow_of_one_number_is_refused(bound):
     with pytest.raises(UserError, match="AutoIAFNormal needs two latent numbers"):
-        svi.fit(bound(COIN, TOSSES), SVI | {"guide": "AutoIAFNormal"}, 1, ("coin",))
+        svi.fit(bound(COIN, TOSSES), SVI | {"guide": "AutoIAFNormal"}, Stream(1, ("coin",)))
 
 
 def test_svi_that_has_not_converged_is_caught(bound):
@@ -114,14 +115,14 @@ def test_svi_that_has_not_converged_is_caught(bound):
     page = SVI | {"steps": 2000, "step_size": 5e-5, "schedule": "constant", "particles": 1, "starts": 1, "init": "uniform"}
     wide = COIN.replace("Beta(10, 10)", "Beta(1, 1)")
     data = xr.Dataset({"data": ("row", np.repeat([1, 0], [450, 50]))})
-    result = svi.fit(bound(wide, data), page, 1, ("coin",))
+    result = svi.fit(bound(wide, data), page, Stream(1, ("coin",)))
     statistics = xr.Dataset({name: (("chain", "draw"), values) for name, values in result.statistics.items()})
     assert "fail" in {check_pareto_k(statistics, 0.7).status, check_elbo_convergence(result.optimisation, 0.1).status}
 
 
 def test_svi_that_runs_away_is_told(bound):
     with pytest.raises(UserError, match="the loss is not finite from step"):
-        svi.fit(bound(CONJUGATE, LINE), SVI | {"step_size": 1e5, "schedule": "constant", "steps": 500}, 1, ("away",))
+        svi.fit(bound(CONJUGATE, LINE), SVI | {"step_size": 1e5, "schedule": "constant", "steps": 500}, Stream(1, ("away",)))
 
 
 def test_the_check_of_the_loss_sees_a_fall_and_forgives_noise():
@@ -142,12 +143,12 @@ def test_the_check_of_the_loss_sees_a_fall_and_forgives_noise():
 
 def test_map_is_the_maximum_of_the_density_of_the_parameters(bound):
     """No Jacobian: the mode of a Beta posterior, and that of a Gaussian one."""
-    result = map.fit(bound(COIN, TOSSES), MAP, 1, ("coin",))
+    result = map.fit(bound(COIN, TOSSES), MAP, Stream(1, ("coin",)))
     assert result.sampling == "point"
     assert not result.posterior
     assert result.point["f"] == pytest.approx(15 / 28, abs=1e-6)
     mean, _ = exact_line()
-    result = map.fit(bound(CONJUGATE, LINE), MAP, 1, ("line",))
+    result = map.fit(bound(CONJUGATE, LINE), MAP, Stream(1, ("line",)))
     np.testing.assert_allclose(result.point["b"], mean, rtol=1e-6)
     assert check_optimum(result.optimisation, {"warn": 2}).status == "pass"
 
@@ -164,7 +165,7 @@ def model(x, z, y):
 """
     x = np.linspace(1, 2, 1000)
     data = xr.Dataset({"x": ("row", x), "y": ("row", 2 * x + np.random.default_rng(1).normal(0, 0.5, 1000)), "z": 2.0})
-    result = map.fit(bound(source, data), MAP, 1, ("weak",))
+    result = map.fit(bound(source, data), MAP, Stream(1, ("weak",)))
     assert result.optimisation["log_density"].values.max() < -1e7
     assert result.point["m"] == pytest.approx(1.0, abs=1e-3)
     assert check_optimum(result.optimisation, {"warn": 2}).status == "pass"
@@ -178,7 +179,7 @@ def model(y):
     mixture = dist.MixtureSameFamily(dist.Categorical(jnp.array([0.3, 0.7])), dist.Normal(jnp.stack([a + 4, a - 4]), 0.5))
     numpyro.sample("y", mixture, obs=y)
 """
-    result = map.fit(bound(source, xr.Dataset({"y": ((), 0.0)})), MAP | {"starts": 16}, 1, ("two",))
+    result = map.fit(bound(source, xr.Dataset({"y": ((), 0.0)})), MAP | {"starts": 16}, Stream(1, ("two",)))
     assert result.point["a"] == pytest.approx(4, abs=1e-4)
     assert result.point["twice"] == pytest.approx(8, abs=1e-3)
     reached = result.optimisation["log_density"].values
@@ -210,7 +211,7 @@ def model(y):
         numpyro.sample("y", dist.Uniform(a, a + 1), obs=y)
 """
     with pytest.raises(UserError, match=r"not finite at any start.*site 'y' is finite in 0 of 100"):
-        method.fit(bound(source, xr.Dataset({"y": ("row", [5.0, 6.0])})), settings, 1, ("a",))
+        method.fit(bound(source, xr.Dataset({"y": ("row", [5.0, 6.0])})), settings, Stream(1, ("a",)))
 
 
 @pytest.mark.parametrize("method", ["nuts", pytest.param("svi", marks=pytest.mark.long), "map"])
@@ -226,7 +227,7 @@ def model(y):
         importlib.import_module(f"posterity.inference.methods.{method}").fit,
     )
     with pytest.raises(UserError, match="no finite gradient in 'b', at none of 100 draws"):
-        fit(one, complete_settings(method), 1, ("a",))
+        fit(one, complete_settings(method), Stream(1, ("a",)))
 
 
 def test_an_improper_prior_has_no_draws_but_all_else(bound):
@@ -241,8 +242,8 @@ def model(y):
     y = np.array([1.0, 2.0, 6.0])
     one = bound(source, xr.Dataset({"y": ("row", y)}))
     assert one.improper_sites == ["mu"]
-    assert map.fit(one, MAP, 1, ("a",)).point["mu"] == pytest.approx(3)
-    values = predict_posterior(one, {"mu": np.array([3.0, 4.0])}, 1)
+    assert map.fit(one, MAP, Stream(1, ("a",))).point["mu"] == pytest.approx(3)
+    values = predict_posterior(one, {"mu": np.array([3.0, 4.0])}, Stream(1))
     assert values["log_prior"]["mu"].tolist() == [0, 0]
     assert list_top_level_sites(one) == ["mu"]
 
@@ -270,7 +271,7 @@ def test_sensitivity_is_arvizs_and_sees_a_strong_prior(bound):
         one = bound(source.replace("PRIOR", prior), y)
         variance = 1 / (10 + precision)
         draws = variance * y["y"].values.sum() + np.sqrt(variance) * rng.normal(size=(4, 1000))
-        values = predict_posterior(one, {"mu": draws.reshape(-1)}, 1)
+        values = predict_posterior(one, {"mu": draws.reshape(-1)}, Stream(1))
         posterior, log_prior, log_likelihood = datasets({"mu": draws}, one, values)
         found[name] = measure_sensitivity(posterior, log_prior, log_likelihood, 100)
         if name != "flat":

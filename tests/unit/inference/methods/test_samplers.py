@@ -12,6 +12,7 @@ from posterity.diagnostics.convergence import check_convergence, check_sampler
 from posterity.errors import UserError
 from posterity.model.datasets import make_sample_stats
 from posterity.model.preflight import find_model_errors
+from posterity.runtime.rng import Stream
 from posterity.stats.arviz_bridge import import_array_stats
 from posterity.stats.summary import summarise_draws
 
@@ -39,7 +40,9 @@ METHODS = {
 
 
 def run(one, chosen, *names):
-    return importlib.import_module(f"posterity.inference.methods.{chosen['method']}").fit(one, chosen, 1, names or ("test",))
+    return importlib.import_module(f"posterity.inference.methods.{chosen['method']}").fit(
+        one, chosen, Stream(1, names or ("test",))
+    )
 
 
 def compare(draws, exact, quantiles=(0.05, 0.5, 0.95)):

@@ -16,7 +16,7 @@ from posterity.inference.run import ChunkedProgram, RunOptions, RunResult, compu
 from posterity.model.model import BoundModel
 from posterity.model.reparam import reparametrise
 from posterity.runtime.compile_cache import load_or_compile
-from posterity.runtime.rng import derive_key
+from posterity.runtime.rng import Stream
 
 CHUNK_BYTES = 32e6  # bytes of draws that a chunk may have
 
@@ -58,7 +58,7 @@ def run_kernel(
     warmup: int,
     draws: int,
     keep: dict[str, int],
-    run: RunOptions,
+    options: RunOptions,
     failed: Callable,
     positions: dict[str, np.ndarray] | None = None,
 ) -> ChainResult:
@@ -168,7 +168,7 @@ def run_kernel(
         watch=tuple(name for name in keep if model.sites[name].role == "latent"),
         chains=chains,
     )
-    driven = run_chunks(work, run)
+    driven = run_chunks(work, options)
     return ChainResult(driven, int(np.sum(driven.state[1])), programs.seconds)
 
 
@@ -198,9 +198,8 @@ class ChainSharding:
 def sample_chains(
     model: BoundModel,
     settings: dict,
-    seed: int,
-    names: tuple[str, ...],
-    run: RunOptions,
+    stream: Stream,
+    options: RunOptions,
     kernel: Callable,
     fields: dict[str, Callable],
     evaluations: str = "",
@@ -224,10 +223,10 @@ def sample_chains(
         evaluations=evaluations,
         ensemble=ensemble,
     )
-    keys = np.stack([derive_key(seed, *names, "chain", chain) for chain in range(settings["chains"])])
+    keys = stream.keys("chain", settings["chains"])
     until = settings.get("until", {})
     draws = compute_max_draws(settings)
-    keep, wanted = run.kept_of(model), []
+    keep, wanted = options.recorded_sites(model), []
     if model.discrete_latents:  # these, and what may depend on them, are computed at the end
         wanted = [name for name in keep if model.sites[name].discrete or model.sites[name].role == "deterministic"]
         keep = {name: 1 for name in model.site_names("latent") if not model.sites[name].discrete}
@@ -243,7 +242,7 @@ def sample_chains(
         settings["warmup"],
         draws,
         keep,
-        replace(run, until=until),
+        replace(options, until=until),
         lambda: nonfinite_start_error(model),
         positions,
     )
@@ -252,7 +251,7 @@ def sample_chains(
     compiled = ran = 0.0
     if model.discrete_latents:
         whole = {name: records[name] for name in posterior}
-        found, compiled, ran = sample_discrete(model, whole, wanted, derive_key(seed, *names, "discrete"))
+        found, compiled, ran = sample_discrete(model, whole, wanted, stream.key("discrete"))
         posterior |= found
     result = FitResult(
         sampling="chains",

@@ -13,6 +13,7 @@ from posterity.inference.chains import sample_chains
 from posterity.inference.result import FitResult
 from posterity.inference.run import RunOptions
 from posterity.model.model import BoundModel
+from posterity.runtime.rng import Stream
 
 HMC_FIELDS = {
     "diverging": lambda state: state.diverging,
@@ -24,9 +25,7 @@ HMC_FIELDS = {
 }
 
 
-def sample_hamiltonian(
-    model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions, kernel: Callable
-) -> FitResult:
+def sample_hamiltonian(model: BoundModel, settings: dict, stream: Stream, options: RunOptions, kernel: Callable) -> FitResult:
     """
     Sample by HMC or NUTS; the statistics have the names of ArviZ's schema.
 
@@ -37,7 +36,7 @@ def sample_hamiltonian(
     def made(function, start):
         return kernel(model=function, init_strategy=start) if blocks else RavelledKernel(function, start, kernel)
 
-    result, fields = sample_chains(model, settings, seed, names, run, made, HMC_FIELDS, evaluations="num_steps")
+    result, fields = sample_chains(model, settings, stream, options, made, HMC_FIELDS, evaluations="num_steps")
     potential, steps = fields.pop("potential_energy"), fields.pop("num_steps")
     return replace(result, statistics=fields | {"lp": -potential, "n_steps": steps})
 

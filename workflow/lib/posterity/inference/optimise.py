@@ -13,7 +13,7 @@ from numpyro.infer.util import initialize_model
 from posterity.inference.initial_values import INIT_STRATEGIES, nonfinite_start_error
 from posterity.model.model import BoundModel
 from posterity.runtime.compile_cache import compile_and_run
-from posterity.runtime.rng import derive_key
+from posterity.runtime.rng import Stream
 
 MAX_EXPECTED_RISE = 1e-10  # nats that the log density may still rise, by the quadratic model of the optimiser
 MAX_GRADIENT = (
@@ -31,7 +31,7 @@ class Optimum(NamedTuple):
     effort: dict
 
 
-def find_maximum(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], objective: Callable) -> Optimum:
+def find_maximum(model: BoundModel, settings: dict, stream: Stream, objective: Callable) -> Optimum:
     """
     Find the largest value of a density.
 
@@ -83,7 +83,7 @@ def find_maximum(model: BoundModel, settings: dict, seed: int, names: tuple[str,
 
         return jax.lax.map(search, keys)
 
-    keys = np.stack([derive_key(seed, *names, "start", start) for start in range(settings["starts"])])
+    keys = stream.keys("start", settings["starts"])
     made_from = ["optimum", model.fingerprint, {name: value for name, value in settings.items() if name != "draws"}]
     (positions, sites, reached, evaluations), compiled, ran = compile_and_run(program, (keys, model.traced_arguments), made_from)
     if not np.isfinite(reached["log_density"]).any():

@@ -75,23 +75,20 @@ class RunOptions:
     """
 
     checkpoint: Checkpoint | None = None
-    tell: Callable[[str], None] = lambda text: None
+    on_progress: Callable[[str], None] = lambda text: None
     until: dict = field(default_factory=dict)
-    keep: dict[str, int] | None = None
+    thin: dict[str, int] | None = None
 
-    def kept_of(self, model) -> dict[str, int]:
+    def recorded_sites(self, model) -> dict[str, int]:
         """Give the sites of a model that are recorded, and every how many-th draw of each."""
         return (
-            dict.fromkeys([*model.site_names("latent"), *model.site_names("deterministic")], 1) if self.keep is None else self.keep
+            dict.fromkeys([*model.site_names("latent"), *model.site_names("deterministic")], 1) if self.thin is None else self.thin
         )
 
-    def part(self, name: str) -> "RunOptions":
+    def for_phase(self, name: str) -> "RunOptions":
         """How a part of the fit is driven, which has a checkpoint of its own."""
         kept = self.checkpoint
         return replace(self, checkpoint=kept and Checkpoint(kept.folder / name, kept.inputs, kept.output))
-
-
-ALONE = RunOptions()  # in a notebook: no checkpoint, and nobody is told
 
 
 @dataclass(frozen=True)
@@ -106,21 +103,21 @@ class RunResult:
     seconds: float
 
 
-def run_chunks(work: ChunkedProgram, run: RunOptions) -> RunResult:
+def run_chunks(work: ChunkedProgram, options: RunOptions) -> RunResult:
     """
-    Advance a program until all draws are there, or a rule of `run.until` says that it is enough.
+    Advance a program until all draws are there, or a rule of `options.until` says that it is enough.
 
     Goes on from the checkpoint of the run, if it has one. Raises `Stopped`, after writing the checkpoint, when the process is asked
     to end (SIGTERM, SIGINT), and UserError when another job has taken the output over.
     """
-    goals = {name: run.until[name] for name in ("ess", "rhat") if name in run.until}
+    goals = {name: options.until[name] for name in ("ess", "rhat") if name in options.until}
     rule = work.rule or (
         StoppingRule(" and ".join(goals), _next_goal_check, lambda records: _goals_reached(goals, records)) if goals else None
     )
     records = DrawBuffer(work.thin, work.watch, GOAL_SCALARS if goals else MONITORED_SCALARS)
-    saved, sentence = run.checkpoint.load() if run.checkpoint else (None, "")
+    saved, sentence = options.checkpoint.load() if options.checkpoint else (None, "")
     if sentence:
-        run.tell(sentence)
+        options.on_progress(sentence)
     before, done, warmup = 0.0, 0, work.warmup
     if saved:
         done, warmup, before = (saved.about[name] for name in ("done", "warmup", "seconds"))
@@ -128,13 +125,15 @@ def run_chunks(work: ChunkedProgram, run: RunOptions) -> RunResult:
         records.restore(saved, max(0, done - warmup))
         if saved.about["stopped"]:
             return RunResult(state, records, warmup, done - warmup, saved.about["stopped"], before)
-        run.tell(f"going on from the checkpoint in {run.checkpoint.folder}, after {done} of {warmup + work.draws} iterations")
+        options.on_progress(
+            f"going on from the checkpoint in {options.checkpoint.folder}, after {done} of {warmup + work.draws} iterations"
+        )
     else:
-        if run.checkpoint:
-            run.checkpoint.clear()
+        if options.checkpoint:
+            options.checkpoint.clear()
         state = work.start()
-    progress = ProgressReporter(work, run.tell, before)
-    limit, pace, stopped = 60 * run.until.get("minutes", np.inf), 1, ""
+    progress = ProgressReporter(work, options.on_progress, before)
+    limit, pace, stopped = 60 * options.until.get("minutes", np.inf), 1, ""
     with _catch_signals() as asked:
         while not stopped:
             recording = done >= warmup
@@ -160,13 +159,13 @@ def run_chunks(work: ChunkedProgram, run: RunOptions) -> RunResult:
             elif elapsed > limit and drawn >= 4:
                 stopped = "minutes"
             ends = work.lasting if stopped else progress.due("saved") or records.waiting() > MAX_BUFFER_BYTES / 2 or asked
-            if run.checkpoint and ends:
+            if options.checkpoint and ends:
                 with progress.noted("saved"):
-                    records.flush(run.checkpoint)
+                    records.flush(options.checkpoint)
                     about = {"done": done, "warmup": warmup, "seconds": progress.elapsed(), "stopped": stopped}
-                    run.checkpoint.save([np.asarray(leaf) for leaf in jax.tree.leaves(state)], about, len(records.files))
+                    options.checkpoint.save([np.asarray(leaf) for leaf in jax.tree.leaves(state)], about, len(records.files))
             if asked and (work.lasting or not stopped):
-                kept = f"; the next run goes on from {run.checkpoint.folder}" if run.checkpoint else ""
+                kept = f"; the next run goes on from {options.checkpoint.folder}" if options.checkpoint else ""
                 raise RunInterrupted(
                     f"stopped by {signal.Signals(asked[0]).name} after {done} of {warmup + work.draws} iterations{kept}"
                 )

@@ -11,6 +11,7 @@ from posterity.model.bind import bind_model
 from posterity.model.model import BoundModel, trace_predictive
 from posterity.model.preflight import find_shape_errors
 from posterity.prediction.predict import _derive_draw_keys, _map_draws
+from posterity.runtime.rng import Stream
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def bind_new_data(id: str, spec: dict, at: dict, data: xr.Dataset, seed: int, wh
     return NewData(bound, new.drop_vars(list(fitted.observed_variables)), drawn)
 
 
-def predict_new_data(there: NewData, latent: dict[str, np.ndarray], seed: int, *names: str) -> dict[str, np.ndarray]:
+def predict_new_data(there: NewData, latent: dict[str, np.ndarray], stream: Stream) -> dict[str, np.ndarray]:
     """
     Predict at new covariates for draws of the latent sites, each of shape (draws, ...).
 
@@ -91,4 +92,4 @@ def predict_new_data(there: NewData, latent: dict[str, np.ndarray], seed: int, *
         return {name: messages[name]["value"] for name in wanted}
 
     draws = len(next(iter(latent.values())))
-    return _map_draws("elsewhere", run, (_derive_draw_keys(draws, seed, *names), kept), there.model)
+    return _map_draws("elsewhere", run, (_derive_draw_keys(draws, stream), kept), there.model)

@@ -7,12 +7,12 @@ import xarray as xr
 from posterity.model.dependencies import list_top_level_sites
 from posterity.model.model import BoundModel, trace_conditioned, trace_predictive
 from posterity.runtime.compile_cache import load_or_compile
-from posterity.runtime.rng import derive_key
+from posterity.runtime.rng import Stream
 
 BATCH_DRAWS = 1000  # draws that are computed together: bounds the memory
 
 
-def sample_prior(model: BoundModel, draws: int, seed: int, *names: str) -> dict[str, np.ndarray]:
+def sample_prior(model: BoundModel, draws: int, stream: Stream) -> dict[str, np.ndarray]:
     """Draw from the prior and the prior predictive distribution: the value of each site, shape (draws, ...)."""
     wanted = list(model.sites)
 
@@ -20,10 +20,10 @@ def sample_prior(model: BoundModel, draws: int, seed: int, *names: str) -> dict[
         messages = trace_predictive(model, key, {}, traced)
         return {name: messages[name]["value"] for name in wanted}
 
-    return _map_draws("prior", run, _derive_draw_keys(draws, seed, *names), model)
+    return _map_draws("prior", run, _derive_draw_keys(draws, stream), model)
 
 
-def predict_posterior(model: BoundModel, latent: dict[str, np.ndarray], seed: int, *names: str) -> dict[str, dict[str, np.ndarray]]:
+def predict_posterior(model: BoundModel, latent: dict[str, np.ndarray], stream: Stream) -> dict[str, dict[str, np.ndarray]]:
     """
     Predict for draws of the latent sites, each of shape (draws, ...).
 
@@ -45,11 +45,11 @@ def predict_posterior(model: BoundModel, latent: dict[str, np.ndarray], seed: in
         }
 
     draws = len(next(iter(latent.values())))
-    return _map_draws("posterior", run, (_derive_draw_keys(draws, seed, *names), latent), model)
+    return _map_draws("posterior", run, (_derive_draw_keys(draws, stream), latent), model)
 
 
-def _derive_draw_keys(draws: int, seed: int, *names: str) -> np.ndarray:
-    return np.asarray(jax.random.split(derive_key(seed, *names), draws))
+def _derive_draw_keys(draws: int, stream: Stream) -> np.ndarray:
+    return np.asarray(jax.random.split(stream.key(), draws))
 
 
 def _log_prob(message: dict) -> jax.Array:

@@ -6,13 +6,14 @@ from numpyro.infer import AIES
 
 from posterity.inference.chains import check_walkers, sample_chains
 from posterity.inference.result import FitResult
-from posterity.inference.run import ALONE, RunOptions
+from posterity.inference.run import RunOptions
 from posterity.model.model import BoundModel
+from posterity.runtime.rng import Stream
 
 MOVES = {"differential": AIES.DEMove, "stretch": AIES.StretchMove}
 
 
-def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
+def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()) -> FitResult:
     """
     Sample the posterior by an ensemble of walkers, which are the chains.
 
@@ -25,5 +26,5 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
         return AIES(function, moves=moves, init_strategy=start)
 
     fields = {"acceptance_rate": lambda state: state.inner_state.accept_prob}
-    result, found = sample_chains(model, settings, seed, names, run, kernel, fields, ensemble=True)
+    result, found = sample_chains(model, settings, stream, options, kernel, fields, ensemble=True)
     return replace(result, statistics=found)

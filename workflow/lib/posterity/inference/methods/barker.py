@@ -8,8 +8,9 @@ from numpyro.infer import BarkerMH
 from posterity.inference.chains import sample_chains
 from posterity.inference.hamiltonian import parse_dense_mass
 from posterity.inference.result import FitResult
-from posterity.inference.run import ALONE, RunOptions
+from posterity.inference.run import RunOptions
 from posterity.model.model import BoundModel
+from posterity.runtime.rng import Stream
 
 FIELDS = {
     "acceptance_rate": lambda state: state.accept_prob,
@@ -19,7 +20,7 @@ FIELDS = {
 }
 
 
-def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
+def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()) -> FitResult:
     """
     Sample the posterior by Barker's Metropolis-Hastings.
 
@@ -34,6 +35,6 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
             init_strategy=start,
         )
 
-    result, fields = sample_chains(model, settings, seed, names, run, kernel, FIELDS, evaluations="gradients")
+    result, fields = sample_chains(model, settings, stream, options, kernel, FIELDS, evaluations="gradients")
     fields.pop("gradients")
     return replace(result, statistics=fields | {"lp": -fields.pop("potential_energy")})

@@ -12,16 +12,16 @@ from numpyro.infer.util import initialize_model
 
 from posterity.inference.initial_values import INIT_STRATEGIES, nonfinite_start_error
 from posterity.inference.result import FitResult
-from posterity.inference.run import ALONE, ChunkedProgram, RunOptions, compute_max_draws, run_chunks
+from posterity.inference.run import ChunkedProgram, RunOptions, compute_max_draws, run_chunks
 from posterity.model.model import BoundModel
 from posterity.runtime.compile_cache import load_or_compile
-from posterity.runtime.rng import derive_key
+from posterity.runtime.rng import Stream
 
 HALTON_BITS = 20  # of the numbers that vary the trajectories: they repeat after a million draws
 CHUNK_BYTES = 32e6  # bytes of draws that a chunk may have
 
 
-def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
+def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()) -> FitResult:
     """
     Sample the posterior by many short chains in one batch, as GPUs like it.
 
@@ -29,7 +29,7 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
     if the density is not finite at a start.
     """
     chains = settings["chains"]
-    recorded = run.kept_of(model)
+    recorded = options.recorded_sites(model)
     numbers = sum(int(np.prod(model.sites[name].shape)) for name in recorded)
     size = int(max(1, min(settings["draws"], CHUNK_BYTES // (8 * chains * (numbers + 5)))))
 
@@ -95,7 +95,7 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
         begun = jax.jit(start).trace(keys, model.traced_arguments)
         return [begun, jax.jit(advance).trace(begun.out_info[0], model.traced_arguments, 0)], begun.out_info[0]
 
-    keys = np.stack([derive_key(seed, *names, "all"), *(derive_key(seed, *names, "chain", chain) for chain in range(chains))])
+    keys = np.stack([stream.key("all"), *(stream.key("chain", chain) for chain in range(chains))])
     programs = load_or_compile(
         (keys, model.traced_arguments),
         ["chees", model.fingerprint, list(recorded), settings],
@@ -122,7 +122,7 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
         watch=tuple(model.site_names("latent")),
         chains=chains,
     )
-    driven = run_chunks(work, replace(run, until=settings["until"]))
+    driven = run_chunks(work, replace(options, until=settings["until"]))
     take = driven.records
     records = {name: take[name] if name.startswith(".") else take.stream(name) for name in take.names()}
     step_size = np.full(records[".lp"].shape, float(driven.state[1][0]))

@@ -5,13 +5,14 @@ from numpyro.infer import ESS
 
 from posterity.inference.chains import check_walkers, sample_chains
 from posterity.inference.result import FitResult
-from posterity.inference.run import ALONE, RunOptions
+from posterity.inference.run import RunOptions
 from posterity.model.model import BoundModel
+from posterity.runtime.rng import Stream
 
 MOVES = {"differential": ESS.DifferentialMove, "random": ESS.RandomMove, "gaussian": ESS.GaussianMove, "kde": ESS.KDEMove}
 
 
-def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
+def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()) -> FitResult:
     """
     Sample the posterior by an ensemble of walkers, which are the chains.
 
@@ -24,7 +25,7 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
         # With `randomize_split` a walker that is stuck wanders through all chains, and their R-hat is that of chains that agree.
         return FrozenScaleESS(function, moves=moves, init_strategy=start, randomize_split=False)
 
-    return sample_chains(model, settings, seed, names, run, kernel, {}, ensemble=True)[0]
+    return sample_chains(model, settings, stream, options, kernel, {}, ensemble=True)[0]
 
 
 class FrozenScaleESS(ESS):

@@ -4,11 +4,12 @@ from numpyro.infer import HMC
 
 from posterity.inference.hamiltonian import parse_dense_mass, sample_hamiltonian
 from posterity.inference.result import FitResult
-from posterity.inference.run import ALONE, RunOptions
+from posterity.inference.run import RunOptions
 from posterity.model.model import BoundModel
+from posterity.runtime.rng import Stream
 
 
-def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
+def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()) -> FitResult:
     """
     Sample the posterior by HMC.
 
@@ -23,4 +24,4 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
             dense_mass=parse_dense_mass(model, settings),
         )
 
-    return sample_hamiltonian(model, settings, seed, names, run, kernel)
+    return sample_hamiltonian(model, settings, stream, options, kernel)

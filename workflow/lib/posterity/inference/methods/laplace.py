@@ -10,13 +10,13 @@ from posterity.errors import UserError
 from posterity.inference.initial_values import INIT_STRATEGIES
 from posterity.inference.optimise import find_maximum
 from posterity.inference.result import FitResult
-from posterity.inference.run import ALONE, RunOptions
+from posterity.inference.run import RunOptions
 from posterity.model.model import BoundModel
 from posterity.runtime.compile_cache import compile_and_run
-from posterity.runtime.rng import derive_key
+from posterity.runtime.rng import Stream
 
 
-def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
+def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()) -> FitResult:
     """
     Approximate the posterior by the Gaussian that has its maximum and curvature in unconstrained space, and draw from it.
 
@@ -25,7 +25,7 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
     Gaussian, in unconstrained space. Raises UserError if no start has a finite density, and where the curvature is not that of a
     maximum.
     """
-    found = find_maximum(model, settings, seed, names, lambda info, constrain, traced: info.potential_fn(**traced))
+    found = find_maximum(model, settings, stream, lambda info, constrain, traced: info.potential_fn(**traced))
 
     def program(position, key, traced):
         start = INIT_STRATEGIES[settings["init"]]
@@ -39,7 +39,7 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
         sites, log_p = jax.lax.map(lambda one: (constrain(unflat(one)), -potential(unflat(one))), flat)
         return sites, {"log_p": log_p, "log_q": log_q}, values
 
-    arguments = (found.position, derive_key(seed, *names, "draws"), model.traced_arguments)
+    arguments = (found.position, stream.key("draws"), model.traced_arguments)
     made_from = ["laplace", model.fingerprint, settings["draws"], settings["init"]]
     (sites, statistics, curvature), compiled, ran = compile_and_run(program, arguments, made_from)
     if not (curvature > 0).all() or not np.isfinite(curvature).all():

@@ -4,11 +4,12 @@ from numpyro.infer.util import log_density
 
 from posterity.inference.optimise import find_maximum
 from posterity.inference.result import FitResult
-from posterity.inference.run import ALONE, RunOptions
+from posterity.inference.run import RunOptions
 from posterity.model.model import BoundModel
+from posterity.runtime.rng import Stream
 
 
-def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
+def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()) -> FitResult:
     """
     Find the point of largest posterior density.
 
@@ -25,5 +26,5 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
 
         return loss
 
-    found = find_maximum(model, settings, seed, names, objective)
+    found = find_maximum(model, settings, stream, objective)
     return FitResult(sampling="point", point=found.sites, optimisation=found.reached, **found.effort)

@@ -5,12 +5,13 @@ import jax.numpy as jnp
 from posterity.errors import UserError
 from posterity.inference.optimise import find_maximum
 from posterity.inference.result import FitResult
-from posterity.inference.run import ALONE, RunOptions
+from posterity.inference.run import RunOptions
 from posterity.model.dependencies import list_top_level_sites
 from posterity.model.model import BoundModel, trace_conditioned
+from posterity.runtime.rng import Stream
 
 
-def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
+def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()) -> FitResult:
     """
     Find the point of largest likelihood; priors say only where parameters may be.
 
@@ -37,5 +38,5 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
 
         return loss
 
-    found = find_maximum(model, settings, seed, names, objective)
+    found = find_maximum(model, settings, stream, objective)
     return FitResult(sampling="point", point=found.sites, optimisation=found.reached, **found.effort)

@@ -12,18 +12,18 @@ from posterity.errors import UserError
 from posterity.inference.chains import ChainSharding
 from posterity.inference.initial_values import nonfinite_start_error
 from posterity.inference.result import FitResult
-from posterity.inference.run import ALONE, ChunkedProgram, RunOptions, StoppingRule, run_chunks
+from posterity.inference.run import ChunkedProgram, RunOptions, StoppingRule, run_chunks
 from posterity.model.handlers import MaskObserved
 from posterity.model.model import BoundModel, trace_conditioned, trace_predictive
 from posterity.runtime.compile_cache import load_or_compile
-from posterity.runtime.rng import derive_generator, derive_key
+from posterity.runtime.rng import Stream
 
 MAX_STEPS = 5000  # steps; each takes a tenth of the volume away
 DELETED_FRACTION = 10  # of the live points, one part dies in each step
 SIMULATED_VOLUMES = 200  # simulated sequences of prior volumes, from which the error of ln Z comes
 
 
-def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
+def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()) -> FitResult:
     """
     Compute the evidence, and draws of the posterior, by several independent runs.
 
@@ -111,7 +111,7 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
         going = jax.jit(places.over(advance, 2)).trace(state, model.traced_arguments, 0)
         return [begun, going, jax.jit(places.over(remaining, 1)).trace(state, model.traced_arguments)], begun.out_info
 
-    keys = np.stack([derive_key(seed, *names, "run", one) for one in range(settings["runs"])])
+    keys = stream.keys("run", settings["runs"])
     made_from = ["nested", model.fingerprint, live, inner, chunk, places.count]
     programs = load_or_compile((keys, model.traced_arguments), made_from, plan, places.count, quick=(0, 2))
     begin, go, end = programs.run
@@ -137,7 +137,7 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
             reached=lambda records: bool((records[".left"][:, -1] < np.log(settings["precision"])).all()),
         ),
     )
-    driven = run_chunks(work, run)
+    driven = run_chunks(work, options)
     if driven.stopped == "draws":
         raise UserError(f"{model.name}: nested: after {MAX_STEPS} steps there is still evidence left; is the likelihood bounded?")
     last, last_likelihood = end(driven.state, model.traced_arguments)
@@ -150,8 +150,8 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
 
     likelihood = all_points(driven.records[".log_likelihood"], last_likelihood)
     sites = {name: all_points(driven.records[name], last[name]) for name in recorded}
-    log_z, error, each, log_weights = compute_evidence(likelihood, live, dying, derive_generator(seed, *names, "volumes"))
-    rng = derive_generator(seed, *names, "resample")
+    log_z, error, each, log_weights = compute_evidence(likelihood, live, dying, stream.generator("volumes"))
+    rng = stream.generator("resample")
     cumulated = np.cumsum(np.exp(log_weights.ravel()))
     chosen = np.searchsorted(cumulated / cumulated[-1], (rng.uniform() + np.arange(settings["draws"])) / settings["draws"])
     chosen = rng.permutation(chosen)

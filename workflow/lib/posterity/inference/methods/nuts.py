@@ -4,11 +4,12 @@ from numpyro.infer import NUTS
 
 from posterity.inference.hamiltonian import compute_tree_depth, parse_dense_mass, sample_hamiltonian
 from posterity.inference.result import FitResult
-from posterity.inference.run import ALONE, RunOptions
+from posterity.inference.run import RunOptions
 from posterity.model.model import BoundModel
+from posterity.runtime.rng import Stream
 
 
-def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
+def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()) -> FitResult:
     """
     Sample the posterior by NUTS.
 
@@ -23,6 +24,6 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
             dense_mass=parse_dense_mass(model, settings),
         )
 
-    result = sample_hamiltonian(model, settings, seed, names, run, kernel)
+    result = sample_hamiltonian(model, settings, stream, options, kernel)
     result.statistics["tree_depth"] = compute_tree_depth(result.statistics["n_steps"])
     return result

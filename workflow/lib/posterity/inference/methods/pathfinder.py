@@ -9,13 +9,13 @@ from numpyro.infer.util import initialize_model
 from posterity.inference.importance import resample_draws
 from posterity.inference.initial_values import INIT_STRATEGIES, nonfinite_start_error
 from posterity.inference.result import FitResult
-from posterity.inference.run import ALONE, RunOptions
+from posterity.inference.run import RunOptions
 from posterity.model.model import BoundModel
 from posterity.runtime.compile_cache import compile_and_run
-from posterity.runtime.rng import derive_generator, derive_key
+from posterity.runtime.rng import Stream
 
 
-def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
+def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()) -> FitResult:
     """
     Approximate the posterior by the Gaussians of several paths, and draw from them by importance.
 
@@ -38,7 +38,7 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
 
         return jax.lax.map(path, keys)
 
-    keys = np.stack([derive_key(seed, *names, "path", path) for path in range(settings["paths"])])
+    keys = stream.keys("path", settings["paths"])
     made_from = ["pathfinder", model.fingerprint, settings]
     (sites, log_p, log_q, bounds, steps), compiled, ran = compile_and_run(program, (keys, model.traced_arguments), made_from)
     if not np.isfinite(bounds).any():
@@ -53,7 +53,7 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
     good = np.isfinite(bounds)
     pooled = {name: values[good].reshape(1, -1, *values.shape[2:]) for name, values in sites.items()}
     weights = (log_p - log_q)[good].reshape(-1)
-    again = resample_draws(pooled, weights, settings["draws"], derive_generator(seed, *names, "resample"))
+    again = resample_draws(pooled, weights, settings["draws"], stream.generator("resample"))
     return FitResult(sampling="independent", **again, **effort)
 
 

@@ -7,8 +7,9 @@ from numpyro.infer import SA
 
 from posterity.inference.chains import sample_chains
 from posterity.inference.result import FitResult
-from posterity.inference.run import ALONE, RunOptions
+from posterity.inference.run import RunOptions
 from posterity.model.model import BoundModel
+from posterity.runtime.rng import Stream
 
 MIN_ADAPT_POINTS = 50  # points; with NumPyro's 2 for each latent number sds of a Gaussian in two dimensions came out 5 % too small
 FIELDS = {
@@ -17,7 +18,7 @@ FIELDS = {
 }
 
 
-def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
+def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()) -> FitResult:
     """
     Sample the posterior by SA.
 
@@ -30,5 +31,5 @@ def fit(model: BoundModel, settings: dict, seed: int, names: tuple[str, ...], ru
     def kernel(function, start):
         return SA(function, adapt_state_size=points, dense_mass=settings["dense_mass"], init_strategy=start)
 
-    result, fields = sample_chains(model, settings, seed, names, run, kernel, FIELDS)
+    result, fields = sample_chains(model, settings, stream, options, kernel, FIELDS)
     return replace(result, statistics=fields | {"lp": -fields.pop("potential_energy")})

@@ -11,10 +11,10 @@ from posterity.inference.guide import GuideProblem
 from posterity.inference.importance import resample_draws
 from posterity.inference.initial_values import nonfinite_start_error
 from posterity.inference.result import FitResult
-from posterity.inference.run import ALONE, ChunkedProgram, RunOptions, RunResult, StoppingRule, run_chunks
+from posterity.inference.run import ChunkedProgram, RunOptions, RunResult, StoppingRule, run_chunks
 from posterity.model.model import BoundModel
 from posterity.runtime.compile_cache import compile_and_run, load_or_compile
-from posterity.runtime.rng import derive_generator, derive_key
+from posterity.runtime.rng import Stream
 from posterity.stats.losses import has_converged
 
 FULL_STEP_FRACTION = 0.7  # of the steps have the whole step size, before it decays
@@ -22,7 +22,7 @@ CHECK_FRACTION = 0.05  # of the steps lie between two looks at whether the loss 
 POOL_FACTOR = 5  # times the draws that are kept are drawn, where they are resampled
 
 
-def fit(model: BoundModel, settings: dict, seed_: int, names: tuple[str, ...], run: RunOptions = ALONE) -> FitResult:
+def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()) -> FitResult:
     """
     Fit a guide by maximising the evidence lower bound, and draw from it.
 
@@ -33,7 +33,7 @@ def fit(model: BoundModel, settings: dict, seed_: int, names: tuple[str, ...], r
     model does not subsample.
     """
     problem = GuideProblem(model, settings)
-    key_of_starts, key_of_draws = (derive_key(seed_, *names, part) for part in ("svi", "draws"))
+    key_of_starts, key_of_draws = (stream.key(part) for part in ("svi", "draws"))
     whole = int(FULL_STEP_FRACTION * settings["steps"]) if settings["schedule"] == "decay" else settings["steps"]
     made_from = ["svi", model.fingerprint, problem.source, {k: v for k, v in settings.items() if k not in ("draws", "resample")}]
     size = min(settings["steps"], 100_000)
@@ -92,7 +92,7 @@ def fit(model: BoundModel, settings: dict, seed_: int, names: tuple[str, ...], r
             rule=rule,
             lasting=lasting,
         )
-        return run_chunks(work, run.part(name))
+        return run_chunks(work, options.for_phase(name))
 
     every = max(1, int(CHECK_FRACTION * settings["steps"]))
     rule = StoppingRule(
@@ -136,5 +136,5 @@ def fit(model: BoundModel, settings: dict, seed_: int, names: tuple[str, ...], r
     if not settings["resample"]:
         return FitResult(sampling="independent", posterior=sites, statistics=statistics, **effort)
     weights = (statistics["log_p"] - statistics["log_q"])[0]
-    again = resample_draws(sites, weights, settings["draws"], derive_generator(seed_, *names, "resample"))
+    again = resample_draws(sites, weights, settings["draws"], stream.generator("resample"))
     return FitResult(sampling="independent", **again, **effort)
