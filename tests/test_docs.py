@@ -80,7 +80,7 @@ def test_lines_are_short(page):
 
 def test_every_check_is_described_with_its_threshold():
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())["defaults"]["checks"]
-    known = set(load_schema("study")["properties"]["checks"]["properties"]) - {"scalars", "expect", "prior_inside"}
+    known = set(load_schema("study")["properties"]["checks"]["properties"]) - {"max_scalars_per_site", "expect", "prior_coverage"}
     parts = re.split(r"^(?=\*\*`)", section(VERDICTS, "The checks"), flags=re.M)[1:]
     described = {name: part for part in parts for name in re.findall(r"\*\*`(\w+)`\*\*", part.splitlines()[0])}
     assert set(described) == known

@@ -72,14 +72,14 @@ def test_nuts_hits_the_conjugate_answer():
 
 def test_the_pages_optimiser_does_not_arrive_and_is_caught():
     """2,000 steps of 5e-5 move the logarithm of a parameter by 0.1, where it would have to go from about 1 to 14."""
-    _, result = fitted("page")
+    _, result = fitted("published")
     assert abs(np.log(result.guide["alpha_q"] / 15)) < 0.11
     assert result.guide["beta_q"] < 10
     assert check_pareto_k(statistics_of(result), {"warn": 0.5, "fail": 0.7}).status == "fail"
     assert check_elbo_convergence(result.optimisation, 0.1).status != "pass"
 
 
-@pytest.mark.parametrize("fit", ["svi", "page"])
+@pytest.mark.parametrize("fit", ["svi", "published"])
 def test_the_three_uses_of_predictive(fit):
     """
     Guide and model, the guide alone, and the model with posterior samples: NumPyro's Predictive and the stages fit and predict say

@@ -132,10 +132,10 @@ def test_with_many_points_all_agree():
     data = points(1000, 0.5)
     exact, draws, agree = quadrature(data), 10000, 5 / np.sqrt(1000)
     for method in (mle, map):
-        point = fitted(method, data, starts=4).point
+        point = fitted(method, data, restarts=4).point
         for name, (mean, sd) in exact.items():
             assert abs(point[name] - mean) < agree * sd, (method.__name__, name)
-    for method, given in ((laplace, {"starts": 4}), (svi, {"steps": 4000, "starts": 10})):
+    for method, given in ((laplace, {"restarts": 4}), (svi, {"steps": 4000, "restarts": 10})):
         found = fitted(method, data, draws=draws, **given).posterior
         for name, (mean, sd) in exact.items():
             assert abs(found[name].mean() - mean) < (agree + 5 / np.sqrt(draws)) * sd, (method.__name__, name)

@@ -266,7 +266,7 @@ def fit_code(wildcards):
     settings = fit_settings(wildcards)
     by_arviz = (
         settings.get("resample")
-        or {"ess", "rhat"} & settings.get("until", {}).keys()
+        or {"ess", "rhat"} & settings.get("stop_when", {}).keys()
         or "summary" in settings.get("store", {}).values()
     )
     later = ["inference/enumeration"] * (settings["method"] in ("nuts", "hmc"))

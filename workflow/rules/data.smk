@@ -20,7 +20,7 @@ rule data:
     params:
         spec=of_study("data"),
         model=simulated_model,
-        precision=of_study("precision"),
+        float_type=of_study("float_type"),
     message:
         "data of {wildcards.study}"
     script:

@@ -26,7 +26,7 @@ rule fit:
         name="{fit}",
         settings=fit_settings,
         seed=of_study("seed"),
-        precision=of_study("precision"),
+        float_type=of_study("float_type"),
     message:
         "fit of {wildcards.study}, {wildcards.model}, {wildcards.fit}"
     script:

@@ -26,7 +26,7 @@ rule predict:
         name="{fit}",
         settings=of_study("predict"),
         seed=of_study("seed"),
-        precision=of_study("precision"),
+        float_type=of_study("float_type"),
     message:
         "predictions of {wildcards.study}, {wildcards.model}, {wildcards.fit}"
     script:

@@ -24,7 +24,7 @@ rule prior:
         spec=model_spec,
         draws=of_study("prior", "draws"),
         seed=of_study("seed"),
-        precision=of_study("precision"),
+        float_type=of_study("float_type"),
     message:
         "prior of {wildcards.study}, {wildcards.model}"
     script:

@@ -21,7 +21,7 @@ rule sensitivity:
         study="{study}",
         id="{model}",
         name="{fit}",
-        scalars=of_study("checks", "scalars"),
+        scalars=of_study("checks", "max_scalars_per_site"),
     message:
         "sensitivity of {wildcards.study}, {wildcards.model}, {wildcards.fit}"
     script:

@@ -11,14 +11,14 @@ from posterity.data.load import load_data
 from posterity.workflow.job import run_job
 
 
-def data(output: str, study: str, spec: dict | str, model: dict | None, precision: str, threads: int = 1) -> None:
+def data(output: str, study: str, spec: dict | str, model: dict | None, float_type: str, threads: int = 1) -> None:
     """
     Write the data of a study to `output`.
 
     `spec` is `data` of the study file: "none", a file or a simulation; `model` is the model entry that a simulation runs.
     Raises UserError for a table or a simulation that cannot be made.
     """
-    values, truth, source = load_data(study, spec, model, precision, threads)
+    values, truth, source = load_data(study, spec, model, float_type, threads)
     seed = spec["simulate"]["seed"] if "simulate" in spec else 0
     attributes = collect_provenance(
         "data", study, {"data": spec}, seed, ("numpy", "pandas", "xarray", "netCDF4", "astropy", "pyarrow")

@@ -3,8 +3,8 @@ Judge a fit: prior, draws, predictions, and the truth where it is known.
 
 Reads data.nc, prior.nc, posterior.nc and, for a fit with draws, predictive.nc and sensitivity.nc. Writes diagnosis.nc with the
 groups `summary` (over `parameter`: mean, sd, median, interval, mcse, ess_bulk, ess_tail, r_hat; of a point estimate only `point`)
-and `checks` (prior_predictive, rhat, ess_bulk, ess_tail, mcse, divergences, e_bfmi, tree_depth, acceptance, khat, evidence, loss,
-optimum, ppc, sensitivity, recovery). All thresholds of a fit are used here and nowhere else: to move one makes
+and `checks` (prior_predictive, rhat, ess_bulk, ess_tail, mcse, divergences, e_bfmi, tree_depth, acceptance_rate, khat, evidence_error,
+elbo_convergence, optimum_restarts, ppc, sensitivity, recovery). All thresholds of a fit are used here and nowhere else: to move one makes
 nothing else be computed again.
 """
 
@@ -54,10 +54,10 @@ def diagnose(
 
     found = [check_prior_predictive(before, set(get_group(source, "data").data_vars), limits)]
     if sampling == "point":
-        summary = summarise_point(get_group(fit, "point"), limits["scalars"])
+        summary = summarise_point(get_group(fit, "point"), limits["max_scalars_per_site"])
         found += [skip_check(check, "a point estimate has no draws") for check in ("rhat", "ess_bulk", "ess_tail", "mcse")]
     else:
-        summary = summarise_fit(fit, **interval, limit=limits["scalars"])
+        summary = summarise_fit(fit, **interval, limit=limits["max_scalars_per_site"])
         sites = [one for part in list_draw_groups(fit) for one in part.data_vars.values() if one.dtype.kind == "f"]
         latent = {str(one.name) for one in sites if one.attrs.get("role") == "latent"}  # a discrete one may be certain
         chains = draws.sizes["chain"] if sampling == "chains" else 0
@@ -66,9 +66,9 @@ def diagnose(
     weighted, evidence = get_group(fit, "weighted_posterior"), get_group(fit, "evidence")
     by_importance = "log_weight" in weighted and not evidence.data_vars  # the weights of nested sampling are no ratios of densities
     found.append(check_pareto_k(weighted if by_importance else statistic, limits["khat"]))
-    found.append(check_evidence(evidence, limits["evidence"]))
-    found.append(check_elbo_convergence(optimisation, limits["loss"]))
-    found.append(check_optimum(optimisation, limits["optimum"]))
+    found.append(check_evidence(evidence, limits["evidence_error"]))
+    found.append(check_elbo_convergence(optimisation, limits["elbo_convergence"]))
+    found.append(check_optimum(optimisation, limits["optimum_restarts"]))
     if sampling == "point":
         found += [skip_check(check, "a point estimate has no draws") for check in ("ppc", "sensitivity", "recovery")]
     else:
@@ -76,7 +76,7 @@ def diagnose(
         found.append(check_sensitivity(get_group(moved, "psense"), limits["sensitivity"]))
         truth = get_group(source, "truth")
         known = align_draws(fit, list(map(str, truth.data_vars)))
-        found.append(check_recovery(truth, known, interval, limits["recovery"], limits["scalars"]))
+        found.append(check_recovery(truth, known, interval, limits["recovery"], limits["max_scalars_per_site"]))
 
     attributes = collect_provenance("diagnose", study, {"limits": limits, "interval": interval}, fit.attrs["seed"], ("arviz",))
     attributes |= {**same, "fit": name, "fit_seconds": fit.attrs["wall_time"]}

@@ -20,7 +20,7 @@ from posterity.workflow.job import make_progress_callback, run_job
 
 
 def fit(
-    data: str, output: str, study: str, id: str, spec: dict, name: str, settings: dict, seed: int, precision: str, files: list[str],
+    data: str, output: str, study: str, id: str, spec: dict, name: str, settings: dict, seed: int, float_type: str, files: list[str],
     code: list[str] = (), threads: int = 1, checkpoint: str | None = None, tell=lambda text: None,
 ) -> None:  # fmt: skip
     """
@@ -31,7 +31,7 @@ def fit(
     UserError for faults of model and data.
     """
     started = time.perf_counter()
-    configure_jax(threads, precision, settings.get("chains", 1))
+    configure_jax(threads, float_type, settings.get("chains", 1))
     from posterity.inference.checkpoint import Checkpoint
     from posterity.inference.run import RunOptions
     from posterity.inference.storage import SUMMARY_STATISTICS, compute_thinning_steps, select_draws
@@ -45,12 +45,12 @@ def fit(
     bound = bind_model(id, spec, table)
     check_model(bound, table, tree.attrs["source"], (settings["method"],))
     attributes = collect_provenance("fit", study, settings, seed, ("jax", "jaxlib", "numpyro", "numpy"), model=id, fit=name)
-    attributes |= {"model_hash": hash_files(files), "data_hash": tree.attrs["data_hash"], "precision": precision}
-    inputs = {part: attributes[part] for part in ("model_hash", "data_hash", "settings", "seed", "versions", "precision")}
+    attributes |= {"model_hash": hash_files(files), "data_hash": tree.attrs["data_hash"], "float_type": float_type}
+    inputs = {part: attributes[part] for part in ("model_hash", "data_hash", "settings", "seed", "versions", "float_type")}
     inputs |= {"names": f"{study} {id} {name}", "spec": hash_values(spec), "code": hash_files(code)}
     kept = Checkpoint(checkpoint, inputs, output) if checkpoint else None
     store = settings.get("store", {})
-    draws = None if settings.get("until") else settings.get("chains", 1) * settings.get("draws", 1)
+    draws = None if settings.get("stop_when") else settings.get("chains", 1) * settings.get("draws", 1)
     every = compute_thinning_steps(store, bound, draws)
     chosen = {name: value for name, value in settings.items() if name != "store"}
     result = method.fit(bound, chosen, Stream(seed, (study, id, name)), RunOptions(kept, tell, thin=every))

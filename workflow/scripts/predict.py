@@ -23,7 +23,7 @@ SMALL = 100  # sites of the posterior with at most this many scalars are repeate
 
 def predict(
     data: str, posterior: str, output: str, study: str, id: str, spec: dict, name: str, settings: dict, seed: int,
-    precision: str, files: list[str], threads: int = 1,
+    float_type: str, files: list[str], threads: int = 1,
 ) -> None:  # fmt: skip
     """
     Write predictions of the fit `name` of the model `id` to `output`.
@@ -31,7 +31,7 @@ def predict(
     `settings` is `predict` of the study: `draws` (at most so many are used) and `at` (new covariates). Raises UserError for
     artefacts that do not belong together, and for covariates that the model does not have.
     """
-    configure_jax(threads, precision)
+    configure_jax(threads, float_type)
     from posterity.model.bind import bind_model
     from posterity.model.datasets import get_observed_values, make_data_groups
     from posterity.prediction.new_data import bind_new_data, predict_new_data

@@ -22,7 +22,7 @@ def prior(
     spec: dict,
     draws: int,
     seed: int,
-    precision: str,
+    float_type: str,
     files: list[str],
     threads: int = 1,
 ) -> None:
@@ -31,7 +31,7 @@ def prior(
 
     Raises UserError for faults of the model, and of the data as the model sees them.
     """
-    configure_jax(threads, precision)
+    configure_jax(threads, float_type)
     from posterity.model.bind import bind_model
     from posterity.model.datasets import make_data_groups
     from posterity.model.dependencies import render_graph

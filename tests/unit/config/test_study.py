@@ -43,7 +43,7 @@ def test_defaults_are_completed(place):
     study = loaded(place, checks={"rhat": {"warn": 1.01, "fail": 1.05}}, figures={"interval": {"probability": 0.5}})
     assert study["fits"]["nuts"] == {
         "method": "nuts", "chains": 4, "warmup": 1000, "draws": 1000, "target_accept": 0.8, "max_tree_depth": 10,
-        "dense_mass": False, "init": "uniform", "reparam": {}, "until": {}, "store": {}, "models": ["line"],
+        "dense_mass": False, "init": "uniform", "reparam": {}, "stop_when": {}, "store": {}, "models": ["line"],
     }  # fmt: skip
     assert study["checks"]["rhat"] == {"fail": 1.05, "warn": 1.01}
     assert study["checks"]["ess_bulk"] == 400
@@ -105,7 +105,7 @@ def test_a_threshold_in_two_forms_replaces_a_default(place):
             ["line: nuts: ppc: any", "cannot be switched off"],
         ),
         ({"figures": {"interval": {"probability": 90}}}, ["probability", "90 should be below 1"]),
-        ({"precision": "float16"}, ["precision", "'float16'", "'float64'"]),
+        ({"float_type": "float16"}, ["float_type", "'float16'", "'float64'"]),
     ],
 )
 def test_faults_are_named_in_one_sentence(place, changes, parts):

@@ -33,7 +33,7 @@ def model(x, y=None):
         numpyro.sample("y", dist.Normal(m * x + c, 1.0), obs=y)
 """
 NUTS = {"method": "nuts", "chains": 4, "warmup": 3000, "draws": 30000, "target_accept": 0.8, "max_tree_depth": 10}
-NUTS |= {"dense_mass": False, "init": "uniform", "reparam": {}, "until": {}}
+NUTS |= {"dense_mass": False, "init": "uniform", "reparam": {}, "stop_when": {}}
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +174,7 @@ def test_a_damaged_checkpoint_is_told_and_left(tmp_path, file, content):
 
 @pytest.mark.long
 def test_goals_end_a_fit_early_and_at_the_same_draw(place):
-    settings = NUTS | {"warmup": 500, "until": {"ess": 2000, "rhat": 1.01}}
+    settings = NUTS | {"warmup": 500, "stop_when": {"ess": 2000, "rhat": 1.01}}
     for name in ("goal", "goal-again"):
         finish(process(place, name, settings, threads=1 if name == "goal" else 2))
     same(place / "goal.nc", place / "goal-again.nc")
@@ -189,7 +189,7 @@ def test_goals_end_a_fit_early_and_at_the_same_draw(place):
 
 @pytest.mark.long
 def test_minutes_end_a_fit_with_draws_even_in_a_long_warm_up(place):
-    settings = NUTS | {"warmup": 2_000_000, "draws": 2_000_000, "until": {"minutes": 0.02}}
+    settings = NUTS | {"warmup": 2_000_000, "draws": 2_000_000, "stop_when": {"minutes": 0.02}}
     finish(process(place, "minutes", settings))
     fit = read_artefact(place / "minutes.nc")
     draws = get_group(fit, "posterior")
@@ -202,7 +202,7 @@ def test_minutes_end_a_fit_with_draws_even_in_a_long_warm_up(place):
 @pytest.mark.long
 @pytest.mark.parametrize(
     "chosen",
-    [complete_settings("svi", steps=20000, tolerance=0, starts=5), complete_settings("nested", live=500, runs=2)],
+    [complete_settings("svi", steps=20000, tolerance=0, restarts=5), complete_settings("nested", live_points=500, runs=2)],
     ids=["svi", "nested"],
 )
 def test_other_methods_go_on_too(place, chosen):

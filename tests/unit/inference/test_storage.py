@@ -53,7 +53,7 @@ def fitted(tmp_path):
         spec, files = SPEC | {"file": str(tmp_path / "model.py")}, [str(tmp_path / "model.py")]
         place = tmp_path / name
         place.mkdir()
-        shared = {"study": "study", "id": "line", "spec": spec, "seed": 1, "precision": "float64", "files": files}
+        shared = {"study": "study", "id": "line", "spec": spec, "seed": 1, "float_type": "float64", "files": files}
         data, output = str(tmp_path / "data.nc"), str(place / "posterior.nc")
         get_stage("fit")(data, output, name="nuts", settings=given, checkpoint=place / "checkpoint", **shared)
         get_stage("predict")(data, output, str(place / "predictive.nc"), name="nuts", settings={"draws": 400}, **shared)
@@ -162,7 +162,7 @@ def test_joined_draws_keep_the_order_of_the_model():
 def test_goals_look_at_thinned_sites_too(fitted):
     stops = []
     for name, store in (("whole", {}), ("thin", {"m": {"thin": 10}, "c": {"thin": 10}, "z": "none"})):
-        fit = read_artefact(fitted(name, store, until={"ess": 300}) / "posterior.nc")
+        fit = read_artefact(fitted(name, store, stop_when={"ess": 300}) / "posterior.nc")
         stops.append((fit.attrs["stopped"], fit["sample_stats"].sizes["draw"]))
     assert stops[0] == stops[1]
     assert stops[0][0] == "ess"

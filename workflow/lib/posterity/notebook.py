@@ -30,7 +30,7 @@ def make_stage_arguments(name: str, model: str, fit: str) -> dict:
     """Give what the stages fit and predict share: `stage("fit")(data, output, settings=..., **arguments(study, model, fit))`."""
     settings = load_settings(name)
     spec = settings["models"][model]
-    made = {"seed": settings["seed"], "precision": settings["precision"], "files": user_files(spec["file"], LIBRARY)}
+    made = {"seed": settings["seed"], "float_type": settings["float_type"], "files": user_files(spec["file"], LIBRARY)}
     return {"study": name, "id": model, "name": fit, "spec": spec} | made
 
 

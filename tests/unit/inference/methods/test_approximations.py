@@ -11,9 +11,9 @@ from posterity.errors import UserError
 
 METHODS = {
     "pathfinder": complete_settings("pathfinder", paths=4),
-    "laplace": complete_settings("laplace", starts=8),
+    "laplace": complete_settings("laplace", restarts=8),
     "svi": complete_settings("svi", resample=True),
-    "nested": complete_settings("nested", live=500),
+    "nested": complete_settings("nested", live_points=500),
 }
 PRECISION = 1 / 4 + len(Y) / 2.25
 MEAN = (1 / 4 + Y.sum() / 2.25) / PRECISION
@@ -174,7 +174,7 @@ def model():
 def test_nested_where_most_of_the_prior_is_impossible(written):
     """Nine tenths of it: points of no likelihood are not replaced by others like them."""
     exact = np.log((np.exp(-6.4) - np.exp(-8)) / 8 / 2)
-    result = run(written(HALF), complete_settings("nested", live=500))
+    result = run(written(HALF), complete_settings("nested", live_points=500))
     assert abs(float(result.evidence["ln_z"]) - exact) < 3 * float(result.evidence["ln_z_error"]) < 0.5
 
 

@@ -18,8 +18,8 @@ from posterity.runtime.rng import Stream
 
 SPEC = {"function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
 HEADER = "import jax.numpy as jnp, numpyro\nimport numpyro.distributions as dist\n\n"
-SVI = complete_settings("svi", steps=4000, step_size=0.05, starts=20)
-MAP = complete_settings("map", starts=8, steps=500)
+SVI = complete_settings("svi", steps=4000, step_size=0.05, restarts=20)
+MAP = complete_settings("map", restarts=8, steps=500)
 RNG = np.random.default_rng(7)
 X = np.linspace(0, 3, 25)
 LINE = xr.Dataset({"x": ("row", X), "y": ("row", 2 * X + 1 + 0.5 * RNG.normal(size=25))})
@@ -112,7 +112,7 @@ def test_a_flow_of_one_number_is_refused(bound):
 
 def test_svi_that_has_not_converged_is_caught(bound):
     """The settings of the page that the coin comes from: Adam with 5e-5 for 2,000 steps cannot move."""
-    page = SVI | {"steps": 2000, "step_size": 5e-5, "schedule": "constant", "particles": 1, "starts": 1, "init": "uniform"}
+    page = SVI | {"steps": 2000, "step_size": 5e-5, "schedule": "constant", "particles": 1, "restarts": 1, "init": "uniform"}
     wide = COIN.replace("Beta(10, 10)", "Beta(1, 1)")
     data = xr.Dataset({"data": ("row", np.repeat([1, 0], [450, 50]))})
     result = svi.fit(bound(wide, data), page, Stream(1, ("coin",)))
@@ -179,7 +179,7 @@ def model(y):
     mixture = dist.MixtureSameFamily(dist.Categorical(jnp.array([0.3, 0.7])), dist.Normal(jnp.stack([a + 4, a - 4]), 0.5))
     numpyro.sample("y", mixture, obs=y)
 """
-    result = map.fit(bound(source, xr.Dataset({"y": ((), 0.0)})), MAP | {"starts": 16}, Stream(1, ("two",)))
+    result = map.fit(bound(source, xr.Dataset({"y": ((), 0.0)})), MAP | {"restarts": 16}, Stream(1, ("two",)))
     assert result.point["a"] == pytest.approx(4, abs=1e-4)
     assert result.point["twice"] == pytest.approx(8, abs=1e-3)
     reached = result.optimisation["log_density"].values

@@ -90,8 +90,8 @@ def make_reference(defaults: dict) -> str:
             *make_rows(rule["properties"], {}, ["method"]),
             "",
         ]
-    until = definitions["until"]
-    lines += ["### `fits: <id>: until:`", "", until["description"], "", *make_rows(until["properties"], {}, []), ""]
+    until = definitions["stop_when"]
+    lines += ["### `fits: <id>: stop_when:`", "", until["description"], "", *make_rows(until["properties"], {}, []), ""]
     for key in ("prior", "predict", "checks", "figures"):
         rule = study["properties"][key]
         lines += [f"### `{key}:`", "", rule["description"], "", *make_rows(rule["properties"], defaults.get(key, {}), []), ""]

@@ -11,7 +11,7 @@ from posterity.errors import UserError, collect_errors, hint, raise_errors
 from posterity.python_files import list_defined_names
 
 RESERVED_STUDIES = ("logs", "benchmarks", "checkpoints")
-REQUIRED_DEFAULTS = [("seed",), ("precision",), ("prior", "draws"), ("predict", "draws"), ("figures", "lines")]
+REQUIRED_DEFAULTS = [("seed",), ("float_type",), ("prior", "draws"), ("predict", "draws"), ("figures", "lines")]
 REQUIRED_DEFAULTS += [("figures", "interval", "kind"), ("figures", "interval", "probability")]
 RESERVED_MODELS = ("figures", "tables", "data", "truth", "comparison", "verdict")
 
@@ -212,7 +212,7 @@ def _check_expectations(study: dict, path: Path) -> None:
     known = [
         key
         for key in load_schema("study")["properties"]["checks"]["properties"]
-        if key not in ("scalars", "expect", "prior_inside")
+        if key not in ("max_scalars_per_site", "expect", "prior_coverage")
     ]
     for model, fits in study.get("checks", {}).get("expect", {}).items():
         where = f"{path}: checks: expect"

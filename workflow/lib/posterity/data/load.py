@@ -12,7 +12,7 @@ from posterity.runtime.rng import derive_generator
 
 
 def load_data(
-    study: str, spec: dict | str, model: dict | None, precision: str, threads: int = 1
+    study: str, spec: dict | str, model: dict | None, float_type: str, threads: int = 1
 ) -> tuple[xr.Dataset, xr.Dataset, str]:
     """Make the data of a study (see `data`). Returns data, truth, and what the data are called in messages."""
     study_file = f"config/studies/{study}.yaml"
@@ -21,11 +21,11 @@ def load_data(
     source = f"the data of study {study}"
     if spec == "none":
         return xr.Dataset(), xr.Dataset(), source
-    values, truth = run_simulator(spec, model, precision, threads, f"{study_file}: data: simulate")
+    values, truth = run_simulator(spec, model, float_type, threads, f"{study_file}: data: simulate")
     return describe_variables(values, spec, study_file), truth, source
 
 
-def run_simulator(spec: dict, model: dict, precision: str, threads: int, where: str) -> tuple[xr.Dataset, xr.Dataset]:
+def run_simulator(spec: dict, model: dict, float_type: str, threads: int, where: str) -> tuple[xr.Dataset, xr.Dataset]:
     """
     Simulate by simulate.py beside the model, else by running the model forward. Returns data and truth.
 
@@ -37,7 +37,7 @@ def run_simulator(spec: dict, model: dict, precision: str, threads: int, where: 
         from posterity.data.simulate import simulate_model
         from posterity.runtime.device import configure_jax
 
-        configure_jax(threads, precision)
+        configure_jax(threads, float_type)
         return simulate_model(settings["model"], model, settings["truth"], settings["design"], spec["dim"], settings["seed"], where)
     if settings["truth"] == "prior":
         raise UserError(f"{where}: truth: {file} needs the true values; give them by name")

@@ -41,14 +41,14 @@ def check_elbo_convergence(optimisation: xr.Dataset, limit: float | dict) -> Che
     is within three Monte Carlo errors (of block means) does not count, and where these errors are above a nat the check warns.
     """
     if "loss" not in optimisation:
-        return skip_check("loss", "the method has no loss")
+        return skip_check("elbo_convergence", "the method has no loss")
     first, second, end = find_averaging_windows(optimisation)
     fall, error, after = compute_decrease(optimisation["loss"].values[:end])
     message = f"mean loss of steps {second} to {end}: {after:.3f}, {abs(fall):.3f} +- {error:.3f} nats"
     message += f" {'below' if fall > 0 else 'above'} that of steps {first} to {second}"
     moved = 0.0 if abs(fall) < 3 * error else abs(fall)
     remedy = "" if moved == 0 else "; run more steps" if fall > 0 else "; take a smaller step_size"
-    found = judge_value("loss", moved, limit, message + remedy)
+    found = judge_value("elbo_convergence", moved, limit, message + remedy)
     if found.status == "pass" and 3 * error > 1:
         few = (
             "; too few steps to say: run more"
@@ -69,11 +69,11 @@ def find_averaging_windows(optimisation: xr.Dataset) -> tuple[int, int, int]:
 def check_evidence(evidence: xr.Dataset, limit: float | dict) -> Check:
     """Check that the standard error of ln Z, which several runs agree on, is small enough."""
     if "ln_z" not in evidence:
-        return skip_check("evidence", "the method gives no evidence")
+        return skip_check("evidence_error", "the method gives no evidence")
     error, each = float(evidence["ln_z_error"]), evidence["ln_z_of_run"].values
     message = f"ln Z = {float(evidence['ln_z']):.3f} +- {error:.3f}"
     message += f"; {len(each)} runs from {each.min():.3f} to {each.max():.3f}" if len(each) > 1 else "; one run: several say more"
-    return judge_value("evidence", error, limit, message + ("; take more live points" if error > 0.2 else ""))
+    return judge_value("evidence_error", error, limit, message + ("; take more live points" if error > 0.2 else ""))
 
 
 def check_optimum(optimisation: xr.Dataset, limit: float | dict) -> Check:
@@ -83,7 +83,7 @@ def check_optimum(optimisation: xr.Dataset, limit: float | dict) -> Check:
     The value is the number of starts that came within 0.01 nats of it. Fails where the best start has not come to rest.
     """
     if "log_density" not in optimisation:
-        return skip_check("optimum", "the method seeks no maximum")
+        return skip_check("optimum_restarts", "the method seeks no maximum")
     reached = optimisation["log_density"].values
     best = int(np.nanargmax(np.where(np.isfinite(reached), reached, -np.inf)))
     rise, slope = (float(optimisation[name].values[best]) for name in ("rise", "gradient"))
@@ -92,5 +92,5 @@ def check_optimum(optimisation: xr.Dataset, limit: float | dict) -> Check:
     if not (rise < MAX_EXPECTED_RISE and slope < MAX_GRADIENT):
         why = f"it may still rise (by about {max(rise, 0):.1g} nats; gradient {slope:.1g}); run more steps"
         why = why if np.isfinite(slope) else "its gradient is not finite; try other starts"
-        return Check("optimum", 0.0, np.nan, "fail", f"{message}, but {why}")
-    return judge_value("optimum", same, limit, message + ("; try more starts" if same < 2 else ""), above=False)
+        return Check("optimum_restarts", 0.0, np.nan, "fail", f"{message}, but {why}")
+    return judge_value("optimum_restarts", same, limit, message + ("; try more starts" if same < 2 else ""), above=False)

@@ -74,7 +74,7 @@ def check_sampler(statistics: xr.Dataset, settings: dict, limits: dict) -> list[
     if "acceptance_rate" in statistics and "energy" not in statistics:
         each = statistics["acceptance_rate"].transpose("chain", "draw").values.mean(1)
         message = f"smallest mean acceptance of {len(each)} chains: {each.min():.2f} (chain {each.argmin()})"
-        found.append(judge_value("acceptance", each.min(), limits["acceptance"], message, above=False))
+        found.append(judge_value("acceptance_rate", each.min(), limits["acceptance_rate"], message, above=False))
     else:
-        found.append(skip_check("acceptance", "the method accepts no single proposals"))
+        found.append(skip_check("acceptance_rate", "the method accepts no single proposals"))
     return found

@@ -77,7 +77,7 @@ def check_prior_predictive(before: xr.DataTree, known: set[str], limits: dict) -
     names = {site: values.attrs.get("variable", site) for site, values in get_group(before, "observed_data").items()}
     expected = {names[site]: values.values for site, values in get_group(before, "prior_predictive").items()}
     bounds = {names.get(name, name): limit for name, limit in limits.get("prior_predictive", {}).items()}
-    return check_prior_bounds(expected, bounds, known, limits["prior_inside"])
+    return check_prior_bounds(expected, bounds, known, limits["prior_coverage"])
 
 
 def check_posterior_predictive(statistics: xr.Dataset, limit: float | dict) -> Check:

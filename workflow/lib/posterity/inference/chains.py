@@ -219,12 +219,12 @@ def sample_chains(
     sampler = KernelSpec(
         kernel=lambda: kernel(function, start),
         fields=fields,
-        made_from=[value for name, value in sorted(settings.items()) if name not in ("draws", "until")],
+        made_from=[value for name, value in sorted(settings.items()) if name not in ("draws", "stop_when")],
         evaluations=evaluations,
         ensemble=ensemble,
     )
     keys = stream.keys("chain", settings["chains"])
-    until = settings.get("until", {})
+    until = settings.get("stop_when", {})
     draws = compute_max_draws(settings)
     keep, wanted = options.recorded_sites(model), []
     if model.discrete_latents:  # these, and what may depend on them, are computed at the end
@@ -242,7 +242,7 @@ def sample_chains(
         settings["warmup"],
         draws,
         keep,
-        replace(options, until=until),
+        replace(options, stop_when=until),
         lambda: nonfinite_start_error(model),
         positions,
     )

@@ -83,7 +83,7 @@ def find_maximum(model: BoundModel, settings: dict, stream: Stream, objective: C
 
         return jax.lax.map(search, keys)
 
-    keys = stream.keys("start", settings["starts"])
+    keys = stream.keys("start", settings["restarts"])
     made_from = ["optimum", model.fingerprint, {name: value for name, value in settings.items() if name != "draws"}]
     (positions, sites, reached, evaluations), compiled, ran = compile_and_run(program, (keys, model.traced_arguments), made_from)
     if not np.isfinite(reached["log_density"]).any():

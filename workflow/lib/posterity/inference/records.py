@@ -10,7 +10,7 @@ from posterity.inference.checkpoint import Checkpoint, SavedState
 
 MAX_BUFFER_BYTES = 256e6  # bytes of records that are held in memory; more are left in the checkpoint
 MONITORED_SCALARS = 20  # scalars whose convergence the log tells
-GOAL_SCALARS = 1000  # scalars that the goals of `until` are looked at for
+GOAL_SCALARS = 1000  # scalars that the goals of `stop_when` are looked at for
 
 
 class DrawBuffer:

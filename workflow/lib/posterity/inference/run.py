@@ -22,7 +22,7 @@ from posterity.inference.records import GOAL_SCALARS, MAX_BUFFER_BYTES, MONITORE
 
 CHUNK_SECONDS = (1.0, 15.0)  # s that a chunk should take: from the first to the second, a hundredth of the time so far
 MAX_CHUNK_GROWTH = 8  # a chunk has at most so many times the iterations of the last one
-GOAL_CHECKS = (100, 1.25)  # the first look at the goals of `until`, and how much later the next one is; never by the clock
+GOAL_CHECKS = (100, 1.25)  # the first look at the goals of `stop_when`, and how much later the next one is; never by the clock
 
 
 class RunInterrupted(UserError):
@@ -76,7 +76,7 @@ class RunOptions:
 
     checkpoint: Checkpoint | None = None
     on_progress: Callable[[str], None] = lambda text: None
-    until: dict = field(default_factory=dict)
+    stop_when: dict = field(default_factory=dict)
     thin: dict[str, int] | None = None
 
     def recorded_sites(self, model) -> dict[str, int]:
@@ -105,12 +105,12 @@ class RunResult:
 
 def run_chunks(work: ChunkedProgram, options: RunOptions) -> RunResult:
     """
-    Advance a program until all draws are there, or a rule of `options.until` says that it is enough.
+    Advance a program until all draws are there, or a rule of `options.stop_when` says that it is enough.
 
     Goes on from the checkpoint of the run, if it has one. Raises `Stopped`, after writing the checkpoint, when the process is asked
     to end (SIGTERM, SIGINT), and UserError when another job has taken the output over.
     """
-    goals = {name: options.until[name] for name in ("ess", "rhat") if name in options.until}
+    goals = {name: options.stop_when[name] for name in ("ess", "rhat") if name in options.stop_when}
     rule = work.rule or (
         StoppingRule(" and ".join(goals), _next_goal_check, lambda records: _goals_reached(goals, records)) if goals else None
     )
@@ -133,7 +133,7 @@ def run_chunks(work: ChunkedProgram, options: RunOptions) -> RunResult:
             options.checkpoint.clear()
         state = work.start()
     progress = ProgressReporter(work, options.on_progress, before)
-    limit, pace, stopped = 60 * options.until.get("minutes", np.inf), 1, ""
+    limit, pace, stopped = 60 * options.stop_when.get("minutes", np.inf), 1, ""
     with _catch_signals() as asked:
         while not stopped:
             recording = done >= warmup
@@ -229,10 +229,10 @@ def _goals_reached(goals: dict, records: DrawBuffer) -> bool:
     return bool(np.min(ess) >= goals.get("ess", 0) and np.max(import_array_stats().rhat(chains)) <= goals.get("rhat", np.inf))
 
 
-GOAL_DRAWS_FACTOR = 20  # times the draws of the fit, at most, where `until` has goals and no number of draws
+GOAL_DRAWS_FACTOR = 20  # times the draws of the fit, at most, where `stop_when` has goals and no number of draws
 
 
 def compute_max_draws(settings: dict) -> int:
-    """Give the draws per chain that a fit has at most: those of `until`, or its own, with a goal twenty times those."""
-    until = settings["until"]
+    """Give the draws per chain that a fit has at most: those of `stop_when`, or its own, with a goal twenty times those."""
+    until = settings["stop_when"]
     return until.get("draws", settings["draws"] * (GOAL_DRAWS_FACTOR if "ess" in until or "rhat" in until else 1))

@@ -39,7 +39,7 @@ def compute_thinning_steps(store: dict, model, draws: int | None) -> dict[str, i
             raise UserError(f"store: model {model.name} has no latent or deterministic site '{site}': {hint(site, sites)}")
     found = {}
     for site in sites:
-        chosen = store.get(site, "draws")
+        chosen = store.get(site, "all")
         if isinstance(chosen, dict):
             found[site] = chosen["thin"]
         elif chosen != "none":

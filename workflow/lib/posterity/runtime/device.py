@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def configure_jax(threads: int, precision: str, chains: int = 1) -> None:
+def configure_jax(threads: int, float_type: str, chains: int = 1) -> None:
     """
     Give JAX `threads` threads, a host device for each group of chains that runs side by side, and the precision.
 
@@ -22,7 +22,7 @@ def configure_jax(threads: int, precision: str, chains: int = 1) -> None:
 
     import jax
 
-    jax.config.update("jax_enable_x64", precision == "float64")
+    jax.config.update("jax_enable_x64", float_type == "float64")
     os.sched_setaffinity(0, sorted(allowed)[:threads])
     try:
         jax.devices()

@@ -25,13 +25,13 @@ def load_study_data(name: str, study: dict) -> tuple[xr.Dataset, str]:
     """Read or simulate the data of a study, without writing them. Returns them, and what they are called. Raises UserError."""
     spec = study["data"]
     model = find_simulation_model(spec["simulate"]["model"], study) if "simulate" in spec else None
-    data, _, source = load_data(name, spec, model, study["precision"])
+    data, _, source = load_data(name, spec, model, study["float_type"])
     return data, source
 
 
 def bind_models(study: dict, data: xr.Dataset) -> dict:
     """Bind the models of a study to its data. Returns, by id, the `model.Model`, or the UserError that says why it does not."""
-    configure_jax(1, study["precision"])
+    configure_jax(1, study["float_type"])
     from posterity.model.bind import bind_model
 
     found = {}

@@ -122,7 +122,7 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
         watch=tuple(model.site_names("latent")),
         chains=chains,
     )
-    driven = run_chunks(work, replace(options, until=settings["until"]))
+    driven = run_chunks(work, replace(options, stop_when=settings["stop_when"]))
     take = driven.records
     records = {name: take[name] if name.startswith(".") else take.stream(name) for name in take.names()}
     step_size = np.full(records[".lp"].shape, float(driven.state[1][0]))

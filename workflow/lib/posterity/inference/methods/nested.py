@@ -43,7 +43,7 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
             "under a prior"
         )
     size = sum(int(np.prod(model.sites[name].shape)) for name in model.site_names("latent"))
-    live = settings["live"]
+    live = settings["live_points"]
     dying, inner = live // DELETED_FRACTION, settings["steps"] or max(12, 4 * size)
     recorded = [*model.site_names("latent"), *model.site_names("deterministic")]
     numbers = sum(int(np.prod(model.sites[name].shape)) for name in recorded)
@@ -134,7 +134,7 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
         rule=StoppingRule(
             name="remaining evidence",
             next=lambda done: (done // 10 + 1) * 10,
-            reached=lambda records: bool((records[".left"][:, -1] < np.log(settings["precision"])).all()),
+            reached=lambda records: bool((records[".left"][:, -1] < np.log(-np.expm1(-settings["dlogz"]))).all()),
         ),
     )
     driven = run_chunks(work, options)

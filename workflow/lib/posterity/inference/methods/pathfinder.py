@@ -30,7 +30,7 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
             info = _pose(model, settings, begin, traced)
             density, constrain = info.potential_fn(**traced), info.postprocess_fn(**traced)
             state, found = pathfinder.approximate(
-                on_the_way, lambda z: -density(z), info.param_info.z, settings["estimates"], maxiter=settings["steps"]
+                on_the_way, lambda z: -density(z), info.param_info.z, settings["elbo_samples"], maxiter=settings["steps"]
             )
             positions, log_q = pathfinder.sample(drawing, state, settings["draws"])
             sites, log_p = jax.lax.map(lambda z: (constrain(z), -density(z)), positions)

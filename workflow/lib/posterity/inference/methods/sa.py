@@ -26,7 +26,7 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
     """
 
     size = sum(int(np.prod(model.sites[name].shape)) for name in model.site_names("latent"))
-    points = settings["points"] or max(MIN_ADAPT_POINTS, 5 * size)
+    points = settings["adapt_points"] or max(MIN_ADAPT_POINTS, 5 * size)
 
     def kernel(function, start):
         return SA(function, adapt_state_size=points, dense_mass=settings["dense_mass"], init_strategy=start)

@@ -45,7 +45,7 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
             return jax.tree.map(lambda new, old: jnp.where(take, new, old), (state, loss), best), None
 
         nowhere = jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), jax.eval_shape(problem.begin, key, traced)[0])
-        return jax.lax.scan(better, (nowhere, jnp.inf), jax.random.split(key, settings["starts"]))[0]
+        return jax.lax.scan(better, (nowhere, jnp.inf), jax.random.split(key, settings["restarts"]))[0]
 
     def advance(state, traced, count, since):
         """Steps `since + 1` ... of which those after the first `since` decay over the rest (see `rate`)."""
