@@ -126,7 +126,7 @@ def test_verdicts(finished):
     tree = read_artefact(results(finished, "other/verdict.nc"))
     assert tree.attrs["verdict"] == "expected"
     checks = tree["checks"]
-    counted = {name: checks[name].values.tolist() for name in ("fit", "check", "status", "counts_as")}
+    counted = {name: checks[name].values.tolist() for name in ("fit", "check", "status", "effective_status")}
     changed = [row for row in zip(*counted.values(), strict=True) if row[2] != row[3]]
     assert sorted(changed) == [("a", "ppc", "fail", "expected"), ("d", "ppc", "fail", "expected")]
     assert {"model", "fit", "stage"} <= set(checks.coords)
@@ -144,7 +144,7 @@ def test_verdicts(finished):
 
 def test_a_point_estimate_has_no_draws_and_what_needs_them_is_left_out(finished):
     tree = read_artefact(results(finished, "other/line/c/posterior.nc"))
-    assert tree.attrs["sampling"] == "point"
+    assert tree.attrs["draw_kind"] == "point"
     assert set(tree["point"].data_vars) == {"m", "b"}
     assert tree["optimisation"].sizes == {"start": 4}
     assert not results(finished, "other/line/c/predictive.nc").exists()

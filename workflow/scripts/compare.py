@@ -51,7 +51,7 @@ def compare(predictives: list[str], posteriors: list[str], output: str, study: s
     if pairs:
         texts = {key: np.array([pair[key] for pair in pairs]) for key in pairs[0]}
         columns = {key: ("pair", values.astype(object) if values.dtype.kind == "U" else values) for key, values in texts.items()}
-        groups |= {"fits": xr.concat(parts, "row"), "pairs": xr.Dataset(columns)}
+        groups |= {"fit_differences": xr.concat(parts, "row"), "fit_pairs": xr.Dataset(columns)}
     attributes = collect_provenance("compare", study, {"reference": reference, "scalars": scalars}, 0, ("arviz", "scipy"))
     write_artefact(output, groups, attributes | {"fit_seconds": json.dumps(seconds)})
 

@@ -49,7 +49,7 @@ def diagnose(
     before, fit = read_artefact(prior, **same), read_artefact(posterior, **same, fit=name)
     after = read_artefact(predictive, **same, fit=name) if predictive else xr.DataTree()
     moved = read_artefact(sensitivities, **same, fit=name) if sensitivities else xr.DataTree()
-    draws, settings, sampling = get_group(fit, "posterior"), json.loads(fit.attrs["settings"]), fit.attrs["sampling"]
+    draws, settings, sampling = get_group(fit, "posterior"), json.loads(fit.attrs["settings"]), fit.attrs["draw_kind"]
     statistic, optimisation = get_group(fit, "sample_stats"), get_group(fit, "optimisation")
 
     found = [check_prior_predictive(before, set(get_group(source, "data").data_vars), limits)]

@@ -85,7 +85,7 @@ def fit(
     attributes |= {
         "device": describe_device(),
         "inference_library": "numpyro",
-        "sampling": result.sampling,
+        "draw_kind": result.sampling,
         "gradient_evaluations": result.gradient_evaluations,
         "wall_time": time.perf_counter() - started,
         "compile_seconds": result.compile_seconds,

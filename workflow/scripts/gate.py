@@ -22,7 +22,7 @@ def gate(verdict: str, output: str, study: str) -> None:
     """
     tree = read_artefact(verdict, study=study)
     if tree.attrs["verdict"] == "fail":
-        table = get_group(tree, "fits")
+        table = get_group(tree, "fit_verdicts")
         failed = [
             f"model {table['model'].values[i]}, fit {table['fit'].values[i]}: {table['reason'].values[i]}"
             for i in range(table.sizes["row"])

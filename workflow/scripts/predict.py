@@ -78,7 +78,7 @@ def predict(
         there = bind_new_data(id, spec, settings["at"], table, seed, where)
         values = predict_new_data(there, latent, Stream(seed, (study, id, name, "predict", "at")))
         groups["predictions"] = make_draws_dataset(there.model, values, chains, there.covariates)
-        groups["predictions"].attrs["drawn_anew"] = ", ".join(there.drawn)
+        groups["predictions"].attrs["resampled_sites"] = ", ".join(there.drawn)
         groups["predictions_constant_data"] = there.covariates
     groups |= make_data_groups(bound, table)
     having = [part for part in list_draw_groups(fit) if set(chosen) <= set(part["draw"].values)]
@@ -91,7 +91,7 @@ def predict(
     attributes |= {
         "data_hash": fit.attrs["data_hash"],
         "model_hash": model_hash,
-        "thinned_by": step,
+        "thin": step,
         "device": describe_device(),
     }
     write_artefact(output, groups, attributes)

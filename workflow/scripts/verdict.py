@@ -2,7 +2,7 @@
 Bring all checks of a study together, and give each fit its verdict.
 
 Reads the group `checks` of diagnosis.nc of all fits, and comparison.nc (the check `loo` of models that are compared). Writes
-verdict.nc with the groups `checks` (all of them, with the coordinates model, fit and stage, and `counts_as`: the status with
+verdict.nc with the groups `checks` (all of them, with the coordinates model, fit and stage, and `effective_status`: the status with
 expected failures taken into account) and `fits` (one entry per fit: verdict, draws, smallest ESS, largest R-hat, reason), and
 checks.html, the same for the report. A fit's verdict is the worst of its checks; the study's, an attribute, the worst of its fits'.
 """
@@ -78,7 +78,7 @@ def verdict(
         ]
         headings = ("model", "fit", "check", "value", "threshold", "status", "counts as", "what was found")
         Path(beside).write_text(render_page(f"{title}: all checks", headings, sorted(rows)), encoding="utf-8")
-    write_artefact(output, {"checks": checks_to_dataset(found, **at, counts_as=counted), "fits": table}, attributes)
+    write_artefact(output, {"checks": checks_to_dataset(found, **at, effective_status=counted), "fit_verdicts": table}, attributes)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def verdicts(paths: list[str], csv_file: str, rst_file: str, studies: dict, page
     rows = []
     for path in paths:
         tree = read_artefact(path)
-        table = get_group(tree, "fits")
+        table = get_group(tree, "fit_verdicts")
         for row in range(table.sizes["row"]):
             values = {name: table[name].values[row] for name in table.data_vars}
             seconds = json.loads(tree.attrs["fit_seconds"])[f"{values['model']}/{values['fit']}"]

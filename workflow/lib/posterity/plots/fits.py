@@ -25,7 +25,7 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
     Bars are 95 % of Monte Carlo error; the grey ones in the last panel reach as far as the distance would be, on average, if both
     fits had the same posterior.
     """
-    rows, model = get_group(artefacts["comparison"], "fits"), settings["figure"]["model"]
+    rows, model = get_group(artefacts["comparison"], "fit_differences"), settings["figure"]["model"]
     if rows.sizes.get("row"):
         rows = rows.isel(row=np.flatnonzero(rows["model"].values == model))
     if not rows.sizes.get("row"):

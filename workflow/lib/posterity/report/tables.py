@@ -101,7 +101,7 @@ def make_models_table(trees: list, *_) -> tuple[list[dict], list[str], list[list
 
 def make_fits_table(trees: list, *_) -> tuple[list[dict], list[str], list[list[str]]]:
     """List pairs of fits: the largest differences among the scalars, what they mean, and what the fits cost."""
-    rows, pairs = get_group(trees[0], "fits"), get_group(trees[0], "pairs")
+    rows, pairs = get_group(trees[0], "fit_differences"), get_group(trees[0], "fit_pairs")
     seconds, lines, cells = json.loads(trees[0].attrs["fit_seconds"]), [], []
     for i in range(pairs.sizes.get("pair", 0)):
         pair = {name: pairs[name].values[i] for name in pairs.data_vars}
