@@ -31,7 +31,9 @@ def density(z):
 
 def chain(key, start):
     adapting, sampling = jax.random.split(key)
-    (state, parameters), _ = blackjax.window_adaptation(blackjax.nuts, density).run(adapting, start, 500)
+    (state, parameters), _ = blackjax.window_adaptation(blackjax.nuts, density).run(
+        adapting, start, 500
+    )
     kernel = blackjax.nuts(density, **parameters).step
 
     def step(state, key):
@@ -43,8 +45,14 @@ def chain(key, start):
 
 keys = jax.random.split(jax.random.PRNGKey(1), 5)
 starts = {
-    name: jax.random.uniform(one, (4,), minval=-2, maxval=2) for name, one in zip("mc", jax.random.split(keys[0]), strict=True)
+    name: jax.random.uniform(one, (4,), minval=-2, maxval=2)
+    for name, one in zip("mc", jax.random.split(keys[0]), strict=True)
 }
 draws, diverging = jax.jit(jax.vmap(chain))(keys[1:], starts)
-tree = arviz.from_dict({"posterior": jax.tree.map(np.asarray, draws), "sample_stats": {"diverging": np.asarray(diverging)}})
+tree = arviz.from_dict(
+    {
+        "posterior": jax.tree.map(np.asarray, draws),
+        "sample_stats": {"diverging": np.asarray(diverging)},
+    }
+)
 tree.to_netcdf(sys.argv[2])

@@ -22,7 +22,11 @@ import numpy as np
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "workflow/lib"), str(ROOT / "workflow/models/colour"), str(ROOT / "tests")]
+sys.path[:0] = [
+    str(ROOT / "workflow/lib"),
+    str(ROOT / "workflow/models/colour"),
+    str(ROOT / "tests"),
+]
 jax.config.update("jax_enable_x64", True)
 
 from blackbody import colours, colours_and_slopes  # noqa: E402
@@ -83,13 +87,22 @@ CONTENDERS = {
 
 def contend(name: str, count: int) -> None:
     """Run one contender whenever a line comes in: print its seconds, those of the CPU, and, the first time, its colours."""
-    betas, run = np.logspace(-2, 0, count)[:: SHARE if name == "pure Python" else 1], CONTENDERS[name]
+    betas, run = (
+        np.logspace(-2, 0, count)[:: SHARE if name == "pure Python" else 1],
+        CONTENDERS[name],
+    )
     found = jax.block_until_ready(run(betas))  # compiles
-    print(json.dumps(np.asarray(found[0] if isinstance(found, tuple) else found).tolist()), flush=True)
+    print(
+        json.dumps(np.asarray(found[0] if isinstance(found, tuple) else found).tolist()), flush=True
+    )
     for _ in sys.stdin:
         before, busy = time.perf_counter(), time.process_time()
         jax.block_until_ready(run(betas))
-        took = np.array([time.perf_counter() - before, time.process_time() - busy]) * count / len(betas)
+        took = (
+            np.array([time.perf_counter() - before, time.process_time() - busy])
+            * count
+            / len(betas)
+        )
         print(json.dumps(took.tolist()), flush=True)
 
 
@@ -100,7 +113,9 @@ def main(rounds: int, count: int) -> None:
     command = [sys.executable, __file__, "contend"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     running = {name: subprocess.Popen([*command, name, str(count)], **pipes) for name in CONTENDERS}
-    values = {name: np.array(json.loads(process.stdout.readline())) for name, process in running.items()}
+    values = {
+        name: np.array(json.loads(process.stdout.readline())) for name, process in running.items()
+    }
     for _ in range(rounds):
         for name, process in running.items():
             process.stdin.write("\n")
@@ -116,7 +131,9 @@ def main(rounds: int, count: int) -> None:
         return statistics.median(a / b for a, b in zip(times[name], times[to], strict=True))
 
     ours = "Posterity, compiled"
-    print(f"{count:,} betas, {LAM.size} wavelengths, float64, {rounds} rounds, {len(os.sched_getaffinity(0))} cores")
+    print(
+        f"{count:,} betas, {LAM.size} wavelengths, float64, {rounds} rounds, {len(os.sched_getaffinity(0))} cores"
+    )
     for name, taken in times.items():
         off = np.abs(values[name] - values[ours][:: SHARE if name == "pure Python" else 1]).max()
         print(
@@ -133,11 +150,16 @@ def main(rounds: int, count: int) -> None:
         for kind, right in enumerate(colour_and_slope(beta, *BANDS)):
             error = abs(float(found[kind][place]) - float(right)) / max(1.0, abs(float(right)))
             worst[kind] = max(worst[kind], error)
-    print(f"against 50 digits, {len(chosen)} betas: colour {worst[0]:.1e}, gradient {worst[1]:.1e} (relative above 1)")
+    print(
+        f"against 50 digits, {len(chosen)} betas: colour {worst[0]:.1e}, gradient {worst[1]:.1e} (relative above 1)"
+    )
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["contend"]:
         contend(sys.argv[2], int(sys.argv[3]))
     else:
-        main(int(sys.argv[1]) if len(sys.argv) > 1 else 7, int(sys.argv[2]) if len(sys.argv) > 2 else 100_000)
+        main(
+            int(sys.argv[1]) if len(sys.argv) > 1 else 7,
+            int(sys.argv[2]) if len(sys.argv) > 2 else 100_000,
+        )

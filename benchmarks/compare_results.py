@@ -45,7 +45,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument("old", type=Path)
     parser.add_argument("new", type=Path)
-    parser.add_argument("--rename", action="append", default=[], metavar="OLD=NEW", help="a fit whose id changed")
+    parser.add_argument(
+        "--rename", action="append", default=[], metavar="OLD=NEW", help="a fit whose id changed"
+    )
     arguments = parser.parse_args()
     renamed = dict(pair.split("=") for pair in arguments.rename)
     equal = changed = 0
@@ -57,7 +59,9 @@ def main() -> int:
         else:
             differences = [f"{other} does not exist"]
         note = "; its id, and so its random stream, changed" if fit in renamed else ""
-        print(f"{study}/{model}/{fit}: {'equal' if not differences else f'differs{note}: ' + ', '.join(differences[:5])}")
+        print(
+            f"{study}/{model}/{fit}: {'equal' if not differences else f'differs{note}: ' + ', '.join(differences[:5])}"
+        )
         equal += not differences
         changed += bool(differences) and fit not in renamed
     print(f"{equal} fits are equal bit for bit, {changed} differ")

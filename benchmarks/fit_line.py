@@ -45,7 +45,9 @@ from posterity.methods import nuts
 def seconds(command: list[str], environment: dict) -> tuple[float, float]:
     """Run a process; return its wall time and its peak memory in MB."""
     before = time.perf_counter()
-    done = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    done = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     _, status, usage = os.wait4(done.pid, 0)
     if status:
         raise SystemExit(f"failed: {' '.join(command[:3])}")
@@ -54,25 +56,54 @@ def seconds(command: list[str], environment: dict) -> tuple[float, float]:
 
 def main(rounds: int) -> None:
     """Print the median time of each, and the median of the ratios to the page's code, round by round."""
-    environment = {key: value for key, value in os.environ.items() if key not in ("XLA_FLAGS", "PYTHONDONTWRITEBYTECODE")}
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("XLA_FLAGS", "PYTHONDONTWRITEBYTECODE")
+    }
     peers, data = ROOT / "benchmarks/.venv/bin/python", "results/line/data.nc"
     with tempfile.TemporaryDirectory() as place:
         contenders = {
-            "the page's code (NumPyro's MCMC)": [sys.executable, "benchmarks/seed_line.py", f"{place}/seed.nc"],
+            "the page's code (NumPyro's MCMC)": [
+                sys.executable,
+                "benchmarks/seed_line.py",
+                f"{place}/seed.nc",
+            ],
             "PyMC and nutpie": [peers, "benchmarks/pymc_line.py", data, f"{place}/pymc.nc"],
-            "blackjax": [sys.executable, "benchmarks/blackjax_line.py", data, f"{place}/blackjax.nc"],
+            "blackjax": [
+                sys.executable,
+                "benchmarks/blackjax_line.py",
+                data,
+                f"{place}/blackjax.nc",
+            ],
             "posterity, cold, 1 thread": [sys.executable, "-c", FIT, f"{place}/one.nc", "1"],
             "posterity, cold, 2 threads": [sys.executable, "-c", FIT, f"{place}/two.nc", "2"],
-            "posterity, compiled before, 1 thread": [sys.executable, "-c", FIT, f"{place}/one.nc", "1"],
-            "posterity, compiled before, 2 threads": [sys.executable, "-c", FIT, f"{place}/two.nc", "2"],
+            "posterity, compiled before, 1 thread": [
+                sys.executable,
+                "-c",
+                FIT,
+                f"{place}/one.nc",
+                "1",
+            ],
+            "posterity, compiled before, 2 threads": [
+                sys.executable,
+                "-c",
+                FIT,
+                f"{place}/two.nc",
+                "2",
+            ],
             "posterity's imports alone": [sys.executable, "-c", IMPORTS],
         }
         times = {name: [] for name in contenders}
         memory = dict.fromkeys(contenders, 0.0)
-        for one in range(-1, rounds):  # the first round fills the caches of the disk, and is not counted
+        for one in range(
+            -1, rounds
+        ):  # the first round fills the caches of the disk, and is not counted
             for name, command in contenders.items():
                 cache = f"{place}/cold-{one}-{name[-9]}" if "cold" in name else f"{place}/warm"
-                took, peak = seconds(list(map(str, command)), environment | {"POSTERITY_CACHE": cache})
+                took, peak = seconds(
+                    list(map(str, command)), environment | {"POSTERITY_CACHE": cache}
+                )
                 if one >= 0:
                     times[name].append(took)
                     memory[name] = max(memory[name], peak)
@@ -80,7 +111,9 @@ def main(rounds: int) -> None:
     print(f"rounds: {rounds}; cores: {len(os.sched_getaffinity(0))}")
     for name, values in times.items():
         ratio = statistics.median(a / b for a, b in zip(values, times[first], strict=True))
-        print(f"{name:42s} {statistics.median(values):6.2f} s   ratio {ratio:.2f}   peak {memory[name]:.0f} MB")
+        print(
+            f"{name:42s} {statistics.median(values):6.2f} s   ratio {ratio:.2f}   peak {memory[name]:.0f} MB"
+        )
 
 
 if __name__ == "__main__":

@@ -64,7 +64,17 @@ def fitted(source: str, size: int, warmup: int, draws: int) -> dict:
     """Fit in a process of its own."""
     with tempfile.TemporaryDirectory() as place:
         Path(place, "model.py").write_text(source)
-        command = [sys.executable, "-W", "ignore", "-c", FIT, place, str(size), str(warmup), str(draws)]
+        command = [
+            sys.executable,
+            "-W",
+            "ignore",
+            "-c",
+            FIT,
+            place,
+            str(size),
+            str(warmup),
+            str(draws),
+        ]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -103,12 +113,16 @@ def main(rounds: int) -> None:
         found = [fitted(LINE, size, 200, 300 if size < 1e6 else 50) for _ in range(rounds)]
         times.append(statistics.median(one["seconds"] / one["leapfrogs"] for one in found))
         print(f"| {size} | {1e6 * times[-1]:.2f} |", flush=True)
-    print(f"exponent {exponent(times):.2f}\n\n| latent values | peak MB | all draws, MB | seconds |\n|---|---|---|---|")
+    print(
+        f"exponent {exponent(times):.2f}\n\n| latent values | peak MB | all draws, MB | seconds |\n|---|---|---|---|"
+    )
     held = [DRAWS * 8e-6 * size for size in SIZES]
     for size, all_draws in zip(SIZES, held, strict=True):
         one = fitted(LATENT, size, 50 if size < 1e6 else 20, DRAWS)
         memory.append(one["memory"])
-        print(f"| {size} | {one['memory']:.0f} | {all_draws:.1f} | {one['seconds']:.1f} |", flush=True)
+        print(
+            f"| {size} | {one['memory']:.0f} | {all_draws:.1f} | {one['seconds']:.1f} |", flush=True
+        )
     print(f"exponent {exponent(memory):.2f}")
     draw(times, memory, held)
 

@@ -47,13 +47,22 @@ def studies(project: Path) -> None:
         rng = np.random.default_rng(points + groups)
         group, means = rng.integers(0, groups, points), rng.normal(2, 3, groups)
         data = xr.Dataset(
-            {"group": ("point", group), "groups": ("set", np.arange(groups)), "y": ("point", rng.normal(means[group]))}
+            {
+                "group": ("point", group),
+                "groups": ("set", np.arange(groups)),
+                "y": ("point", rng.normal(means[group])),
+            }
         )
         data.to_netcdf(project / f"{name}.nc")
         study = {
             "title": name,
             "data": {"file": f"{name}.nc"},
-            "models": {"hierarchy": {"file": str(ROOT / "benchmarks/hierarchy/model.py"), "function": "model"}},
+            "models": {
+                "hierarchy": {
+                    "file": str(ROOT / "benchmarks/hierarchy/model.py"),
+                    "function": "model",
+                }
+            },
             "fits": {
                 "nuts": {"method": "nuts", "chains": chains, "warmup": 300, "draws": draws},
                 "svi": {"method": "svi", "guide": "AutoNormal", "steps": 2000, "draws": draws},
@@ -82,12 +91,26 @@ def measured(project: Path) -> list[tuple]:
         if stage in ("prior", "fit", "predict", "sensitivity", "diagnose"):
             of = dict(zip(("model", "fit"), rest, strict=False))
         of_study = {model: size for (name, model), size in sizes.items() if name == study}
-        kind = f"{stage} {figure['kind'] if figure else rest[0]}" if stage in ("figures", "tables") else stage
+        kind = (
+            f"{stage} {figure['kind'] if figure else rest[0]}"
+            if stage in ("figures", "tables")
+            else stage
+        )
         kind = "compare fits" if stage == "compare" else kind  # each study has one model
         asked = estimate_resources(kind, estimate_workload(loaded[study], of_study, **of))
         row = list(csv.DictReader(file.open(), delimiter="\t"))[-1]
         what = figure["kind"] if figure else rest[-1] if rest else ""
-        found.append((stage, study, what, float(row["max_rss"]), float(row["s"]), asked["mem_mb"], asked["runtime"]))
+        found.append(
+            (
+                stage,
+                study,
+                what,
+                float(row["max_rss"]),
+                float(row["s"]),
+                asked["mem_mb"],
+                asked["runtime"],
+            )
+        )
     return found
 
 
@@ -98,7 +121,11 @@ if __name__ == "__main__":
     command = ["snakemake", "--cores", "2", "--keep-going", "--quiet", "all", "--rerun-incomplete"]
     command += ["--config", f"studies={','.join(SIZES)}", "--", *sys.argv[2:]]
     subprocess.run(command, cwd=project, check=False)
-    print("| stage | size | of | peak MB | asked MB | asked / used | s | limit, min |\n|---|---|---|---|---|---|---|---|")
+    print(
+        "| stage | size | of | peak MB | asked MB | asked / used | s | limit, min |\n|---|---|---|---|---|---|---|---|"
+    )
     for stage, study, what, peak, seconds, memory, minutes in measured(project):
         used = peak + SNAKEMAKE
-        print(f"| {stage} | {study} | {what} | {peak:.0f} | {memory} | {memory / used:.2f} | {seconds:.0f} | {minutes} |")
+        print(
+            f"| {stage} | {study} | {what} | {peak:.0f} | {memory} | {memory / used:.2f} | {seconds:.0f} | {minutes} |"
+        )

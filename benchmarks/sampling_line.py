@@ -82,12 +82,17 @@ def main(rounds: int) -> None:
     peers = str(ROOT / "benchmarks/.venv/bin/python")
     contenders = {"posterity": (sys.executable, POSTERITY)}
     contenders |= {
-        f"NumPyro, {way}": (sys.executable, NUMPYRO.replace("METHOD", way)) for way in ("sequential", "parallel", "vectorized")
+        f"NumPyro, {way}": (sys.executable, NUMPYRO.replace("METHOD", way))
+        for way in ("sequential", "parallel", "vectorized")
     }
     contenders["nutpie"] = (peers, NUTPIE)
     running = {
         name: subprocess.Popen(
-            [python, "-W", "ignore", "-c", program + ASKED], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [python, "-W", "ignore", "-c", program + ASKED],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for name, (python, program) in contenders.items()
     }

@@ -25,9 +25,20 @@ def timed(project: Path, *arguments: str) -> tuple[float, float, str]:
     """Run Snakemake. Returns seconds, the peak memory of all such processes until now (MB), and what it said."""
     before = time.perf_counter()
     command = ["snakemake", *arguments]
-    done = subprocess.run(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        command,
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout[-3000:]
-    return time.perf_counter() - before, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024, done.stdout
+    return (
+        time.perf_counter() - before,
+        resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
+        done.stdout,
+    )
 
 
 def jobs(told: str) -> int:
@@ -50,11 +61,18 @@ if __name__ == "__main__":
     project = copy_project(place / "many")
     names = [f"line{number}" for number in range(135)]
     for number, name in enumerate(names):
-        (project / f"config/studies/{name}.yaml").write_text(f"extends: line\ntitle: {name}\nseed: {number}\n")
+        (project / f"config/studies/{name}.yaml").write_text(
+            f"extends: line\ntitle: {name}\nseed: {number}\n"
+        )
     (project / "many.yaml").write_text(f"studies: [{', '.join(names)}]\n")
     for how in ([], ["--workflow-profile", "workflow/profiles/slurm"]):
-        seconds, peak, told = timed(project, "-n", "--quiet", "reason", "rules", "--configfile", "many.yaml", *how)
-        print(f"dry run of {jobs(told)} jobs {' '.join(how)}: {seconds:.1f} s, {peak:.0f} MB", flush=True)
+        seconds, peak, told = timed(
+            project, "-n", "--quiet", "reason", "rules", "--configfile", "many.yaml", *how
+        )
+        print(
+            f"dry run of {jobs(told)} jobs {' '.join(how)}: {seconds:.1f} s, {peak:.0f} MB",
+            flush=True,
+        )
 
     alone = []
     for number in range(rounds):
@@ -78,7 +96,10 @@ if __name__ == "__main__":
                 project = line(place / f"{profile}{number}")
                 seconds, _, _ = timed(project, "--workflow-profile", f"workflow/profiles/{profile}")
                 found.append((seconds - local) / jobs(told))
-                print(f"{profile}: {seconds:.1f} s, local {local:.1f} s: {found[-1]:.2f} s a job more", flush=True)
+                print(
+                    f"{profile}: {seconds:.1f} s, local {local:.1f} s: {found[-1]:.2f} s a job more",
+                    flush=True,
+                )
                 shutil.rmtree(project)
         for profile, found in beyond.items():
             print(f"median {profile}: {statistics.median(found):.2f} s a job more")

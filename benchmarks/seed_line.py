@@ -31,8 +31,20 @@ def model(X, Y, E):
         numpyro.sample("y", numpyro.distributions.Normal(y_model, E), obs=Y)
 
 
-sampler = numpyro.infer.MCMC(numpyro.infer.NUTS(model), num_chains=4, num_samples=5000, num_warmup=500, progress_bar=False)
+sampler = numpyro.infer.MCMC(
+    numpyro.infer.NUTS(model), num_chains=4, num_samples=5000, num_warmup=500, progress_bar=False
+)
 sampler.run(
-    jax.random.PRNGKey(1), X, Y, E, extra_fields=("energy", "num_steps", "accept_prob", "potential_energy", "adapt_state.step_size")
+    jax.random.PRNGKey(1),
+    X,
+    Y,
+    E,
+    extra_fields=(
+        "energy",
+        "num_steps",
+        "accept_prob",
+        "potential_energy",
+        "adapt_state.step_size",
+    ),
 )
 arviz.from_numpyro(sampler).to_netcdf(sys.argv[1])

@@ -27,7 +27,10 @@ LATER = {
 
 def imports(stage: str, rounds: int = 5) -> float:
     """Time a process that does nothing but the imports of a stage."""
-    names = [stage.split()[0], *(f"posterity.{module.replace('/', '.')}" for module in LATER[stage])]
+    names = [
+        stage.split()[0],
+        *(f"posterity.{module.replace('/', '.')}" for module in LATER[stage]),
+    ]
     program = f"import sys; sys.path[:0] = ['workflow/lib', 'workflow/scripts']; import {', '.join(names)}"
     if stage in ("prior", "fit", "predict"):
         program += "; import jax; jax.devices()"
@@ -45,13 +48,19 @@ def logged(stage: str) -> list[tuple[float, float]]:
     pattern = f"*{'_' + kind.strip('()') if kind else ''}.status.json"
     files = ROOT.glob(f"results/logs/{name}/**/{pattern}")
     found = [json.loads(file.read_text()) for file in files]
-    return [(job["seconds"]["total"], job["peak_memory_mb"]) for job in found if job["state"] == "done"]
+    return [
+        (job["seconds"]["total"], job["peak_memory_mb"]) for job in found if job["state"] == "done"
+    ]
 
 
 if __name__ == "__main__":
     print(f"cores: {len(os.sched_getaffinity(0))}")
-    print("| stage | jobs | median s | imports alone, s | beyond, s | peak MB |\n|---|---|---|---|---|---|")
+    print(
+        "| stage | jobs | median s | imports alone, s | beyond, s | peak MB |\n|---|---|---|---|---|---|"
+    )
     for stage in LATER:
         if jobs := logged(stage):
             took, alone = statistics.median(job[0] for job in jobs), imports(stage)
-            print(f"| {stage} | {len(jobs)} | {took:.2f} | {alone:.2f} | {took - alone:.2f} | {max(job[1] for job in jobs):.0f} |")
+            print(
+                f"| {stage} | {len(jobs)} | {took:.2f} | {alone:.2f} | {took - alone:.2f} | {max(job[1] for job in jobs):.0f} |"
+            )

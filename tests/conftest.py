@@ -19,7 +19,9 @@ from posterity.model.bind import bind_model
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("Snakefile", "profiles", "workflow", "config", "resources", "envs")
 
-os.environ.setdefault("POSTERITY_CACHE", str(ROOT / ".pytest_cache/programs"))  # compiled programs, for all tests together
+os.environ.setdefault(
+    "POSTERITY_CACHE", str(ROOT / ".pytest_cache/programs")
+)  # compiled programs, for all tests together
 jax.config.update("jax_enable_x64", True)
 
 HEADER = "import jax.numpy as jnp, numpyro\nimport numpyro.distributions as dist\n\n"
@@ -33,7 +35,10 @@ def written(tmp_path):
     def bind(source, **data):
         file = tmp_path / "model.py"
         file.write_text(HEADER + source)
-        arrays = {name: (tuple(f"{name}_{axis}" for axis in range(np.ndim(value))), value) for name, value in data.items()}
+        arrays = {
+            name: (tuple(f"{name}_{axis}" for axis in range(np.ndim(value))), value)
+            for name, value in data.items()
+        }
         return bind_model("m", SPEC | {"file": str(file)}, xr.Dataset(arrays))
 
     return bind
@@ -45,7 +50,9 @@ def copy_project(place: Path) -> Path:
     for part in PARTS:
         source = ROOT / part
         if source.is_dir() and not source.is_symlink():
-            shutil.copytree(source, place / part, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(
+                source, place / part, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
+            )
         else:
             shutil.copy2(source, place / part, follow_symlinks=False)
     (place / "results").mkdir()
@@ -56,15 +63,31 @@ def copy_project(place: Path) -> Path:
 def choose(project: Path, studies: str) -> None:
     """Let a project run these studies."""
     config = project / "config/config.yaml"
-    config.write_text(re.sub(r"^studies: \[.*?\]", f"studies: [{studies}]", config.read_text(), flags=re.MULTILINE | re.DOTALL))
+    config.write_text(
+        re.sub(
+            r"^studies: \[.*?\]",
+            f"studies: [{studies}]",
+            config.read_text(),
+            flags=re.MULTILINE | re.DOTALL,
+        )
+    )
 
 
 def snakemake(project: Path, *arguments: str) -> subprocess.CompletedProcess:
     """Run Snakemake in a project as a user would; stdout and stderr come back as one text."""
     command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-    environment = {key: value for key, value in os.environ.items() if key not in ("XLA_FLAGS", "PYTHONPATH")}
+    environment = {
+        key: value for key, value in os.environ.items() if key not in ("XLA_FLAGS", "PYTHONPATH")
+    }
     return subprocess.run(
-        command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, check=False
+        command,
+        cwd=project,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+        check=False,
     )
 
 
@@ -103,7 +126,11 @@ def run_or_skip(missing: list[str], remedy: str) -> None:
 def cluster(tmp_path_factory):
     """A real SLURM with one node of 4 processors and 2 pretended GPUs, for this test process alone. Gives the environment for it."""
     path = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
-    missing = [tool for tool in ("munged", "slurmctld", "slurmd", "sbatch") if not shutil.which(tool, path=path)]
+    missing = [
+        tool
+        for tool in ("munged", "slurmctld", "slurmd", "sbatch")
+        if not shutil.which(tool, path=path)
+    ]
     run_or_skip(missing, "apt-get install slurm-wlm munge")
     place = Path(tempfile.mkdtemp(prefix="ms", dir="/tmp"))  # short, as a socket lies in it
     script = ROOT / "tests/slurm/minislurm.sh"
@@ -113,9 +140,18 @@ def cluster(tmp_path_factory):
     ) as lock:  # two that start together would look for one free port
         fcntl.flock(lock, fcntl.LOCK_EX)
         subprocess.run([script, "start", place / "s"], env=os.environ | settings, check=True)
-    unwanted = ("XLA_FLAGS", "PYTHONPATH", "PYTEST_CURRENT_TEST", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    unwanted = (
+        "XLA_FLAGS",
+        "PYTHONPATH",
+        "PYTEST_CURRENT_TEST",
+        "MAKEFLAGS",
+        "MAKELEVEL",
+        "MFLAGS",
+    )
     environment = {key: value for key, value in os.environ.items() if key not in unwanted}
-    path = os.pathsep.join([str(place / "s/bin"), str(Path(sys.executable).parent), environment["PATH"]])
+    path = os.pathsep.join(
+        [str(place / "s/bin"), str(Path(sys.executable).parent), environment["PATH"]]
+    )
     yield environment | {"SLURM_CONF": str(place / "s/slurm.conf"), "PATH": path}
     subprocess.run([script, "stop", place / "s"], check=True)
     shutil.rmtree(place)

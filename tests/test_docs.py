@@ -18,10 +18,25 @@ from posterity.notebook import load_settings
 
 OWN = (
     "README.md",
-    *(f"docs/{page}.md" for page in ("first_study", "verdicts", "artefacts", "methods", "notebook", "cluster", "other_clusters")),
+    *(
+        f"docs/{page}.md"
+        for page in (
+            "first_study",
+            "verdicts",
+            "artefacts",
+            "methods",
+            "notebook",
+            "cluster",
+            "other_clusters",
+        )
+    ),
 )
 PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in OWN}
-FIRST, VERDICTS, ARTEFACTS = PAGES["docs/first_study.md"], PAGES["docs/verdicts.md"], PAGES["docs/artefacts.md"]
+FIRST, VERDICTS, ARTEFACTS = (
+    PAGES["docs/first_study.md"],
+    PAGES["docs/verdicts.md"],
+    PAGES["docs/artefacts.md"],
+)
 MADE = re.compile(r"(workflow/models|config/studies)/(mine|boyle)\w*")  # by the reader of a page
 
 
@@ -49,7 +64,9 @@ def section(text, heading):
 @pytest.mark.parametrize("page", OWN)
 def test_files_that_a_page_names_exist(page):
     text, folder = PAGES[page], (ROOT / page).parent
-    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    links = [
+        link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link
+    ]
     for link in links:
         assert (folder / link).exists(), link
     parts = "workflow|config|docs|envs|resources|tests|benchmarks"
@@ -63,9 +80,13 @@ def test_targets_that_a_page_names_exist(page):
     code = " ".join(re.findall(r"`+[^`]+`+|^ {4}.*$", PAGES[page], flags=re.M))
     assert set(re.findall(r"\bmake (\w+)", code)) <= set(targets)
     files = (ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk"))
-    rules = {rule for file in files for rule in re.findall(r"^rule (\w+):", file.read_text(), flags=re.M)}
+    rules = {
+        rule for file in files for rule in re.findall(r"^rule (\w+):", file.read_text(), flags=re.M)
+    }
     listed = re.search(r"Stages by name:(.*?)\. Only", PAGES[page], flags=re.S)
-    named = re.findall(r"snakemake --cores \d+ ([a-z]\w*)(?=`|$)", code) + re.findall(r"`(\w+)`", listed[1] if listed else "")
+    named = re.findall(r"snakemake --cores \d+ ([a-z]\w*)(?=`|$)", code) + re.findall(
+        r"`(\w+)`", listed[1] if listed else ""
+    )
     assert set(named) <= rules
     assert page != "README.md" or len(named) > 9
 
@@ -80,9 +101,17 @@ def test_lines_are_short(page):
 
 def test_every_check_is_described_with_its_threshold():
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())["defaults"]["checks"]
-    known = set(load_schema("study")["properties"]["checks"]["properties"]) - {"max_scalars_per_site", "expect", "prior_coverage"}
+    known = set(load_schema("study")["properties"]["checks"]["properties"]) - {
+        "max_scalars_per_site",
+        "expect",
+        "prior_coverage",
+    }
     parts = re.split(r"^(?=\*\*`)", section(VERDICTS, "The checks"), flags=re.M)[1:]
-    described = {name: part for part in parts for name in re.findall(r"\*\*`(\w+)`\*\*", part.splitlines()[0])}
+    described = {
+        name: part
+        for part in parts
+        for name in re.findall(r"\*\*`(\w+)`\*\*", part.splitlines()[0])
+    }
     assert set(described) == known
     for name, text in described.items():
         limits = config["prior_inside" if name == "prior_predictive" else name]
@@ -105,7 +134,16 @@ def test_yaml_of_the_verdicts_loads(project, monkeypatch):
 
 
 def test_every_group_and_variable_is_described(finished):
-    stages = ("data", "prior", "posterior", "predictive", "sensitivity", "diagnosis", "comparison", "verdict")
+    stages = (
+        "data",
+        "prior",
+        "posterior",
+        "predictive",
+        "sensitivity",
+        "diagnosis",
+        "comparison",
+        "verdict",
+    )
     free = (
         "data",
         "truth",
@@ -117,18 +155,31 @@ def test_every_group_and_variable_is_described(finished):
         "log_likelihood",
         "log_prior",
     )
-    free += ("observed_data", "constant_data", "predictions", "predictions_constant_data", "test_statistics")
+    free += (
+        "observed_data",
+        "constant_data",
+        "predictions",
+        "predictions_constant_data",
+        "test_statistics",
+    )
     for stage in stages:
         text = section(ARTEFACTS, f"{stage}.nc")
         text += section(ARTEFACTS, "posterior.nc") if stage == "predictive" else ""
         for path in finished.glob(f"results/**/{stage}.nc"):
             tree = read_artefact(path)
             for name in tree.attrs:
-                assert f"`{name}`" in section(ARTEFACTS, "Attributes of every file") + text, (path, name)
+                assert f"`{name}`" in section(ARTEFACTS, "Attributes of every file") + text, (
+                    path,
+                    name,
+                )
             for group, values in tree.children.items():
                 assert f"`{group}`" in text, (path, group)
                 for name in () if group in free else values.data_vars:
-                    assert re.search(rf"\b{name.removesuffix('_error')}\b", text), (path, group, name)
+                    assert re.search(rf"\b{name.removesuffix('_error')}\b", text), (
+                        path,
+                        group,
+                        name,
+                    )
     paths = re.findall(r"^\| `(\S+)`(?:, `\S+`)* \|", ARTEFACTS, flags=re.M)
     for path in [path for path in paths if path.startswith("<study>") and "gate" not in path]:
         assert list(finished.glob("results/" + re.sub(r"<\w+>", "*", path))), path
@@ -147,11 +198,21 @@ def test_every_figure_and_table_is_described():
 @pytest.mark.long
 def test_notebook(finished):
     """The blocks of the page, in order, on a small study; no warning is shown."""
-    program = "".join(content for *_, language, content in blocks(PAGES["docs/notebook.md"]) if language == "python")
+    program = "".join(
+        content
+        for *_, language, content in blocks(PAGES["docs/notebook.md"])
+        if language == "python"
+    )
     named = 'study, model, fit = "line", "line", "nuts"'
     assert named in program
     program = program.replace(named, 'study, model, fit = "small", "line", "a"')
-    command = [sys.executable, "-W", "error", "-c", f"import matplotlib; matplotlib.use('agg')\n{program}"]
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        "-c",
+        f"import matplotlib; matplotlib.use('agg')\n{program}",
+    ]
     done = subprocess.run(command, cwd=finished, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert not done.stderr
@@ -171,13 +232,18 @@ class Reader:
     def follow(self, before, language, content):
         """Write, change or run what a block says. Returns what is printed, else None."""
         match language:
-            case "csv" | "python" | "yaml" if path := re.search(r"\b(?:Write|Paste this into) `([\w/.]+)`:\s*$", before):
+            case "csv" | "python" | "yaml" if path := re.search(
+                r"\b(?:Write|Paste this into) `([\w/.]+)`:\s*$", before
+            ):
                 (self.project / path[1]).write_text(content, encoding="utf-8")
             case "yaml":
                 self.replace_keys(content)
             case "python" if "change the line" in before:
                 lines = (self.project / self.model).read_text().splitlines(keepends=True)
-                changed = [content if line.startswith(content.partition("=")[0]) else line for line in lines]
+                changed = [
+                    content if line.startswith(content.partition("=")[0]) else line
+                    for line in lines
+                ]
                 assert changed != lines
                 (self.project / self.model).write_text("".join(changed))
             case "python" if "Add a function" in before:
@@ -192,12 +258,19 @@ class Reader:
     def replace_keys(self, content):
         """Put top-level keys into the study, in place of those of the same name."""
         file = self.project / self.study
-        lines = "".join(re.findall(r"^\S.*\n(?: .*\n)*", f"{file.read_text()}{content}", flags=re.M))
-        keys = {text.partition(":")[0]: text for text in re.findall(r"^\S.*\n(?: .*\n)*", lines, flags=re.M)}
+        lines = "".join(
+            re.findall(r"^\S.*\n(?: .*\n)*", f"{file.read_text()}{content}", flags=re.M)
+        )
+        keys = {
+            text.partition(":")[0]: text
+            for text in re.findall(r"^\S.*\n(?: .*\n)*", lines, flags=re.M)
+        }
         file.write_text("".join(keys.values()))
 
     def run(self, *command):
-        done = subprocess.run(command, cwd=self.project, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=self.project, capture_output=True, text=True, check=False
+        )
         return done.stdout + done.stderr
 
     def command(self, *words):
@@ -207,10 +280,14 @@ class Reader:
                 return self.run(sys.executable, "-m", "posterity", *names.partition("=")[2].split())
             case "make", "run", names:
                 studies = names.partition("=")[2]
-                targets = [] if " " in studies else ["--", "verdicts", "all_tables"]  # the last run of the page draws the figures
+                targets = (
+                    [] if " " in studies else ["--", "verdicts", "all_tables"]
+                )  # the last run of the page draws the figures
                 done = snakemake(self.project, "--config", f"studies={studies}", *targets)
                 assert done.returncode == 0, done.stdout[-3000:]
-                return self.run(sys.executable, "workflow/scripts/verdicts.py", "results/verdicts.csv")
+                return self.run(
+                    sys.executable, "workflow/scripts/verdicts.py", "results/verdicts.csv"
+                )
             case "mkdir", "-p", *folders:
                 for folder in folders:
                     (self.project / folder).mkdir(parents=True, exist_ok=True)
@@ -279,11 +356,16 @@ def test_first_study_as_a_whole(project):
                 said, seen = said.split(), seen.split()
                 assert said[:5] == seen[:5]
                 assert 0.5 < float(seen[5]) / float(said[5]) < 2
-            reasons = [[re.sub(r"[\d.]+%", "%", line) for line in lines if ". " in line] for lines in (shown, found)]
+            reasons = [
+                [re.sub(r"[\d.]+%", "%", line) for line in lines if ". " in line]
+                for lines in (shown, found)
+            ]
             assert reasons[0] == reasons[1]
             compared += 1
         elif "latent" not in content:
-            said, seen = ([float(n) for n in re.findall(r"\d+\.\d*", text)] for text in (content, printed))
+            said, seen = (
+                [float(n) for n in re.findall(r"\d+\.\d*", text)] for text in (content, printed)
+            )
             assert seen == pytest.approx(said, rel=0.05)
         if heading.startswith("5.") and language == "text":
             row = parameters(project, "boyle")["boyle", "nuts", "p48"]
@@ -297,15 +379,21 @@ def test_first_study_as_a_whole(project):
             exact = re.search(r"(29\.\d+) ± (0\.\d+)\. A barometer", FIRST).groups()
             assert is_close(row, *exact)
         if heading.startswith("8.") and language == "text":
-            values = re.search(r"n = ([\d.]+) ± ([\d.]+) by `nuts`, ([\d.]+) ± ([\d.]+) by `svi`", FIRST).groups()
+            values = re.search(
+                r"n = ([\d.]+) ± ([\d.]+) by `nuts`, ([\d.]+) ± ([\d.]+) by `svi`", FIRST
+            ).groups()
             assert is_close(parameters(project, "boyle")["power", "nuts", "n"], *values[:2])
             assert is_close(parameters(project, "boyle")["power", "svi", "n"], *values[2:])
             with (project / "results/boyle/tables/models.csv").open(newline="") as file:
                 best, other = csv.DictReader(file)
             assert best["model"] == "boyle"
             assert float(best["weight"]) > 0.95
-            said = re.search(r"cannot be told from\s+boyle \(elpd (-[\d.]+) ± ([\d.]+)", FIRST).groups()
-            assert [float(other["elpd_diff"]), float(other["dse"])] == pytest.approx([*map(float, said)], abs=0.15)
+            said = re.search(
+                r"cannot be told from\s+boyle \(elpd (-[\d.]+) ± ([\d.]+)", FIRST
+            ).groups()
+            assert [float(other["elpd_diff"]), float(other["dse"])] == pytest.approx(
+                [*map(float, said)], abs=0.15
+            )
             with (project / "results/boyle/tables/fits.csv").open(newline="") as file:
                 assert {row["agree"] for row in csv.DictReader(file)} == {"true"}
         if heading.startswith("9.") and language == "text":

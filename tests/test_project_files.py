@@ -31,7 +31,9 @@ def read_yaml(name):
 
 def locked_versions():
     """Return the version of each package of envs/posterity.lock, by canonical name."""
-    pins = re.findall(r"^([\w.-]+)==([\w.+-]+)", (ROOT / "envs/posterity.lock").read_text(), flags=re.M)
+    pins = re.findall(
+        r"^([\w.-]+)==([\w.+-]+)", (ROOT / "envs/posterity.lock").read_text(), flags=re.M
+    )
     return {canonicalize_name(name): version for name, version in pins}
 
 
@@ -62,7 +64,9 @@ def test_yaml_parses(file):
 
 
 def test_hooks_call_tools_of_the_environment():
-    hooks = [hook for repo in read_yaml(".pre-commit-config.yaml")["repos"] for hook in repo["hooks"]]
+    hooks = [
+        hook for repo in read_yaml(".pre-commit-config.yaml")["repos"] for hook in repo["hooks"]
+    ]
     assert len(hooks) >= 7
     for hook in hooks:
         tool = Path(shlex.split(hook["entry"])[0])
@@ -76,7 +80,10 @@ def test_package_declares_what_the_library_imports():
     known = sys.stdlib_module_names | {"posterity"}
     for file in (ROOT / "workflow/lib/posterity").rglob("*.py"):
         for module in imported_modules(file) - known:
-            assert declared & {canonicalize_name(name) for name in providers[module]}, (file.name, module)
+            assert declared & {canonicalize_name(name) for name in providers[module]}, (
+                file.name,
+                module,
+            )
 
 
 @pytest.mark.parametrize("dependency", DEPENDENCIES, ids=lambda dependency: dependency.name)

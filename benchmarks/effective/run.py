@@ -31,16 +31,28 @@ CONTENDERS = ("posterity", "posterity, compiled before", "numpyro", "blackjax", 
 
 def prepare(name: str, place: Path) -> Path:
     """Write the data of a model."""
-    arrays = {key: (("row", "column")[: value.ndim], value) for key, value in load(name).data().items()}
+    arrays = {
+        key: (("row", "column")[: value.ndim], value) for key, value in load(name).data().items()
+    }
     path = place / f"{name}.nc"
-    write_artefact(path, {"data": xr.Dataset(arrays)}, {"study": "study", "source": name, "data_hash": "1"})
+    write_artefact(
+        path, {"data": xr.Dataset(arrays)}, {"study": "study", "source": name, "data_hash": "1"}
+    )
     return path
 
 
-def fitted(contender: str, name: str, seed: int, data: Path, place: Path) -> tuple[float, float, float, float]:
+def fitted(
+    contender: str, name: str, seed: int, data: Path, place: Path
+) -> tuple[float, float, float, float]:
     """Run a worker. Returns seconds to the file, seconds of sampling, the smallest ESS of the latent scalars, the largest R-hat."""
-    environment = {key: value for key, value in os.environ.items() if key not in ("XLA_FLAGS", "PYTHONDONTWRITEBYTECODE")}
-    environment["POSTERITY_CACHE"] = str(place / ("warm" if "before" in contender else f"cold-{name}-{seed}"))
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("XLA_FLAGS", "PYTHONDONTWRITEBYTECODE")
+    }
+    environment["POSTERITY_CACHE"] = str(
+        place / ("warm" if "before" in contender else f"cold-{name}-{seed}")
+    )
     python = str(ROOT / "benchmarks/.venv/bin/python") if contender == "nutpie" else sys.executable
     output = place / "posterior.nc"
     command = [
@@ -55,21 +67,29 @@ def fitted(contender: str, name: str, seed: int, data: Path, place: Path) -> tup
         str(output),
     ]
     begun = time.perf_counter()
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         for line in process.stdout:
             if line.strip() == "saved":
                 whole = time.perf_counter() - begun
                 break
         alone = float(process.stdout.read())
     with xr.open_dataset(output, group="posterior", engine="netcdf4") as draws:
-        latent = [site for site in draws.data_vars if not str(site).endswith("__") and not str(site).startswith("_")]
+        latent = [
+            site
+            for site in draws.data_vars
+            if not str(site).endswith("__") and not str(site).startswith("_")
+        ]
         summary = summarise_draws(draws[latent].load(), "eti", 0.9)
     return whole, alone, float(summary["ess_bulk"].min()), float(summary["r_hat"].max())
 
 
 def main(seeds: int, models: tuple[str, ...]) -> None:
     """Print, for each model and contender, medians over the seeds of ESS per second, and the largest R-hat."""
-    print("| model | contender | smallest ESS | s to the file | ESS/s | s of sampling | ESS/s | largest R-hat, of seeds |")
+    print(
+        "| model | contender | smallest ESS | s to the file | ESS/s | s of sampling | ESS/s | largest R-hat, of seeds |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for name in models:
@@ -83,7 +103,10 @@ def main(seeds: int, models: tuple[str, ...]) -> None:
             for contender, rows in found.items():
                 middle = statistics.median
                 whole, alone, ess, rhat = zip(*rows, strict=True)
-                rates = [middle(e / t for e, t in zip(ess, times, strict=True)) for times in (whole, alone)]
+                rates = [
+                    middle(e / t for e, t in zip(ess, times, strict=True))
+                    for times in (whole, alone)
+                ]
                 bad = sum(one >= 1.01 for one in rhat)
                 print(
                     f"| {name} | {contender} | {middle(ess):.0f} | {middle(whole):.2f} | {rates[0]:.0f} | {middle(alone):.2f} "

@@ -21,9 +21,27 @@ def posterity(name: str, seed: int, data: str, output: str):
     from fit import fit
     from posterity.config.schema import complete_settings
 
-    spec = {"file": str(HERE / f"models/{name}.py"), "function": "model", "arguments": {}, "observed": None, "dims": {}}
+    spec = {
+        "file": str(HERE / f"models/{name}.py"),
+        "function": "model",
+        "arguments": {},
+        "observed": None,
+        "dims": {},
+    }
     chosen = complete_settings("nuts", warmup=WARMUP, draws=DRAWS, chains=CHAINS)
-    fit(data, output, "study", name, spec, "nuts", chosen, seed, "float64", [spec["file"]], threads=2)
+    fit(
+        data,
+        output,
+        "study",
+        name,
+        spec,
+        "nuts",
+        chosen,
+        seed,
+        "float64",
+        [spec["file"]],
+        threads=2,
+    )
 
     def again():
         from posterity.artefact.groups import get_group
@@ -48,7 +66,13 @@ def numpyro(name: str, seed: int, data: str, output: str):
 
     numpyro.enable_x64()
     given = arguments(data)
-    mcmc = MCMC(NUTS(load(name).model), num_warmup=WARMUP, num_samples=DRAWS, num_chains=CHAINS, progress_bar=False)
+    mcmc = MCMC(
+        NUTS(load(name).model),
+        num_warmup=WARMUP,
+        num_samples=DRAWS,
+        num_chains=CHAINS,
+        progress_bar=False,
+    )
 
     def sample():
         mcmc.run(jax.random.PRNGKey(seed), **given)
@@ -70,14 +94,18 @@ def blackjax(name: str, seed: int, data: str, output: str):
 
     jax.config.update("jax_enable_x64", True)
     keys = jax.random.split(jax.random.PRNGKey(seed), CHAINS + 1)
-    start, potential, constrain, _ = initialize_model(keys, load(name).model, model_kwargs=arguments(data))
+    start, potential, constrain, _ = initialize_model(
+        keys, load(name).model, model_kwargs=arguments(data)
+    )
 
     def density(z):
         return -potential(z)
 
     def chain(key, position):
         adapting, sampling = jax.random.split(key)
-        (state, parameters), _ = blackjax.window_adaptation(blackjax.nuts, density).run(adapting, position, WARMUP)
+        (state, parameters), _ = blackjax.window_adaptation(blackjax.nuts, density).run(
+            adapting, position, WARMUP
+        )
         kernel = blackjax.nuts(density, **parameters).step
 
         def step(state, key):
@@ -94,7 +122,10 @@ def blackjax(name: str, seed: int, data: str, output: str):
         return jax.block_until_ready(chains(keys[1:], starts))
 
     draws, diverging = sample()
-    groups = {"posterior": jax.tree.map(np.asarray, draws), "sample_stats": {"diverging": np.asarray(diverging)}}
+    groups = {
+        "posterior": jax.tree.map(np.asarray, draws),
+        "sample_stats": {"diverging": np.asarray(diverging)},
+    }
     arviz.from_dict(groups).to_netcdf(output)
     return lambda: timed(sample)
 
@@ -109,7 +140,9 @@ def nutpie(name: str, seed: int, data: str, output: str):
     compiled = nutpie.compile_pymc_model(model)
 
     def sample():
-        return nutpie.sample(compiled, draws=DRAWS, tune=WARMUP, chains=CHAINS, seed=seed, progress_bar=False)
+        return nutpie.sample(
+            compiled, draws=DRAWS, tune=WARMUP, chains=CHAINS, seed=seed, progress_bar=False
+        )
 
     sample().to_netcdf(output)
     return lambda: timed(sample)

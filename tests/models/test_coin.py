@@ -22,14 +22,22 @@ from posterity.python_files import load_module
 from posterity.runtime.rng import Stream
 
 FOLDER = ROOT / "workflow/models/coin"
-SPEC = {"file": str(FOLDER / "model.py"), "function": "model", "arguments": {"data": "heads"}, "dims": {}, "observed": None}
+SPEC = {
+    "file": str(FOLDER / "model.py"),
+    "function": "model",
+    "arguments": {"data": "heads"},
+    "dims": {},
+    "observed": None,
+}
 FITS = read_yaml(ROOT / "config/studies/coin.yaml")["fits"]
 EXACT = scipy.stats.beta(16, 14)
 DRAWS = 20000
 
 
 def tosses():
-    return xr.Dataset({"heads": ("toss", pd.read_csv(ROOT / "resources/coin/flips.csv")["heads"].to_numpy())})
+    return xr.Dataset(
+        {"heads": ("toss", pd.read_csv(ROOT / "resources/coin/flips.csv")["heads"].to_numpy())}
+    )
 
 
 @cache
@@ -42,7 +50,9 @@ def fitted(name, draws=None):
 
 
 def statistics_of(result):
-    return xr.Dataset({name: (("chain", "draw"), values) for name, values in result.statistics.items()})
+    return xr.Dataset(
+        {name: (("chain", "draw"), values) for name, values in result.statistics.items()}
+    )
 
 
 def test_the_tosses_are_six_heads_and_four_tails():
@@ -52,9 +62,16 @@ def test_the_tosses_are_six_heads_and_four_tails():
 def test_svi_hits_the_conjugate_answer():
     """The guide can be exact, and is: its parameters are 16 and 14, nearly, and the loss is minus the log evidence."""
     _, result = fitted("svi", DRAWS)
-    np.testing.assert_allclose([result.guide["alpha_q"], result.guide["beta_q"]], [16, 14], rtol=0.05)
+    np.testing.assert_allclose(
+        [result.guide["alpha_q"], result.guide["beta_q"]], [16, 14], rtol=0.05
+    )
     draws = result.posterior["latent_fairness"].ravel()
-    assert scipy.stats.kstest(draws, scipy.stats.beta(result.guide["alpha_q"], result.guide["beta_q"]).cdf).pvalue > 1e-4
+    assert (
+        scipy.stats.kstest(
+            draws, scipy.stats.beta(result.guide["alpha_q"], result.guide["beta_q"]).cdf
+        ).pvalue
+        > 1e-4
+    )
     assert abs(draws.mean() - EXACT.mean()) < 0.02 * EXACT.std() + 5 * EXACT.std() / np.sqrt(DRAWS)
     assert abs(draws.std() / EXACT.std() - 1) < 0.03 + 5 / np.sqrt(2 * DRAWS)
     log_evidence = scipy.special.betaln(16, 14) - scipy.special.betaln(10, 10)
@@ -87,9 +104,14 @@ def test_the_three_uses_of_predictive(fit):
     """
     bound, result = fitted(fit, DRAWS)
     draws = result.posterior["latent_fairness"].ravel()
-    predicted = predict_posterior(bound, {"latent_fairness": draws}, Stream(1, ("coin",)))["predicted"]["obs"]
+    predicted = predict_posterior(bound, {"latent_fairness": draws}, Stream(1, ("coin",)))[
+        "predicted"
+    ]["obs"]
     model, guide = load_model_function(SPEC)[0], load_module(str(FOLDER / "guide.py")).guide
-    params, key = {name: jnp.array(value.values) for name, value in result.guide.items()}, jax.random.PRNGKey(1)
+    params, key = (
+        {name: jnp.array(value.values) for name, value in result.guide.items()},
+        jax.random.PRNGKey(1),
+    )
     both = Predictive(model, guide=guide, params=params, num_samples=DRAWS)(key, data=None)
     alone = Predictive(guide, params=params, num_samples=DRAWS)(key, data=None)
     given = Predictive(model, {"latent_fairness": jnp.array(draws)})(key, data=None)
@@ -99,12 +121,16 @@ def test_the_three_uses_of_predictive(fit):
     exact = scipy.stats.betabinom(10, *q.args).pmf(np.arange(11))
     for one in (predicted, both["obs"], given["obs"]):
         shares = np.bincount(np.asarray(one).sum(1).astype(int), minlength=11) / DRAWS
-        np.testing.assert_array_less(np.abs(shares - exact), 5 * np.sqrt(exact * (1 - exact) / DRAWS) + 5 / DRAWS)
+        np.testing.assert_array_less(
+            np.abs(shares - exact), 5 * np.sqrt(exact * (1 - exact) / DRAWS) + 5 / DRAWS
+        )
 
 
 def test_the_prior_of_the_figure_is_that_of_the_model():
     bound, _ = fitted("svi", DRAWS)
     a, b = load_module(str(FOLDER / "figures.py")).PRIOR
     at = np.linspace(0.05, 0.95, 7)
-    found = predict_posterior(bound, {"latent_fairness": at}, Stream(1, ("coin",)))["log_prior"]["latent_fairness"]
+    found = predict_posterior(bound, {"latent_fairness": at}, Stream(1, ("coin",)))["log_prior"][
+        "latent_fairness"
+    ]
     np.testing.assert_allclose(found, scipy.stats.beta(a, b).logpdf(at), rtol=1e-10)

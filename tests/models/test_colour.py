@@ -11,6 +11,7 @@ from conftest import ROOT
 from fifty_digits import colour_and_slope
 
 from posterity.config.schema import complete_settings
+from posterity.data.load import run_simulator
 from posterity.inference.methods import nuts
 from posterity.model.bind import bind_model
 from posterity.python_files import load_module
@@ -25,7 +26,11 @@ blackbody = load_module(FOLDER / "blackbody.py")
 
 @pytest.mark.parametrize("beta", [*np.logspace(-2, 0, 9), 0.003, 31.0, 5e6])
 def test_colour_and_gradient_agree_with_50_digits(beta):
-    for found, right in zip(blackbody.colours_and_slopes(np.array([beta]), *BANDS), colour_and_slope(beta, *BANDS), strict=True):
+    for found, right in zip(
+        blackbody.colours_and_slopes(np.array([beta]), *BANDS),
+        colour_and_slope(beta, *BANDS),
+        strict=True,
+    ):
         right = float(right)
         assert abs(float(found[0]) - right) < 1e-12 * max(1.0, abs(right))
 
@@ -74,7 +79,11 @@ def test_the_pages_code_gives_the_same():
 
 
 TRUTH = {"temperature": [2500.0, 5772.0, 20000.0]}
-DESIGN = {"filters": str(ROOT / "resources/speclite/decamDR1.csv"), "error": 0.02, "beta": [-2, 0.5, 20]}
+DESIGN = {
+    "filters": str(ROOT / "resources/speclite/decamDR1.csv"),
+    "error": 0.02,
+    "beta": [-2, 0.5, 20],
+}
 
 
 @pytest.fixture(scope="module")
@@ -83,18 +92,32 @@ def stars():
 
 
 def test_the_simulation_has_the_colours_of_the_true_temperatures(stars):
-    right = [float(colour_and_slope(kelvin / blackbody.KELVIN, *BANDS)[0]) for kelvin in TRUTH["temperature"]]
+    right = [
+        float(colour_and_slope(kelvin / blackbody.KELVIN, *BANDS)[0])
+        for kelvin in TRUTH["temperature"]
+    ]
     assert (np.abs(stars["g_r"].values - right) < 5 * 0.02).all()
-    again = load_module(FOLDER / "simulate.py").simulate(np.random.default_rng(3), TRUTH, DESIGN | {"error": 1e-9})
+    again = load_module(FOLDER / "simulate.py").simulate(
+        np.random.default_rng(3), TRUTH, DESIGN | {"error": 1e-9}
+    )
     np.testing.assert_allclose(again["g_r"], right, atol=1e-8)
 
 
 def test_temperatures_agree_with_quadrature(stars):
     """Each star by itself: a log-uniform prior times a Gaussian in the colour, summed over a fine grid."""
-    spec = {"file": str(FOLDER / "model.py"), "function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
+    spec = {
+        "file": str(FOLDER / "model.py"),
+        "function": "model",
+        "arguments": {},
+        "dims": {},
+        "observed": None,
+        "figures": [],
+    }
     bound = bind_model("colour", spec, stars)
     assert (bound.site_names("latent"), bound.site_names("observed")) == (["temperature"], ["g_r"])
-    draws = nuts.fit(bound, complete_settings("nuts", warmup=1000, draws=4000), Stream(1, ("colour",))).posterior["temperature"]
+    draws = nuts.fit(
+        bound, complete_settings("nuts", warmup=1000, draws=4000), Stream(1, ("colour",))
+    ).posterior["temperature"]
     grid = np.linspace(np.log(1500), np.log(50000), 20001)
     g_r = np.asarray(blackbody.colours(np.exp(grid) / blackbody.KELVIN, *BANDS))
     kelvin = np.exp(grid)
@@ -116,7 +139,11 @@ def test_temperatures_agree_with_quadrature(stars):
 def test_the_filters_are_those_of_speclite():
     """Evenly spaced, nothing outside their bands, and the largest responses of the package's files."""
     np.testing.assert_allclose(np.diff(FILTERS["wavelength"]), 0.0005, rtol=1e-9)
-    for name, low, high, largest in (("g", 0.38, 0.565, 0.377563), ("r", 0.54, 0.735, 0.494758), ("i", 0.675, 0.87, 0.568131)):
+    for name, low, high, largest in (
+        ("g", 0.38, 0.565, 0.377563),
+        ("r", 0.54, 0.735, 0.494758),
+        ("i", 0.675, 0.87, 0.568131),
+    ):
         outside = (FILTERS["wavelength"] <= low) | (FILTERS["wavelength"] >= high)
         assert (FILTERS[name][outside] == 0).all() and (FILTERS[name][~outside] > 0).all()
         assert FILTERS[name].max() == largest
@@ -128,10 +155,8 @@ def test_figures_know_the_same_constant_without_jax():
 
 
 def test_the_truth_may_be_a_vector():
-    import data as stage
-
     spec = {"simulate": {"model": "colour", "truth": TRUTH, "design": DESIGN, "seed": 1}}
-    values, truth = stage.simulate(spec, {"file": str(FOLDER / "model.py")}, "float64", 1, "here")
+    values, truth = run_simulator(spec, {"file": str(FOLDER / "model.py")}, "float64", 1, "here")
     assert truth["temperature"].dims == ("temperature_dim_0",)
     assert truth["temperature"].values.tolist() == TRUTH["temperature"]
     assert isinstance(values, xr.Dataset)

@@ -18,7 +18,14 @@ from posterity.runtime.rng import Stream
 from posterity.stats.summary import summarise_draws
 
 FILE = str(ROOT / "workflow/models/estimators/model.py")
-SPEC = {"file": FILE, "function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
+SPEC = {
+    "file": FILE,
+    "function": "model",
+    "arguments": {},
+    "dims": {},
+    "observed": None,
+    "figures": [],
+}
 
 
 @cache
@@ -30,7 +37,11 @@ def points(n, slope=0.3, seed=1):
 
 def fitted(method, data, **given):
     name = method.__name__.rpartition(".")[2]
-    return method.fit(bind_model("estimators", SPEC, data), complete_settings(name, **given), Stream(1, ("estimators", name)))
+    return method.fit(
+        bind_model("estimators", SPEC, data),
+        complete_settings(name, **given),
+        Stream(1, ("estimators", name)),
+    )
 
 
 def log_posterior(b, w, sigma, u, y):
@@ -59,12 +70,20 @@ def quadrature(data, size=400):
     variance = 1 / (n / sigma**2 + 1 / 4)
     centre = variance * n * mean / sigma**2
     log_p = -0.5 * n * scatter / sigma**2 - n * np.log(sigma) - 0.5 * mean**2 / (4 + sigma**2 / n)
-    log_p += 0.5 * np.log(variance) - 0.5 * w[:, None] ** 2 - sigma**2 / 8 + np.log(sigma)  # the grid is even in log sigma
+    log_p += (
+        0.5 * np.log(variance) - 0.5 * w[:, None] ** 2 - sigma**2 / 8 + np.log(sigma)
+    )  # the grid is even in log sigma
     weight = np.exp(log_p - log_p.max())
     weight /= weight.sum()
-    assert weight[-1].sum() < 1e-6 and weight[:, 0].sum() < 1e-6 and weight[:, -1].sum() < 1e-6  # the grid reaches far enough
+    assert (
+        weight[-1].sum() < 1e-6 and weight[:, 0].sum() < 1e-6 and weight[:, -1].sum() < 1e-6
+    )  # the grid reaches far enough
     moments = {}
-    for name, values, extra in (("b", centre, variance), ("w", w[:, None] + 0 * sigma, 0), ("sigma", sigma + 0 * w[:, None], 0)):
+    for name, values, extra in (
+        ("b", centre, variance),
+        ("w", w[:, None] + 0 * sigma, 0),
+        ("sigma", sigma + 0 * w[:, None], 0),
+    ):
         m = (weight * values).sum()
         moments[name] = m, np.sqrt((weight * ((values - m) ** 2 + extra)).sum())
     return moments
@@ -82,7 +101,10 @@ def test_the_density_is_what_the_page_says():
     u, y = data["u"].values, data["y"].values
     found = [
         log_density(
-            load_model_function(SPEC)[0], (jnp.array(u), jnp.array(y)), {}, dict(zip(["b", "w", "sigma"], at, strict=True))
+            load_model_function(SPEC)[0],
+            (jnp.array(u), jnp.array(y)),
+            {},
+            dict(zip(["b", "w", "sigma"], at, strict=True)),
         )[0]
         for at in ((0.3, 0.2, 1.4), (-0.4, 1.1, 0.6))
     ]
@@ -105,7 +127,9 @@ def test_map_is_the_maximum_of_the_density(n):
     data = points(n, 1.0)
     u, y = data["u"].values, data["y"].values
     start, bounds = (1.0, 0.5, 1.0), [(None, None), (0, None), (1e-3, None)]
-    exact = scipy.optimize.minimize(lambda at: -log_posterior(*at, u, y), start, bounds=bounds, tol=1e-12).x
+    exact = scipy.optimize.minimize(
+        lambda at: -log_posterior(*at, u, y), start, bounds=bounds, tol=1e-12
+    ).x
     found = fitted(map, data).point
     np.testing.assert_allclose([found["b"], found["w"], found["sigma"]], exact, atol=1e-3)
 
@@ -114,14 +138,22 @@ def test_map_is_the_maximum_of_the_density(n):
 def test_nuts_agrees_with_quadrature(n):
     data = points(n)
     bound = bind_model("estimators", SPEC, data)
-    result = nuts.fit(bound, complete_settings("nuts", warmup=1000, draws=5000, target_accept=0.95), Stream(1, ("estimators",)))
-    summary = summarise_draws(bound.to_dataset(result.posterior, ("chain", "draw"), data), "hdi", 0.9)
+    result = nuts.fit(
+        bound,
+        complete_settings("nuts", warmup=1000, draws=5000, target_accept=0.95),
+        Stream(1, ("estimators",)),
+    )
+    summary = summarise_draws(
+        bound.to_dataset(result.posterior, ("chain", "draw"), data), "hdi", 0.9
+    )
     for name, (mean, sd) in quadrature(data).items():
         row = summary.sel(parameter=name)
         assert abs(row["mean"] - mean) < 5 * row["mcse"], name
         draws = result.posterior[name]
         kurtosis = ((draws - draws.mean()) ** 4).mean() / draws.var() ** 2
-        assert abs(row["sd"] / sd - 1) < 5 * np.sqrt((kurtosis - 1) / 4 / min(row["ess_bulk"], row["ess_tail"])), name
+        assert abs(row["sd"] / sd - 1) < 5 * np.sqrt(
+            (kurtosis - 1) / 4 / min(row["ess_bulk"], row["ess_tail"])
+        ), name
 
 
 def test_with_many_points_all_agree():
@@ -138,8 +170,14 @@ def test_with_many_points_all_agree():
     for method, given in ((laplace, {"restarts": 4}), (svi, {"steps": 4000, "restarts": 10})):
         found = fitted(method, data, draws=draws, **given).posterior
         for name, (mean, sd) in exact.items():
-            assert abs(found[name].mean() - mean) < (agree + 5 / np.sqrt(draws)) * sd, (method.__name__, name)
-            assert abs(found[name].std() / sd - 1) < agree + 5 / np.sqrt(2 * draws), (method.__name__, name)
+            assert abs(found[name].mean() - mean) < (agree + 5 / np.sqrt(draws)) * sd, (
+                method.__name__,
+                name,
+            )
+            assert abs(found[name].std() / sd - 1) < agree + 5 / np.sqrt(2 * draws), (
+                method.__name__,
+                name,
+            )
 
 
 def test_with_few_points_a_point_misleads():

@@ -25,12 +25,24 @@ from posterity.runtime.rng import Stream
 from posterity.stats.summary import summarise_draws
 
 SETTINGS = complete_settings("nuts", warmup=1000, draws=1000)
-SPEC = {"file": str(ROOT / "workflow/models/hogg/model.py"), "arguments": {}, "dims": {}, "observed": None, "figures": []}
+SPEC = {
+    "file": str(ROOT / "workflow/models/hogg/model.py"),
+    "arguments": {},
+    "dims": {},
+    "observed": None,
+    "figures": [],
+}
 
 
 def points(select=slice(None)):
     frame = pd.read_csv(ROOT / "resources/hogg2010/table1.csv").iloc[select]
-    columns = {"x": frame["x"], "y": frame["y"], "e": frame["sigma_y"], "e_x": frame["sigma_x"], "rho": frame["rho_xy"]}
+    columns = {
+        "x": frame["x"],
+        "y": frame["y"],
+        "e": frame["sigma_y"],
+        "e_x": frame["sigma_x"],
+        "rho": frame["rho_xy"],
+    }
     return xr.Dataset({name: ("point", values.to_numpy(float)) for name, values in columns.items()})
 
 
@@ -39,7 +51,9 @@ def fitted(function, first=0):
     """The posterior from point `first` on."""
     data = points(slice(first, None))
     bound = bind_model(function, {**SPEC, "function": function}, data)
-    return bound.to_dataset(nuts.fit(bound, SETTINGS, Stream(1, ("hogg", function))).posterior, ("chain", "draw"), data)
+    return bound.to_dataset(
+        nuts.fit(bound, SETTINGS, Stream(1, ("hogg", function))).posterior, ("chain", "draw"), data
+    )
 
 
 def test_line_without_the_first_four_points_is_that_of_the_paper():
@@ -66,9 +80,15 @@ def test_the_mixture_wins():
     for function in ("line", "outliers"):
         posterior = fitted(function)
         bound = bind_model(function, {**SPEC, "function": function}, data)
-        latent = {name: posterior[name].values.reshape(-1, *bound.sites[name].shape) for name in bound.site_names("latent")}
+        latent = {
+            name: posterior[name].values.reshape(-1, *bound.sites[name].shape)
+            for name in bound.site_names("latent")
+        }
         values = predict_posterior(bound, latent, Stream(1))
-        groups = {"posterior": posterior, "log_likelihood": make_draws_dataset(bound, values["log_likelihood"], 4, data)}
+        groups = {
+            "posterior": posterior,
+            "log_likelihood": make_draws_dataset(bound, values["log_likelihood"], 4, data),
+        }
         trees[function] = xr.DataTree.from_dict(groups | make_data_groups(bound, data))
     found = compare_models(trees, None)
     assert found["model"].values.tolist() == ["outliers", "line"]
@@ -86,7 +106,9 @@ def test_the_mixture_density_is_that_of_equation_17():
     from numpyro.handlers import substitute
 
     values = {"m": m, "b": b, "fraction": p, "y_outlier": mean, "sigma_outlier": sd}
-    sites = trace(substitute(seed(module.outliers, 0), data=values)).get_trace(jnp.array(x), jnp.array(e), jnp.array(y))
+    sites = trace(substitute(seed(module.outliers, 0), data=values)).get_trace(
+        jnp.array(x), jnp.array(e), jnp.array(y)
+    )
 
     def normal(centre, width):
         return np.exp(-0.5 * ((y - centre) / width) ** 2) / (np.sqrt(2 * np.pi) * width)
@@ -117,14 +139,18 @@ def gaussian(data, i, x, y):
 def place(theta, b_perp, along, across):
     """The place in the plane of what is so far along the line, from the foot of the perpendicular on, and so far across it."""
     distance = b_perp + across
-    return along * np.cos(theta) - distance * np.sin(theta), along * np.sin(theta) + distance * np.cos(theta)
+    return along * np.cos(theta) - distance * np.sin(theta), along * np.sin(
+        theta
+    ) + distance * np.cos(theta)
 
 
 @pytest.mark.parametrize(("theta", "b_perp"), LINES)
 def test_the_density_of_a_point_is_its_gaussian_integrated_along_the_line(theta, b_perp):
     """Each length of the line alike. No Gaussian has an sd below 3 along these lines, so that sums in steps of 0.5 are exact."""
     data, along = points(), np.arange(-1500, 1500, 0.5)
-    integrals = np.array([gaussian(data, i, *place(theta, b_perp, along, 0)).sum() * 0.5 for i in range(20)])
+    integrals = np.array(
+        [gaussian(data, i, *place(theta, b_perp, along, 0)).sum() * 0.5 for i in range(20)]
+    )
     inside = integrals > 1e-250
     data, integrals = data.isel(point=inside), integrals[inside]
     arguments = {name: jnp.array(data[name].values) for name in ("x", "e_x", "e", "rho", "y")}
@@ -138,7 +164,11 @@ def test_the_density_of_a_point_is_its_gaussian_integrated_along_the_line(theta,
 def test_the_mixture_in_two_dimensions_is_integrated_over_the_plane(theta, b_perp):
     """The true point of an outlier is anywhere in x, and in y from the broad Gaussian."""
     data, fraction, mean, sd = points().isel(point=slice(0, 8)), 0.2, 330.0, 90.0
-    along, offsets, heights = np.arange(-1500, 1500, 0.5), np.arange(-100, 100, 1.0), np.arange(-300, 1000, 1.0)
+    along, offsets, heights = (
+        np.arange(-1500, 1500, 0.5),
+        np.arange(-100, 100, 1.0),
+        np.arange(-300, 1000, 1.0),
+    )
     total = 0.0
     for i in range(8):
         on = gaussian(data, i, *place(theta, b_perp, along, 0)).sum() * 0.5
@@ -146,19 +176,38 @@ def test_the_mixture_in_two_dimensions_is_integrated_over_the_plane(theta, b_per
         off = (gaussian(data, i, x, y) @ stats.norm(mean, sd).pdf(heights)).sum()
         total += np.log((1 - fraction) * on + fraction * off)
     arguments = {name: jnp.array(data[name].values) for name in ("x", "e_x", "e", "rho", "y")}
-    values = {"theta": theta, "b_perp": b_perp, "fraction": fraction, "y_outlier": mean, "sigma_outlier": sd}
+    values = {
+        "theta": theta,
+        "b_perp": b_perp,
+        "fraction": fraction,
+        "y_outlier": mean,
+        "sigma_outlier": sd,
+    }
     density, _ = log_density(functions().outliers_xy, (), arguments, values)
-    prior = -np.log(np.pi) - np.log(2000) + stats.norm(0, 500).logpdf(mean) + stats.halfnorm(0, 500).logpdf(sd)
+    prior = (
+        -np.log(np.pi)
+        - np.log(2000)
+        + stats.norm(0, 500).logpdf(mean)
+        + stats.halfnorm(0, 500).logpdf(sd)
+    )
     np.testing.assert_allclose(float(density) - prior, total, rtol=1e-8)
 
 
 def grid(data, per_x=False):
     """Posterior weights of the line of section 7 on a grid of theta and b_perp; `per_x`: true points evenly in x instead."""
-    theta, b_perp = np.meshgrid(np.linspace(1.0, 1.3, 601), np.linspace(-80, 120, 801), indexing="ij")
+    theta, b_perp = np.meshgrid(
+        np.linspace(1.0, 1.3, 601), np.linspace(-80, 120, 801), indexing="ij"
+    )
     sin, cos, total = np.sin(theta), np.cos(theta), np.zeros_like(theta)
-    for x, e_x, e, rho, y in zip(*(data[name].values for name in ("x", "e_x", "e", "rho", "y")), strict=True):
+    for x, e_x, e, rho, y in zip(
+        *(data[name].values for name in ("x", "e_x", "e", "rho", "y")), strict=True
+    ):
         variance = (sin * e_x) ** 2 - 2 * rho * sin * cos * e_x * e + (cos * e) ** 2
-        total -= 0.5 * (-sin * x + cos * y - b_perp) ** 2 / variance + 0.5 * np.log(variance) - per_x * np.log(cos)
+        total -= (
+            0.5 * (-sin * x + cos * y - b_perp) ** 2 / variance
+            + 0.5 * np.log(variance)
+            - per_x * np.log(cos)
+        )
     weight = np.exp(total - total.max())
     assert max(edge.max() for edge in (weight[0], weight[-1], weight[:, 0], weight[:, -1])) < 1e-6
     return theta, b_perp, weight / weight.sum()
@@ -212,13 +261,21 @@ def test_the_mixture_is_calibrated():
     def one(key):
         draw, fit = jax.random.split(key)
         sites = trace(seed(module.outliers, draw)).get_trace(x, e)
-        mcmc = MCMC(NUTS(module.outliers, target_accept_prob=0.9), num_warmup=500, num_samples=990, thinning=10, progress_bar=False)
+        mcmc = MCMC(
+            NUTS(module.outliers, target_accept_prob=0.9),
+            num_warmup=500,
+            num_samples=990,
+            thinning=10,
+            progress_bar=False,
+        )
         mcmc.run(fit, x, e, sites["y"]["value"])
         samples = mcmc.get_samples()
         return {name: (samples[name] < sites[name]["value"]).sum() for name in names}
 
     replicates = 300
-    ranks = jax.jit(lambda keys: jax.lax.map(one, keys))(jax.random.split(jax.random.PRNGKey(0), replicates))
+    ranks = jax.jit(lambda keys: jax.lax.map(one, keys))(
+        jax.random.split(jax.random.PRNGKey(0), replicates)
+    )
     for name in names:
         counts = np.bincount(np.asarray(ranks[name]) * 10 // 100, minlength=10)
         assert ((counts - replicates / 10) ** 2 / (replicates / 10)).sum() < 27.9, (name, counts)

@@ -11,8 +11,8 @@ from conftest import ROOT
 from numpyro.infer.util import log_density
 from scipy import stats
 
-from data import simulate
 from posterity.config.schema import complete_settings
+from posterity.data.load import run_simulator
 from posterity.inference.methods import nuts
 from posterity.model.bind import bind_model
 from posterity.python_files import load_module
@@ -21,7 +21,12 @@ from posterity.stats.arviz_bridge import import_array_stats
 from posterity.stats.summary import flatten_scalars
 
 FOLDER = ROOT / "workflow/models/hr"
-SPEC = {"file": str(FOLDER / "model.py"), "arguments": {}, "dims": {"clusters": "cluster", "stars": "star"}, "observed": None}
+SPEC = {
+    "file": str(FOLDER / "model.py"),
+    "arguments": {},
+    "dims": {"clusters": "cluster", "stars": "star"},
+    "observed": None,
+}
 SIMULATION = yaml.safe_load((ROOT / "config/studies/hr.yaml").read_text())["data"]
 TRUTH = SIMULATION["simulate"]["truth"]
 ENDS = (1.0, 10.0)  # of the cube root of the distance
@@ -30,7 +35,7 @@ ENDS = (1.0, 10.0)  # of the cube root of the distance
 @cache
 def simulated():
     """Data and truth of the study."""
-    return simulate(SIMULATION, SPEC, "float64", 1, "hr")
+    return run_simulator(SIMULATION, SPEC, "float64", 1, "hr")
 
 
 def bound(function, data):
@@ -38,9 +43,14 @@ def bound(function, data):
 
 
 def table(index, logtemps, parallax, counts):
-    columns = {"cluster_index": ("star", index), "logtemps": ("star", logtemps), "fluxcounts": ("star", counts)}
+    columns = {
+        "cluster_index": ("star", index),
+        "logtemps": ("star", logtemps),
+        "fluxcounts": ("star", counts),
+    }
     return xr.Dataset(
-        {name: (dim, np.array(values)) for name, (dim, values) in columns.items()} | {"parallax": ("cluster", np.array(parallax))}
+        {name: (dim, np.array(values)) for name, (dim, values) in columns.items()}
+        | {"parallax": ("cluster", np.array(parallax))}
     )
 
 
@@ -55,7 +65,9 @@ SMALL = table(
 
 def test_the_data_are_of_the_kind_that_the_page_shows():
     data, truth = simulated()
-    index, parallax, counts = (data[name].values for name in ("cluster_index", "parallax", "fluxcounts"))
+    index, parallax, counts = (
+        data[name].values for name in ("cluster_index", "parallax", "fluxcounts")
+    )
     assert np.bincount(index).size == 30
     assert np.bincount(index).min() >= 3
     assert (parallax == 0).any()
@@ -65,22 +77,32 @@ def test_the_data_are_of_the_kind_that_the_page_shows():
     assert 0 < (counts == 0).sum() < 20
     assert {*TRUTH, "distance", "absolute_magnitude"} <= set(truth)
     assert truth["distance"].dims == ("cluster",)
-    apparent = truth["absolute_magnitude"].values + 5 * np.log10(truth["distance"].values[index]) - 5
+    apparent = (
+        truth["absolute_magnitude"].values + 5 * np.log10(truth["distance"].values[index]) - 5
+    )
     rate = 5e5 * 10 ** (-0.4 * (apparent - 2))
     chi2 = ((counts - rate) ** 2 / rate)[rate > 5]
     assert stats.chi2.sf(chi2.sum(), chi2.size) > 1e-3
-    residual = (truth["absolute_magnitude"] - TRUTH["offset"] - TRUTH["slope"] * (data["logtemps"] - 4)) / TRUTH["spread"]
+    residual = (
+        truth["absolute_magnitude"] - TRUTH["offset"] - TRUTH["slope"] * (data["logtemps"] - 4)
+    ) / TRUTH["spread"]
     assert stats.kstest(residual, "norm").pvalue > 1e-3
 
 
 def parameters(rng, data):
-    values = {"slope": rng.uniform(-10, 0), "offset": rng.uniform(-4, 6), "spread": abs(rng.normal(0, 2.5)) + 0.05}
+    values = {
+        "slope": rng.uniform(-10, 0),
+        "offset": rng.uniform(-4, 6),
+        "spread": abs(rng.normal(0, 2.5)) + 0.05,
+    }
     return values | {"root_dist": rng.uniform(*ENDS, data.sizes["cluster"])}
 
 
 def by_scipy(function, values, magnitude, data):
     """The log density of a model, in the coordinates of the page but for the cube of the distance."""
-    total = stats.uniform.logpdf(values["slope"], -10, 10) + stats.uniform.logpdf(values["offset"], -10, 20)
+    total = stats.uniform.logpdf(values["slope"], -10, 10) + stats.uniform.logpdf(
+        values["offset"], -10, 20
+    )
     total += stats.halfnorm.logpdf(values["spread"], scale=2.5)
     if function == "volume":
         distance = np.cbrt(values["volume"])
@@ -96,14 +118,20 @@ def by_scipy(function, values, magnitude, data):
     mean = values["offset"] + values["slope"] * (data["logtemps"].values - 4)
     total += stats.norm.logpdf(magnitude, mean, values["spread"]).sum()
     apparent = magnitude + 5 * np.log10(distance / 10)[data["cluster_index"].values]
-    return total + stats.poisson.logpmf(data["fluxcounts"], 5e5 * 10 ** (-0.4 * (apparent - 2))).sum()
+    return (
+        total + stats.poisson.logpmf(data["fluxcounts"], 5e5 * 10 ** (-0.4 * (apparent - 2))).sum()
+    )
 
 
 def recorded(value, true):
     """The log probability that a parallax is recorded so: measured as 0.05 at most, or nearest to this multiple of 0.025."""
     low, high = (max(value - 0.0125, 0.05), value + 0.0125) if value > 0 else (-np.inf, 0.05)
     low, high = (low - true) / 0.025, (high - true) / 0.025
-    return np.log(stats.norm.sf(low) - stats.norm.sf(high) if low > 0 else stats.norm.cdf(high) - stats.norm.cdf(low))
+    return np.log(
+        stats.norm.sf(low) - stats.norm.sf(high)
+        if low > 0
+        else stats.norm.cdf(high) - stats.norm.cdf(low)
+    )
 
 
 def evaluator(model):
@@ -119,7 +147,8 @@ def evaluator(model):
 
 
 @pytest.mark.parametrize(
-    ("function", "which"), [("model", "small"), ("model", "whole"), ("volume", "small"), ("recorded", "small")]
+    ("function", "which"),
+    [("model", "small"), ("model", "whole"), ("volume", "small"), ("recorded", "small")],
 )
 def test_the_densities_are_those_of_the_page_up_to_the_jacobian(function, which):
     """At random points; that of z is larger by the product of dM/dz. The page's own code has it too, where the prior is its own."""
@@ -137,13 +166,19 @@ def test_the_densities_are_those_of_the_page_up_to_the_jacobian(function, which)
         exact = by_scipy(function, values, magnitude, data)
         np.testing.assert_allclose(density, exact + np.log(stretch).sum(), rtol=1e-7)
         if function == "model":
-            np.testing.assert_allclose(page(values | {"absolute_magnitude": magnitude})[0], exact, rtol=1e-9)
+            np.testing.assert_allclose(
+                page(values | {"absolute_magnitude": magnitude})[0], exact, rtol=1e-9
+            )
 
 
 def test_parallaxes_are_drawn_as_they_are_recorded():
     """Each value as often as its probability says."""
     true, draws = 0.06, 100_000
-    drawn = load_module(FOLDER / "model.py").RecordedParallax(true).sample(jax.random.PRNGKey(1), (draws,))
+    drawn = (
+        load_module(FOLDER / "model.py")
+        .RecordedParallax(true)
+        .sample(jax.random.PRNGKey(1), (draws,))
+    )
     values, counts = np.unique(np.round(np.asarray(drawn), 6), return_counts=True)
     assert values[:3].tolist() == [0.0, 0.05, 0.075]
     probability = np.array([np.exp(recorded(value, true)) for value in values])
@@ -153,13 +188,21 @@ def test_parallaxes_are_drawn_as_they_are_recorded():
     assert np.abs(z[often]).max() < 4.5
 
 
-SHOWN = [*TRUTH, *(f"distance[{i}]" for i in range(3)), *(f"absolute_magnitude[{i}]" for i in range(9))]
+SHOWN = [
+    *TRUTH,
+    *(f"distance[{i}]" for i in range(3)),
+    *(f"absolute_magnitude[{i}]" for i in range(9)),
+]
 
 
 def fitted(function, data, **changes):
     """Draws of the scalars in SHOWN by their names, shape (chain, draw)."""
     one = bound(function, data)
-    result = nuts.fit(one, complete_settings("nuts", warmup=500, draws=1000, **changes), Stream(1, ("hr", function)))
+    result = nuts.fit(
+        one,
+        complete_settings("nuts", warmup=500, draws=1000, **changes),
+        Stream(1, ("hr", function)),
+    )
     labels, draws = flatten_scalars(one.to_dataset(result.posterior, ("chain", "draw"), data))
     return {label: values for label, values in zip(labels, draws, strict=True) if label in SHOWN}
 
@@ -172,10 +215,17 @@ def test_both_forms_have_one_posterior():
         a, b = plain[name], centred[name]
         for draws in (a, b):
             assert import_array_stats().rhat(draws[None])[0] < 1.03, name
-        error = np.hypot(*(import_array_stats().mcse(draws[None], method="mean")[0] for draws in (a, b)))
+        error = np.hypot(
+            *(import_array_stats().mcse(draws[None], method="mean")[0] for draws in (a, b))
+        )
         assert abs(a.mean() - b.mean()) < 4.5 * error, name
         for p in (0.1, 0.5, 0.9):
-            error = np.hypot(*(import_array_stats().mcse(draws[None], method="quantile", prob=p)[0] for draws in (a, b)))
+            error = np.hypot(
+                *(
+                    import_array_stats().mcse(draws[None], method="quantile", prob=p)[0]
+                    for draws in (a, b)
+                )
+            )
             assert abs(np.quantile(a, p) - np.quantile(b, p)) < 4.5 * error, (name, p)
 
 
@@ -186,11 +236,15 @@ def test_a_star_without_a_count_agrees_with_importance_sampling_from_the_prior()
     rng, draws = np.random.default_rng(3), 1_000_000
     grid = np.linspace(*ENDS, 20_001)
     cumulative = np.cumsum(stats.norm.pdf(0.1, 1 / grid**3, 0.025))
-    distance = np.interp(rng.uniform(size=draws), cumulative / cumulative[-1], grid) ** 3  # prior and parallax together
+    distance = (
+        np.interp(rng.uniform(size=draws), cumulative / cumulative[-1], grid) ** 3
+    )  # prior and parallax together
     slope, offset = rng.uniform(-10, 0, draws), rng.uniform(-10, 10, draws)
     spread = np.abs(rng.normal(0, 2.5, draws))
     x, n = FEW["logtemps"].values, FEW["fluxcounts"].values
-    magnitude = offset[:, None] + slope[:, None] * (x - 4) + spread[:, None] * rng.normal(size=(draws, 3))
+    magnitude = (
+        offset[:, None] + slope[:, None] * (x - 4) + spread[:, None] * rng.normal(size=(draws, 3))
+    )
     rate = 5e5 * 10 ** (-0.4 * (magnitude + 5 * np.log10(distance / 10)[:, None] - 2))
     log_weight = (n * np.log(rate) - rate).sum(1)
     weight = np.exp(log_weight - log_weight.max())
@@ -204,7 +258,9 @@ def test_a_star_without_a_count_agrees_with_importance_sampling_from_the_prior()
         assert import_array_stats().rhat(found[name][None])[0] < 1.03, name
         mean = (weight * values).sum()
         sd = np.sqrt((weight * (values - mean) ** 2).sum())
-        error = np.hypot(import_array_stats().mcse(found[name][None], method="mean")[0], sd / np.sqrt(size))
+        error = np.hypot(
+            import_array_stats().mcse(found[name][None], method="mean")[0], sd / np.sqrt(size)
+        )
         assert abs(found[name].mean() - mean) < 4.5 * error, name
         order = np.argsort(values)
         for p in (0.1, 0.9):

@@ -21,7 +21,14 @@ MASSES = np.array([2, 2, 2, 1]) / 7
 
 @pytest.fixture(scope="module")
 def bound():
-    spec = {"file": str(FOLDER / "model.py"), "function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
+    spec = {
+        "file": str(FOLDER / "model.py"),
+        "function": "model",
+        "arguments": {},
+        "dims": {},
+        "observed": None,
+        "figures": [],
+    }
     return bind_model("islands", spec, xr.Dataset())
 
 
@@ -54,7 +61,9 @@ def test_the_checks_notice_that_chains_do_not_cross(bound):
     draws = nuts.fit(bound, chosen, Stream(1, ("islands",))).posterior["x"]
     nearest = np.linalg.norm(draws[:, :, None] - CENTRES, axis=3).argmin(2)
     assert (nearest == nearest[:, :1]).all() and len(set(nearest[:, 0])) > 1
-    summary = summarise_draws(bound.to_dataset({"x": draws}, ("chain", "draw"), xr.Dataset()), "hdi", 0.9)
+    summary = summarise_draws(
+        bound.to_dataset({"x": draws}, ("chain", "draw"), xr.Dataset()), "hdi", 0.9
+    )
     limits = {"rhat": 1.01, "ess_bulk": 400, "ess_tail": 400, "mcse": 0.05}
     found = {check.name: check.status for check in check_convergence(summary, 4, limits, {"x"})}
     assert set(found.values()) == {"fail"}, found

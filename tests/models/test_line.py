@@ -10,8 +10,8 @@ import xarray as xr
 from conftest import ROOT
 from matplotlib.lines import AxLine
 
-from posterity import notebook
 from posterity.config.schema import complete_settings
+from posterity.data.load import run_simulator
 from posterity.inference.methods import nuts
 from posterity.model.bind import bind_model
 from posterity.notebook import load_settings
@@ -21,16 +21,26 @@ from posterity.stats.summary import summarise_draws
 
 SETTINGS = complete_settings("nuts", warmup=500, draws=5000)
 FEWER = complete_settings("nuts", warmup=500, draws=1500)
-SPEC = {"file": str(ROOT / "workflow/models/line/model.py"), "arguments": {}, "dims": {}, "observed": None, "figures": []}
+SPEC = {
+    "file": str(ROOT / "workflow/models/line/model.py"),
+    "arguments": {},
+    "dims": {},
+    "observed": None,
+    "figures": [],
+}
 
 
 def points(x_error=None):
     """The data; with `x_error` a pair, of the data and the true x."""
-    spec = importlib.util.spec_from_file_location("simulate", ROOT / "workflow/models/line/simulate.py")
+    spec = importlib.util.spec_from_file_location(
+        "simulate", ROOT / "workflow/models/line/simulate.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     design = {"n": 32, "error": 1.5, "scatter": 10, "legacy_seed": 123}
-    return module.simulate(None, {"m": 2.0, "c": 3.5}, design | ({"x_error": x_error} if x_error else {}))
+    return module.simulate(
+        None, {"m": 2.0, "c": 3.5}, design | ({"x_error": x_error} if x_error else {})
+    )
 
 
 def test_the_points_are_those_of_the_page():
@@ -42,7 +52,9 @@ def test_the_points_are_those_of_the_page():
     data = points()
     for name, values in (("x", x), ("y", y), ("e", e)):
         np.testing.assert_array_equal(data[name], values)
-    np.testing.assert_allclose(data["y"][:3], [4.065689590112361, 2.7525825573851024, 7.341460864303495], rtol=1e-12)
+    np.testing.assert_allclose(
+        data["y"][:3], [4.065689590112361, 2.7525825573851024, 7.341460864303495], rtol=1e-12
+    )
 
 
 def test_the_errors_in_x_are_those_of_the_page():
@@ -53,14 +65,19 @@ def test_the_errors_in_x_are_those_of_the_page():
     e_x = np.sqrt(state.normal(size=32) ** 2 + state.normal(size=32) ** 2) * 0.25
     data, truth = points(0.25)
     true = points()
-    for name, values in (("y", true["y"]), ("e", true["e"]), ("e_x", e_x), ("x", true["x"] + state.normal(size=32) * e_x)):
+    for name, values in (
+        ("y", true["y"]),
+        ("e", true["e"]),
+        ("e_x", e_x),
+        ("x", true["x"] + state.normal(size=32) * e_x),
+    ):
         np.testing.assert_array_equal(data[name], values)
     np.testing.assert_array_equal(truth["x_true"], true["x"])
 
 
 def test_true_values_that_a_simulation_draws_are_part_of_the_truth():
     study = load_settings("line_xy")
-    values, truth = notebook.simulate(study["data"], study["models"]["line_xy"], "float64", 1, "here")
+    values, truth = run_simulator(study["data"], study["models"]["line_xy"], "float64", 1, "here")
     assert {name: one.shape for name, one in truth.items()} == {"m": (), "c": (), "x_true": (32,)}
     assert truth["x_true"].dims == values["x"].dims == ("point",)
 
@@ -90,8 +107,12 @@ def test_line_agrees_with_weighted_least_squares(seed):
         assert abs(row["mean"] - exact) < 4 * row["mcse"]
         ess = float(row["ess_tail"])
         assert abs(row["sd"] / sd - 1) < 4 / np.sqrt(2 * ess)
-        error = 4 * np.sqrt(0.05 * 0.95 / ess) / 0.1031 * sd  # of a 5 % quantile: the Gaussian density there is 0.103 / sd
-        np.testing.assert_allclose(row["interval"], [exact - 1.6449 * sd, exact + 1.6449 * sd], atol=error)
+        error = (
+            4 * np.sqrt(0.05 * 0.95 / ess) / 0.1031 * sd
+        )  # of a 5 % quantile: the Gaussian density there is 0.103 / sd
+        np.testing.assert_allclose(
+            row["interval"], [exact - 1.6449 * sd, exact + 1.6449 * sd], atol=error
+        )
     draws = np.stack([posterior[name].values.ravel() for name in ("m", "c")])
     correlation = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
     assert abs(np.corrcoef(draws)[0, 1] - correlation) < 0.03
@@ -103,7 +124,10 @@ def quadrature(data):
     """Weights of the posterior of line_angle, or of line_xy with its errors in x, on a grid of (m, c); and the variance of each y."""
     mean, covariance = least_squares(data)
     sd = np.sqrt(np.diag(covariance)) * (1.5 if "e_x" in data else 1)
-    m, c = np.meshgrid(*(np.linspace(mean[i] - 7 * sd[i], mean[i] + 7 * sd[i], 801) for i in range(2)), indexing="ij")
+    m, c = np.meshgrid(
+        *(np.linspace(mean[i] - 7 * sd[i], mean[i] + 7 * sd[i], 801) for i in range(2)),
+        indexing="ij",
+    )
     variance = data["e"].values[:, None, None] ** 2 * np.ones_like(m)
     if "e_x" in data:
         variance += (m * data["e_x"].values[:, None, None]) ** 2  # the true x integrated out
@@ -128,7 +152,12 @@ def test_lines_of_any_direction_agree_with_quadrature(function):
     m, c, weight = quadrature(data)
     posterior, _ = fitted(function, 1, data, SETTINGS if function == "line_angle" else FEWER)
     summary = summarise_draws(posterior, "eti", 0.9)
-    for name, grid in (("m", m), ("c", c), ("angle", np.arctan(m)), ("b_perp", c / np.sqrt(1 + m**2))):
+    for name, grid in (
+        ("m", m),
+        ("c", c),
+        ("angle", np.arctan(m)),
+        ("b_perp", c / np.sqrt(1 + m**2)),
+    ):
         agrees(summary.sel(parameter=name), weight, grid, name)
     if function != "line_xy":
         return
@@ -168,7 +197,9 @@ print(len(jax.devices()))
     devices = []
     for threads in ("1", "2"):
         command = [sys.executable, "-c", program, threads, str(tmp_path / f"{threads}.npy")]
-        devices.append(int(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
+        devices.append(
+            int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        )
     np.testing.assert_array_equal(np.load(tmp_path / "1.npy"), np.load(tmp_path / "2.npy"))
     assert devices[0] == 1
 
@@ -184,7 +215,9 @@ def test_a_density_that_is_nowhere_finite_is_told():
 
 
 def figures():
-    spec = importlib.util.spec_from_file_location("figures", ROOT / "workflow/models/line/figures.py")
+    spec = importlib.util.spec_from_file_location(
+        "figures", ROOT / "workflow/models/line/figures.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -208,8 +241,20 @@ def test_trial_lines_fade_with_their_likelihood():
     data = points()
     weight = 1 / data["e"] ** 2
     best = float((weight * (data["y"] - 2 * data["x"])).sum() / weight.sum())
-    lines = [line for line in faded.lines if len(line.get_xdata()) == 2 and line.get_linestyle() == "-"]
-    assert len(lines) == len([line for line in plain.lines if len(line.get_xdata()) == 2 and line.get_linestyle() == "-"]) > 5
+    lines = [
+        line for line in faded.lines if len(line.get_xdata()) == 2 and line.get_linestyle() == "-"
+    ]
+    assert (
+        len(lines)
+        == len(
+            [
+                line
+                for line in plain.lines
+                if len(line.get_xdata()) == 2 and line.get_linestyle() == "-"
+            ]
+        )
+        > 5
+    )
     intercepts = np.array([line.get_ydata()[0] for line in lines])  # at x = 0
     darkness = np.array([3 - sum(line.get_color()[:3]) for line in lines])
     assert darkness.argmax() == np.abs(intercepts - best).argmin()
@@ -217,7 +262,10 @@ def test_trial_lines_fade_with_their_likelihood():
 
 
 def test_ten_lines_are_even_in_the_gradient_or_in_the_angle():
-    slopes = [[line.get_slope() for line in axes.lines if isinstance(line, AxLine)] for axes in drawn("angles").axes]
+    slopes = [
+        [line.get_slope() for line in axes.lines if isinstance(line, AxLine)]
+        for axes in drawn("angles").axes
+    ]
     np.testing.assert_allclose(slopes[0], np.linspace(0, 20, 10))
     np.testing.assert_allclose(np.diff(np.arctan(slopes[1])), np.arctan(20) / 9)
 
@@ -226,10 +274,19 @@ def test_the_prior_figure_draws_lines():
     data, rng = points(), np.random.default_rng(1)
     prior = {name: (("chain", "draw"), rng.normal(size=(1, 40))) for name in ("m", "c")}
     predictive = xr.Dataset({"y": (("chain", "draw", "point"), rng.normal(size=(1, 40, 32)))})
-    groups = {"prior": xr.Dataset(prior), "prior_predictive": predictive, "observed_data": data[["y"]]}
-    artefacts = {"data": xr.DataTree.from_dict({"data": data}), "prior": xr.DataTree.from_dict(groups)}
+    groups = {
+        "prior": xr.Dataset(prior),
+        "prior_predictive": predictive,
+        "observed_data": data[["y"]],
+    }
+    artefacts = {
+        "data": xr.DataTree.from_dict({"data": data}),
+        "prior": xr.DataTree.from_dict(groups),
+    }
     curve = {"curve": str(ROOT / "workflow/models/line/figures.py")}
-    figure = plots_prior.draw_figure(artefacts, {"options": {"lines": 20}, "bounds": {}, "figure": curve})
+    figure = plots_prior.draw_figure(
+        artefacts, {"options": {"lines": 20}, "bounds": {}, "figure": curve}
+    )
     plt.close(figure)
     left = figure.axes[0]
     assert sum(len(line.get_xdata()) == 50 for line in left.lines) == 20

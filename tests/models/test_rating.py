@@ -22,15 +22,26 @@ from posterity.runtime.rng import Stream
 from posterity.stats.arviz_bridge import import_array_stats
 
 SETTINGS = complete_settings("nuts", warmup=1000, draws=2000, dense_mass=True)
-SPEC = {"file": str(ROOT / "workflow/models/rating/model.py"), "arguments": {}, "dims": {}, "observed": None, "figures": []}
-CENTRE, COVARIANCE = np.array([np.log(100), 5 / 3]), np.diag([1.5**2, 0.5**2])  # of the prior of (log a, b)
+SPEC = {
+    "file": str(ROOT / "workflow/models/rating/model.py"),
+    "arguments": {},
+    "dims": {},
+    "observed": None,
+    "figures": [],
+}
+CENTRE, COVARIANCE = (
+    np.array([np.log(100), 5 / 3]),
+    np.diag([1.5**2, 0.5**2]),
+)  # of the prior of (log a, b)
 
 
 @cache
 def gaugings():
     frame = pd.read_csv(ROOT / "resources/ratingcurve/isere.csv")
     columns = {"h": frame["stage"], "q": frame["q"], "e": frame["q_sigma"] / frame["q"]}
-    return xr.Dataset({name: ("gauging", values.to_numpy(float)) for name, values in columns.items()})
+    return xr.Dataset(
+        {name: ("gauging", values.to_numpy(float)) for name, values in columns.items()}
+    )
 
 
 @cache
@@ -51,7 +62,9 @@ def test_the_gaugings_are_those_of_the_package():
 def test_the_density_is_the_formula(function):
     bound = bind_model(function, {**SPEC, "function": function}, gaugings())
     h, q, e = (gaugings()[name].values for name in ("h", "q", "e"))
-    values = {"log_a": 4.5, "b": 1.4, "sigma": 0.05} | ({"h0": -0.3} if function == "offset" else {})
+    values = {"log_a": 4.5, "b": 1.4, "sigma": 0.05} | (
+        {"h0": -0.3} if function == "offset" else {}
+    )
     found = trace_conditioned(bound, values, bound.traced_arguments)["q"]["fn"].log_prob(q)
     mean = np.log(np.exp(4.5) * (h - values.get("h0", 0)) ** 1.4)
     right = scipy.stats.norm.logpdf(np.log(q), mean, np.sqrt(0.05**2 + e**2)) - np.log(q)
@@ -65,13 +78,20 @@ def exact(h0s, sigmas, log_prior):
     """
     h, q, e = (gaugings()[name].values for name in ("h", "q", "e"))
     y, weights = np.log(q), 1 / (sigmas[:, None] ** 2 + e**2)
-    design = np.stack([np.ones((h0s.size, h.size)), np.log(h - h0s[:, None])], axis=-1)  # (h0, gauging, 2)
+    design = np.stack(
+        [np.ones((h0s.size, h.size)), np.log(h - h0s[:, None])], axis=-1
+    )  # (h0, gauging, 2)
     precision = np.einsum("gik,si,gil->gskl", design, weights, design) + np.linalg.inv(COVARIANCE)
     towards = np.einsum("gik,si,i->gsk", design, weights, y) + np.linalg.inv(COVARIANCE) @ CENTRE
     covariance = np.linalg.inv(precision)
     mean = np.einsum("gskl,gsl->gsk", covariance, towards)
     square = np.einsum("si,i->s", weights, y**2) + CENTRE @ np.linalg.inv(COVARIANCE) @ CENTRE
-    log = 0.5 * (np.log(weights).sum(1) + np.linalg.slogdet(covariance)[1] - square + np.einsum("gsk,gsk->gs", mean, towards))
+    log = 0.5 * (
+        np.log(weights).sum(1)
+        + np.linalg.slogdet(covariance)[1]
+        - square
+        + np.einsum("gsk,gsk->gs", mean, towards)
+    )
     log = log + log_prior
     total = np.exp(log - log.max())
     return total / total.sum(), mean, covariance
@@ -91,7 +111,9 @@ def test_posterior_agrees_with_the_exact_one(function):
     _, posterior = fitted(function)
     h0s, sigmas, log_prior = grids(function)
     weight, mean, covariance = exact(h0s, sigmas, log_prior)
-    assert weight[:, -1].sum() < 1e-8 and (h0s.size == 1 or weight[[0, -1]].sum() < 1e-8)  # the grid holds the posterior
+    assert weight[:, -1].sum() < 1e-8 and (
+        h0s.size == 1 or weight[[0, -1]].sum() < 1e-8
+    )  # the grid holds the posterior
     moments = {"sigma": ((weight * sigmas).sum(), (weight * sigmas**2).sum())}
     if function == "offset":
         moments["h0"] = ((weight.T * h0s).sum(), (weight.T * h0s**2).sum())
@@ -101,8 +123,12 @@ def test_posterior_agrees_with_the_exact_one(function):
     array = import_array_stats()
     for name, (first, second) in moments.items():
         draws = posterior[name]
-        assert abs(draws.mean() - first) < 4.5 * float(array.mcse(draws[None], method="mean")[0]), name
-        assert abs(draws.std() - np.sqrt(second - first**2)) < 4.5 * float(array.mcse(draws[None], method="sd")[0]), name
+        assert abs(draws.mean() - first) < 4.5 * float(array.mcse(draws[None], method="mean")[0]), (
+            name
+        )
+        assert abs(draws.std() - np.sqrt(second - first**2)) < 4.5 * float(
+            array.mcse(draws[None], method="sd")[0]
+        ), name
 
 
 def exact_elpd(function):
@@ -114,7 +140,12 @@ def exact_elpd(function):
     centre = np.einsum("gik,gsk->gsi", design, mean)
     left = sigmas[:, None] ** 2 + e**2 - np.einsum("gik,gskl,gil->gsi", design, covariance, design)
     assert left.min() > 0
-    log = np.log(2 * np.pi) / 2 + np.log(sigmas[:, None] ** 2 + e**2) - np.log(left) / 2 + (np.log(q) - centre) ** 2 / (2 * left)
+    log = (
+        np.log(2 * np.pi) / 2
+        + np.log(sigmas[:, None] ** 2 + e**2)
+        - np.log(left) / 2
+        + (np.log(q) - centre) ** 2 / (2 * left)
+    )
     log_weight = np.full(weight.shape, -np.inf)
     np.log(weight, where=weight > 0, out=log_weight)
     return -(logsumexp(log + log_weight[..., None], axis=(0, 1)) + np.log(q)).sum()
@@ -133,10 +164,14 @@ def test_leave_one_out_is_the_exact_one():
             "log_likelihood": make_draws_dataset(bound, values["log_likelihood"], 4, data),
         }
         trees[function] = xr.DataTree.from_dict(groups | make_data_groups(bound, data))
-        there = bind_new_data(function, {**SPEC, "function": function}, {"h": [5.0, 7.5], "e": 0.035}, data, 1, "at")
+        there = bind_new_data(
+            function, {**SPEC, "function": function}, {"h": [5.0, 7.5], "e": 0.035}, data, 1, "at"
+        )
         found = predict_new_data(there, latent, Stream(1))["discharge"]
         above = np.array([5.0, 7.5]) - latent.get("h0", np.zeros(1))[:, None]
-        np.testing.assert_allclose(found, np.exp(latent["log_a"][:, None]) * above ** latent["b"][:, None], rtol=1e-9)
+        np.testing.assert_allclose(
+            found, np.exp(latent["log_a"][:, None]) * above ** latent["b"][:, None], rtol=1e-9
+        )
     found = compare_models(trees, None)
     for function in trees:
         assert abs(float(found["elpd"].sel(model=function)) - exact_elpd(function)) < 0.3

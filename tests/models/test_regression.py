@@ -19,7 +19,14 @@ from posterity.runtime.rng import Stream
 from posterity.stats.summary import summarise_draws
 
 FILE = str(ROOT / "workflow/models/regression/model.py")
-SPEC = {"file": FILE, "function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
+SPEC = {
+    "file": FILE,
+    "function": "model",
+    "arguments": {},
+    "dims": {},
+    "observed": None,
+    "figures": [],
+}
 TRUTH = {"b": 0.1, "w": 0.6, "sigma": 0.3}
 DESIGN = {"u": {"linspace": [-1.5, 1.5, 40]}}
 
@@ -35,7 +42,11 @@ def fitted():
     data, _ = points()
     bound = bind_model("regression", SPEC, data)
     return bound, bound.to_dataset(
-        nuts.fit(bound, complete_settings("nuts", draws=2000), Stream(1, ("regression",))).posterior, ("chain", "draw"), data
+        nuts.fit(
+            bound, complete_settings("nuts", draws=2000), Stream(1, ("regression",))
+        ).posterior,
+        ("chain", "draw"),
+        data,
     )
 
 
@@ -52,24 +63,42 @@ def quadrature(u, y):
         covariance = np.linalg.inv(np.linalg.inv(prior) + design.T @ design / sigma**2)
         means.append(covariance @ design.T @ y / sigma**2)
         variances.append(np.diag(covariance))
-        marginal = scipy.stats.multivariate_normal(cov=sigma**2 * np.eye(u.size) + design @ prior @ design.T)
-        log_weight.append(marginal.logpdf(y) - sigma + np.log(sigma))  # the grid is even in log sigma
+        marginal = scipy.stats.multivariate_normal(
+            cov=sigma**2 * np.eye(u.size) + design @ prior @ design.T
+        )
+        log_weight.append(
+            marginal.logpdf(y) - sigma + np.log(sigma)
+        )  # the grid is even in log sigma
     weight = np.exp(np.array(log_weight) - max(log_weight))
     weight /= weight.sum()
     means, variances = np.array(means), np.array(variances)
     mean = weight @ means
     sd = np.sqrt(weight @ (variances + (means - mean) ** 2))
     centre = weight @ sigmas
-    return {"b": (mean[0], sd[0]), "w": (mean[1], sd[1]), "sigma": (centre, np.sqrt(weight @ (sigmas - centre) ** 2))}
+    return {
+        "b": (mean[0], sd[0]),
+        "w": (mean[1], sd[1]),
+        "sigma": (centre, np.sqrt(weight @ (sigmas - centre) ** 2)),
+    }
 
 
 def test_the_density_is_that_of_the_page():
     rng = np.random.default_rng(1)
     u, y = rng.normal(size=(2, 7))
     b, w, sigma = 0.3, -0.4, 0.7
-    found = log_density(load_model_function(SPEC)[0], (jnp.array(u), jnp.array(y)), {}, {"b": b, "w": w, "sigma": sigma})[0]
+    found = log_density(
+        load_model_function(SPEC)[0],
+        (jnp.array(u), jnp.array(y)),
+        {},
+        {"b": b, "w": w, "sigma": sigma},
+    )[0]
     norm = scipy.stats.norm
-    exact = norm(0, 0.2).logpdf(b) + norm(0, 0.5).logpdf(w) - sigma + norm(w * u + b, sigma).logpdf(y).sum()
+    exact = (
+        norm(0, 0.2).logpdf(b)
+        + norm(0, 0.5).logpdf(w)
+        - sigma
+        + norm(w * u + b, sigma).logpdf(y).sum()
+    )
     np.testing.assert_allclose(found, exact, rtol=1e-12)
 
 
@@ -79,7 +108,9 @@ def test_nuts_agrees_with_quadrature():
     for name, (mean, sd) in quadrature(data["u"].values, data["y"].values).items():
         row = summary.sel(parameter=name)
         assert abs(row["mean"] - mean) < 5 * row["mcse"], name
-        assert abs(row["sd"] / sd - 1) < 5 / np.sqrt(float(row["ess_tail"])), name  # a skewed sd is noisier than a Gaussian's
+        assert abs(row["sd"] / sd - 1) < 5 / np.sqrt(float(row["ess_tail"])), (
+            name
+        )  # a skewed sd is noisier than a Gaussian's
 
 
 def test_the_mean_of_each_point_is_the_line_of_the_same_draw():
@@ -87,7 +118,9 @@ def test_the_mean_of_each_point_is_the_line_of_the_same_draw():
     data, truth = points()
     _, posterior = fitted()
     by_hand = posterior["w"] * data["u"] + posterior["b"]
-    np.testing.assert_allclose(posterior["mu"], by_hand.transpose(*posterior["mu"].dims), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        posterior["mu"], by_hand.transpose(*posterior["mu"].dims), rtol=1e-12, atol=1e-12
+    )
     np.testing.assert_allclose(truth["mu"], 0.6 * data["u"] + 0.1, rtol=1e-12)
 
 
@@ -111,7 +144,9 @@ def test_the_mean_is_predicted_where_nothing_was_measured():
     u = np.linspace(-3, 3, 13)
     np.testing.assert_array_equal(there.covariates["u"], u)
     assert set(values) == {"mu", "y"} and not there.drawn
-    np.testing.assert_allclose(values["mu"], latent["w"][:, None] * u + latent["b"][:, None], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        values["mu"], latent["w"][:, None] * u + latent["b"][:, None], rtol=1e-12, atol=1e-12
+    )
     standard = (values["y"] - values["mu"]) / latent["sigma"][:, None]
     assert abs(standard.mean()) < 5 / np.sqrt(standard.size)
     assert abs(standard.std() - 1) < 5 / np.sqrt(2 * standard.size)
@@ -126,7 +161,11 @@ def test_the_prior_draws_lines():
     line = prior["w"][:, None] * data["u"].values + prior["b"][:, None]
     np.testing.assert_allclose(prior["mu"], line, rtol=1e-12, atol=1e-12)
     many = sample_prior(bound, 4000, Stream(1, ("regression",)))
-    for name, exact in (("b", scipy.stats.norm(0, 0.2)), ("w", scipy.stats.norm(0, 0.5)), ("sigma", scipy.stats.expon())):
+    for name, exact in (
+        ("b", scipy.stats.norm(0, 0.2)),
+        ("w", scipy.stats.norm(0, 0.5)),
+        ("sigma", scipy.stats.expon()),
+    ):
         assert scipy.stats.kstest(many[name], exact.cdf).pvalue > 1e-4, name
 
 

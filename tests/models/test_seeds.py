@@ -137,7 +137,9 @@ def the_line():
 def regression(u, y):
     rng = np.random.default_rng(1)
     values = np.linspace(-1, 2, 40)
-    return xr.Dataset({u: ("row", values), y: ("row", 0.4 * values + 0.1 + 0.3 * rng.normal(size=40))})
+    return xr.Dataset(
+        {u: ("row", values), y: ("row", 0.4 * values + 0.1 + 0.3 * rng.normal(size=40))}
+    )
 
 
 def clusters():
@@ -145,7 +147,9 @@ def clusters():
     index = np.repeat(np.arange(5), 4)
     distance = np.array([12.0, 20.0, 30.0, 60.0, 90.0])
     logtemps = 3.5 + rng.normal(size=20) / 6
-    magnitude = (logtemps - 4) * -8 + 2 + 0.5 * rng.normal(size=20) + 5 * np.log10(distance / 10)[index]
+    magnitude = (
+        (logtemps - 4) * -8 + 2 + 0.5 * rng.normal(size=20) + 5 * np.log10(distance / 10)[index]
+    )
     return xr.Dataset(
         {
             "cluster_index": ("star", index),
@@ -157,8 +161,12 @@ def clusters():
 
 
 DATA = {
-    "the loop": lambda: the_line().isel(point=slice(None, None, 3)),  # to compile a site for each point takes long
-    **dict.fromkeys(("model(X, Y, E)", "model_reparam(X, Y, E)", "model_XYerr(X, Y, E_X, E_Y)"), the_line),
+    "the loop": lambda: the_line().isel(
+        point=slice(None, None, 3)
+    ),  # to compile a site for each point takes long
+    **dict.fromkeys(
+        ("model(X, Y, E)", "model_reparam(X, Y, E)", "model_XYerr(X, Y, E_X, E_Y)"), the_line
+    ),
     "model(u, y=None)": lambda: regression("u", "y"),
     "model(input, observed=None)": lambda: regression("input", "observed"),
     "model(data)": lambda: xr.Dataset({"data": ("row", np.array([1] * 6 + [0] * 4))}),
@@ -184,7 +192,10 @@ def bound(name, folder, data=None):
 
 
 def latent_draws(one, result):
-    return {site: result.posterior[site].reshape(-1, *one.sites[site].shape) for site in one.site_names("latent")}
+    return {
+        site: result.posterior[site].reshape(-1, *one.sites[site].shape)
+        for site in one.site_names("latent")
+    }
 
 
 EXPECTED = {
@@ -195,14 +206,24 @@ EXPECTED = {
     "model(u, y=None)": (["b", "w", "sigma"], ["obs"]),
     "model(input, observed=None)": (["parameter", "sigma"], ["obs"]),
     "model(data)": (["latent_fairness"], ["obs"]),
-    "HRmodel": (["slope", "offset", "spread", "root_dist", "absolute_magnitude"], ["parallax", "fluxcounts"]),
+    "HRmodel": (
+        ["slope", "offset", "spread", "root_dist", "absolute_magnitude"],
+        ["parallax", "fluxcounts"],
+    ),
 }
 
 
-LATER = ("model_reparam(X, Y, E)", "model_XYerr(X, Y, E_X, E_Y)", "model(input, observed=None)")  # the long tests fit them
+LATER = (
+    "model_reparam(X, Y, E)",
+    "model_XYerr(X, Y, E_X, E_Y)",
+    "model(input, observed=None)",
+)  # the long tests fit them
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.long) if name in LATER else name for name in EXPECTED])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.long) if name in LATER else name for name in EXPECTED],
+)
 def test_it_is_understood_and_can_be_run_forward(name, tmp_path):
     one, _, _ = bound(name, tmp_path)
     assert (one.site_names("latent"), one.site_names("observed")) == EXPECTED[name]
@@ -232,7 +253,9 @@ def test_it_is_fitted(name, tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["HRmodel", "model_XYerr(X, Y, E_X, E_Y)", "model(input, observed=None)"])
+@pytest.mark.parametrize(
+    "name", ["HRmodel", "model_XYerr(X, Y, E_X, E_Y)", "model(input, observed=None)"]
+)
 def test_larger_ones_are_fitted(name, tmp_path):
     one, _, _ = bound(name, tmp_path)
     result = nuts.fit(one, SETTINGS | {"warmup": 300, "draws": 200}, Stream(1, ("seed",)))
@@ -259,7 +282,11 @@ def test_the_loop_gives_what_the_plate_gives(tmp_path):
         }
         trees[name] = xr.DataTree.from_dict(groups)
     plate, loop = (get_group(tree, "log_likelihood") for tree in trees.values())
-    np.testing.assert_allclose(loop.to_dataarray("site").transpose("chain", "draw", "site").values, plate["y"].values, rtol=1e-10)
+    np.testing.assert_allclose(
+        loop.to_dataarray("site").transpose("chain", "draw", "site").values,
+        plate["y"].values,
+        rtol=1e-10,
+    )
     said = describe_pairs(compare_fits(fits, {}, 100))
     assert [pair["agree"] for pair in said] == [True]
     models = compare_models(trees, None)

@@ -43,9 +43,17 @@ def held(tmp_path):
     (folder / "model.py").write_text((ROOT / "workflow/models/line/model.py").read_text() + MODEL)
     study = {
         "title": "held",
-        "data": {"simulate": {"model": "line", "truth": {"m": 2.0, "c": 3.5}, "design": {"n": 10, "error": 1.5, "scatter": 10}}},
+        "data": {
+            "simulate": {
+                "model": "line",
+                "truth": {"m": 2.0, "c": 3.5},
+                "design": {"n": 10, "error": 1.5, "scatter": 10},
+            }
+        },
         "models": {"held": {}},
-        "fits": {name: {"method": "nuts", "chains": 1, "warmup": 100, "draws": 100} for name in "ab"},
+        "fits": {
+            name: {"method": "nuts", "chains": 1, "warmup": 100, "draws": 100} for name in "ab"
+        },
     }
     (project / "config/studies/held.yaml").write_text(yaml.safe_dump(study))
     choose(project, "held")
@@ -57,7 +65,12 @@ def running(project, environment, *arguments):
     """Run Snakemake beside the test; its output goes to the file `told` in the project. It is ended with the test."""
     with open(project / "told", "w") as told:
         process = subprocess.Popen(
-            ["snakemake", *arguments], cwd=project, env=environment, stdout=told, stderr=subprocess.STDOUT, start_new_session=True
+            ["snakemake", *arguments],
+            cwd=project,
+            env=environment,
+            stdout=told,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         try:
             yield process
@@ -85,7 +98,11 @@ def until(what, project, seconds=300, process=None):
 def jobs(environment, name=""):
     """The running SLURM jobs whose comment or name has a word, by id."""
     told = subprocess.run(
-        ["squeue", "--noheader", "--states=R", "--format=%A %j %k"], env=environment, capture_output=True, text=True, check=True
+        ["squeue", "--noheader", "--states=R", "--format=%A %j %k"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return [line.split()[0] for line in told.stdout.splitlines() if name in line]
 
@@ -106,7 +123,11 @@ def held_job(process, project, environment, fit="a", other_than=()):
 
 def state(environment, job):
     told = subprocess.run(
-        ["scontrol", "--oneliner", "show", "job", job], env=environment, capture_output=True, text=True, check=True
+        ["scontrol", "--oneliner", "show", "job", job],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return re.search(r"JobState=(\w+)", told.stdout)[1]
 
@@ -120,7 +141,9 @@ def test_a_job_is_cancelled(cluster, held, profile):
         data = read_artefact(held / "results/held/data.nc").attrs["created_at"]
         subprocess.run(["scancel", job], env=cluster, check=True)
         assert process.wait(300) == 1
-    said = [line for line in (held / "told").read_text().splitlines() if line.startswith("posterity: ")]
+    said = [
+        line for line in (held / "told").read_text().splitlines() if line.startswith("posterity: ")
+    ]
     killed = "the job was cancelled, or killed for its memory or its time. Read results/logs/slurm."
     assert said == [f"posterity: fit held/held/a: {killed}"]
     assert status_of(held)["state"] == "running"
@@ -138,10 +161,16 @@ def test_a_fault_in_a_group_is_told_in_a_sentence(cluster, held):
     """The group is tried again as a whole; what it wrote before it failed does not count as done."""
     (held / "broken").touch()
     diagnosis = "results/held/held/a/diagnosis.nc"
-    with running(held, cluster, *through("slurm-generic"), "--retries", "0", "--", diagnosis) as process:
+    with running(
+        held, cluster, *through("slurm-generic"), "--retries", "0", "--", diagnosis
+    ) as process:
         assert process.wait(300) == 1
     told = (held / "told").read_text()
-    assert re.search(r"^posterity: predict held/held/a: \S+held/model.py, line \d+: .*this is broken", told, flags=re.M)
+    assert re.search(
+        r"^posterity: predict held/held/a: \S+held/model.py, line \d+: .*this is broken",
+        told,
+        flags=re.M,
+    )
     assert "Traceback" not in told
     made = read_artefact(held / POSTERIOR).attrs["created_at"]
     (held / "broken").unlink()
@@ -169,7 +198,15 @@ def test_a_job_that_needs_more_memory_gets_it(cluster, held, profile):
 def test_a_job_that_needs_more_time_gets_it(cluster, held):
     """The limits of SLURM are whole minutes, so the profile is told to ask for one, and for two at the second attempt."""
     (held / "hold").touch()
-    with running(held, cluster, *through("slurm-generic"), "--set-resources", "fit:runtime=attempt", "--", POSTERIOR) as process:
+    with running(
+        held,
+        cluster,
+        *through("slurm-generic"),
+        "--set-resources",
+        "fit:runtime=attempt",
+        "--",
+        POSTERIOR,
+    ) as process:
         first = held_job(process, held, cluster)
         until(lambda: state(cluster, first) == "TIMEOUT", held, seconds=180)
         (held / "hold").unlink()
@@ -183,7 +220,9 @@ def test_a_job_that_needs_more_time_gets_it(cluster, held):
 def test_two_fits_get_a_gpu_each(cluster, held, profile):
     (held / "hold").touch()
     both = [f"results/held/held/{fit}/posterior.nc" for fit in "ab"]
-    with running(held, cluster, "--profile", "workflow/profiles/gpu", *through(profile), "--", *both) as process:
+    with running(
+        held, cluster, "--profile", "workflow/profiles/gpu", *through(profile), "--", *both
+    ) as process:
         for fit in "ab":
             held_job(process, held, cluster, fit)
         (held / "hold").unlink()
@@ -208,7 +247,9 @@ def test_snakemake_is_killed_and_its_job_lives_on(cluster, held, profile, first)
     with running(held, cluster, *through(profile), "--", POSTERIOR) as process:
         assert process.wait(120) == 1
     assert "--unlock" in (held / "told").read_text()
-    subprocess.run(["snakemake", "--unlock"], cwd=held, env=cluster, capture_output=True, check=True)
+    subprocess.run(
+        ["snakemake", "--unlock"], cwd=held, env=cluster, capture_output=True, check=True
+    )
 
     with running(held, cluster, *through(profile), "--", POSTERIOR) as process:
         new = held_job(process, held, cluster, other_than=[old])

@@ -14,9 +14,18 @@ PAGE = (ROOT / "docs/cluster.md").read_text()
 NUTS_LOG = "results/logs/fit/line/line/nuts.log"
 STUDY = {  # a small one in the place of the page's
     "title": "line",
-    "data": {"simulate": {"model": "line", "truth": {"m": 2.0, "c": 3.5}, "design": {"n": 10, "error": 1.5, "scatter": 10}}},
+    "data": {
+        "simulate": {
+            "model": "line",
+            "truth": {"m": 2.0, "c": 3.5},
+            "design": {"n": 10, "error": 1.5, "scatter": 10},
+        }
+    },
     "models": {"line": {}},
-    "fits": {"nuts": {"method": "nuts", "chains": 2, "warmup": 200, "draws": 200}, "map": {"method": "map"}},
+    "fits": {
+        "nuts": {"method": "nuts", "chains": 2, "warmup": 200, "draws": 200},
+        "map": {"method": "map"},
+    },
     "figures": {"kinds": ["trace"]},
 }
 
@@ -59,13 +68,18 @@ def test_the_page(cluster, tmp_path):
     check, plan = (run(command, project, cluster) for command in steps["2. Look before you submit"])
     assert "no fault found" in check
     assert re.search(r"^fit +2 +2 +\d+ MB", plan, flags=re.M)
-    assert plan.splitlines()[0].split() == re.search(r"^ +(stage +jobs .*)$", PAGE, flags=re.M)[1].split()
+    assert (
+        plan.splitlines()[0].split()
+        == re.search(r"^ +(stage +jobs .*)$", PAGE, flags=re.M)[1].split()
+    )
 
     partitions, details = (run(command, project, cluster) for command in steps["3. The profile"])
     assert "main" in partitions
     assert "PartitionName=main" in details
     profile = project / "workflow/profiles/slurm-generic/config.yaml"
-    profile.write_text(profile.read_text().replace("# slurm_partition: short", "slurm_partition: main"))
+    profile.write_text(
+        profile.read_text().replace("# slurm_partition: short", "slurm_partition: main")
+    )
 
     whole, table, stage, file = steps["4. Submit"]
     told = run(whole, project, cluster)
@@ -79,12 +93,21 @@ def test_the_page(cluster, tmp_path):
     assert "fit line/line/nuts took" in run(log, project, cluster)
     (cancel,) = steps["6. Cancel"]
     model = project / "workflow/models/line/model.py"
-    model.write_text(model.read_text() + "\nimport os, time\nif 'SLURM_JOB_ID' in os.environ:\n    time.sleep(600)\n")
+    model.write_text(
+        model.read_text()
+        + "\nimport os, time\nif 'SLURM_JOB_ID' in os.environ:\n    time.sleep(600)\n"
+    )
     process = subprocess.Popen(
-        ["bash", "-c", stage], cwd=project, env=cluster, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ["bash", "-c", stage],
+        cwd=project,
+        env=cluster,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     for _ in range(100):
-        if jobs := re.findall(r"^ +(\d+) +main +rule_fit", run(watch, project, cluster), flags=re.M):
+        if jobs := re.findall(
+            r"^ +(\d+) +main +rule_fit", run(watch, project, cluster), flags=re.M
+        ):
             break
         time.sleep(0.5)
     assert jobs, run(watch, project, cluster)

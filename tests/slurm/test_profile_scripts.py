@@ -12,14 +12,26 @@ RESOURCES = {"mem_mb": 700, "runtime": 7, "tmpdir": "/tmp"}
 
 
 def call(program, *arguments, environment, folder):
-    done = subprocess.run([program, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [program, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return done.stdout.strip(), done.stderr
 
 
 def submit(folder, environment, command, name="script.sh", **properties):
     """Submit a job script as Snakemake would write it. Returns its id."""
     (folder / ".snakemake").mkdir(exist_ok=True)
-    about = {"type": "single", "rule": "fit", "wildcards": {"study": "line", "model": "line", "fit": "nuts"}, "threads": 2}
+    about = {
+        "type": "single",
+        "rule": "fit",
+        "wildcards": {"study": "line", "model": "line", "fit": "nuts"},
+        "threads": 2,
+    }
     about |= {"resources": RESOURCES, "jobid": 1} | properties
     (folder / name).write_text(f"#!/bin/sh\n# properties = {json.dumps(about)}\n{command}\n")
     job, fault = call(PROFILE / "submit.py", name, environment=environment, folder=folder)
@@ -46,8 +58,17 @@ def test_a_job_that_ends_well(cluster, tmp_path):
         "until [ -e go ]; do sleep 0.1; done; echo $SLURM_CPUS_PER_TASK $CUDA_VISIBLE_DEVICES",
         resources=RESOURCES | extra,
     )
-    told, _ = call("scontrol", "--oneliner", "show", "job", job, environment=cluster, folder=tmp_path)
-    for part in ("JobName=rule_fit:line_line_nuts", "mem=700M", "TimeLimit=00:07:00", "NumCPUs=2", "Nice=5", "Comment=two words"):
+    told, _ = call(
+        "scontrol", "--oneliner", "show", "job", job, environment=cluster, folder=tmp_path
+    )
+    for part in (
+        "JobName=rule_fit:line_line_nuts",
+        "mem=700M",
+        "TimeLimit=00:07:00",
+        "NumCPUs=2",
+        "Nice=5",
+        "Comment=two words",
+    ):
         assert part in told, part
     awaited(job, cluster, tmp_path, "running")
     (tmp_path / "go").touch()
@@ -70,14 +91,24 @@ def test_a_job_that_fails_or_is_cancelled(cluster, tmp_path):
 def test_a_job_of_which_nothing_is_known(cluster, tmp_path):
     """One that SLURM has forgotten has failed; where SLURM does not answer at all, nothing has ended."""
     (tmp_path / ".snakemake").mkdir()
-    assert call(PROFILE / "status.sh", "999999", environment=cluster, folder=tmp_path)[0] == "failed"
+    assert (
+        call(PROFILE / "status.sh", "999999", environment=cluster, folder=tmp_path)[0] == "failed"
+    )
     (tmp_path / "nowhere.conf").write_text((ROOT / "LICENSE").read_text())
     environment = cluster | {"SLURM_CONF": str(tmp_path / "nowhere.conf"), "PATH": "/usr/bin:/bin"}
-    assert call(PROFILE / "status.sh", "999999", environment=environment, folder=tmp_path)[0] == "running"
+    assert (
+        call(PROFILE / "status.sh", "999999", environment=environment, folder=tmp_path)[0]
+        == "running"
+    )
 
 
 def test_a_refused_submission_is_told(cluster, tmp_path):
-    about = {"type": "group", "groupid": "a", "threads": 1, "resources": RESOURCES | {"slurm_partition": "nowhere"}}
+    about = {
+        "type": "group",
+        "groupid": "a",
+        "threads": 1,
+        "resources": RESOURCES | {"slurm_partition": "nowhere"},
+    }
     (tmp_path / "script.sh").write_text(f"#!/bin/sh\n# properties = {json.dumps(about)}\ntrue\n")
     told, fault = call(PROFILE / "submit.py", "script.sh", environment=cluster, folder=tmp_path)
     assert told == ""

@@ -49,7 +49,11 @@ def local(tmp_path_factory):
 
 def results(project):
     kinds = (".nc", ".csv", ".tex", ".svg", ".png", ".html", ".rst")
-    return {str(path.relative_to(project)) for path in (project / "results").rglob("*") if path.suffix in kinds}
+    return {
+        str(path.relative_to(project))
+        for path in (project / "results").rglob("*")
+        if path.suffix in kinds
+    }
 
 
 def assert_equal(old: Path, new: Path):
@@ -61,7 +65,9 @@ def assert_equal(old: Path, new: Path):
                 assert first.attrs[name] == second.attrs[name], (old, name)
             assert set(first.children) == set(second.children)
             for group in first.children:
-                xr.testing.assert_allclose(first[group].to_dataset(), second[group].to_dataset(), rtol=1e-9)
+                xr.testing.assert_allclose(
+                    first[group].to_dataset(), second[group].to_dataset(), rtol=1e-9
+                )
         case ".csv":
             rows = [list(csv.DictReader(path.read_text().splitlines())) for path in (old, new)]
             assert [{k: v for k, v in row.items() if k not in TIMES} for row in rows[0]] == [
@@ -74,9 +80,13 @@ def assert_equal(old: Path, new: Path):
         case ".tex":  # the same cells, but for the seconds
             cells = [re.split(r"[&\n]", path.read_text()) for path in (old, new)]
             different = [pair for pair in zip(*cells, strict=True) if pair[0] != pair[1]]
-            assert all(re.fullmatch(r"[\d., ]+(\\\\)?", cell) for pair in different for cell in pair), different
+            assert all(
+                re.fullmatch(r"[\d., ]+(\\\\)?", cell) for pair in different for cell in pair
+            ), different
         case _:
-            assert abs(len(new.read_bytes()) - len(old.read_bytes())) < 0.01 * len(old.read_bytes()), old
+            assert abs(len(new.read_bytes()) - len(old.read_bytes())) < 0.01 * len(
+                old.read_bytes()
+            ), old
 
 
 @pytest.mark.long
@@ -104,7 +114,9 @@ def test_the_whole_study(cluster, local, tmp_path, profile):
     # a single stage again, and what follows from it
     posterior = project / "results/line/line/nuts/posterior.nc"
     before = read_artefact(posterior).attrs["created_at"]
-    run = on_cluster(project, cluster, profile, "-R", "fit", "--", str(posterior.relative_to(project)))
+    run = on_cluster(
+        project, cluster, profile, "-R", "fit", "--", str(posterior.relative_to(project))
+    )
     assert run.returncode == 0, run.stdout
     assert read_artefact(posterior).attrs["created_at"] > before
     assert_equal(local / "results/line/line/nuts/posterior.nc", posterior)

@@ -11,9 +11,28 @@ from posterity.python_files import UNTRACKED_FILES, import_closure
 
 LIBRARY = ROOT / "workflow/lib"
 
-PRIOR = ["model/bind", "model/datasets", "model/dependencies", "model/preflight", "prediction/predict"]
-FIT = ["inference/checkpoint", "inference/run", "inference/storage", "model/bind", "model/datasets", "model/preflight"]
-PREDICT = ["model/bind", "model/datasets", "prediction/new_data", "prediction/predict", "prediction/statistics"]
+PRIOR = [
+    "model/bind",
+    "model/datasets",
+    "model/dependencies",
+    "model/preflight",
+    "prediction/predict",
+]
+FIT = [
+    "inference/checkpoint",
+    "inference/run",
+    "inference/storage",
+    "model/bind",
+    "model/datasets",
+    "model/preflight",
+]
+PREDICT = [
+    "model/bind",
+    "model/datasets",
+    "prediction/new_data",
+    "prediction/predict",
+    "prediction/statistics",
+]
 
 # what a stage imports by name once it runs, as its rule lists it
 LATER = {
@@ -22,7 +41,11 @@ LATER = {
     "fit": [*FIT, "inference/enumeration", "inference/methods/nuts"],
     "fit svi": [*FIT, "inference/methods/svi"],
     "fit map": [*FIT, "inference/methods/map"],
-    **{f"fit {method}": [*FIT, f"inference/methods/{method}"] for method in METHODS if method not in ("nuts", "svi", "map")},
+    **{
+        f"fit {method}": [*FIT, f"inference/methods/{method}"]
+        for method in METHODS
+        if method not in ("nuts", "svi", "map")
+    },
     "predict": PREDICT,
     "sensitivity": [],
     "compare": [],
@@ -62,25 +85,58 @@ for stage, names in json.loads(sys.argv[1]).items():  # other packages are there
 
 
 def test_listed_modules_are_those_that_are_imported():
-    later = {stage: [f"posterity.{module.replace('/', '.')}" for module in modules] for stage, modules in LATER.items()}
+    later = {
+        stage: [f"posterity.{module.replace('/', '.')}" for module in modules]
+        for stage, modules in LATER.items()
+    }
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", PROGRAM, json.dumps(later)], capture_output=True, text=True, check=True
+        [sys.executable, "-W", "ignore", "-c", PROGRAM, json.dumps(later)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    found = {stage: files for line in done.stdout.splitlines() for stage, files in json.loads(line).items()}
+    found = {
+        stage: files
+        for line in done.stdout.splitlines()
+        for stage, files in json.loads(line).items()
+    }
     assert set(found) == set(LATER), done.stderr
     untracked = {LIBRARY / name for name in UNTRACKED_FILES}
     package = set(LIBRARY.rglob("__init__.py"))  # hold a docstring only
     for stage, files in found.items():
         imported = {Path(file) for file in files}
-        assert listed(stage.split()[0], LATER[stage]) - package == imported - untracked - package, stage
+        assert listed(stage.split()[0], LATER[stage]) - package == imported - untracked - package, (
+            stage
+        )
 
 
 def test_what_fits_depend_on_is_a_short_list():
-    files = {str(file.relative_to(LIBRARY / "posterity").with_suffix("")) for file in listed("fit", LATER["fit"])}
+    files = {
+        str(file.relative_to(LIBRARY / "posterity").with_suffix(""))
+        for file in listed("fit", LATER["fit"])
+    }
     names = {name for name in files if not name.endswith("__init__")}
-    expected = {"artefact/atomic", "artefact/groups", "artefact/netcdf", "artefact/provenance", "artefact/streamed", "python_files"}
+    expected = {
+        "artefact/atomic",
+        "artefact/groups",
+        "artefact/netcdf",
+        "artefact/provenance",
+        "artefact/streamed",
+        "python_files",
+    }
     expected |= {f"runtime/{name}" for name in ("compile_cache", "device", "rng")}
-    expected |= {f"model/{name}" for name in ("bind", "datasets", "dependencies", "handlers", "model", "preflight", "reparam")}
+    expected |= {
+        f"model/{name}"
+        for name in (
+            "bind",
+            "datasets",
+            "dependencies",
+            "handlers",
+            "model",
+            "preflight",
+            "reparam",
+        )
+    }
     expected |= {
         f"inference/{name}"
         for name in (
@@ -124,13 +180,29 @@ def test_imports_of_a_model_from_beside_it_belong_to_it(tmp_path):
     (tmp_path / "physics.py").write_text("import constants\n")
     (tmp_path / "constants.py").write_text("c = 3e8\n")
     (tmp_path / "other.py").write_text("")
-    (tmp_path / "model.py").write_text("import numpy\ntry:\n    from physics import law\nexcept ImportError:\n    pass\n")
-    assert [file.name for file in import_closure(tmp_path / "model.py", tmp_path)] == ["constants.py", "model.py", "physics.py"]
+    (tmp_path / "model.py").write_text(
+        "import numpy\ntry:\n    from physics import law\nexcept ImportError:\n    pass\n"
+    )
+    assert [file.name for file in import_closure(tmp_path / "model.py", tmp_path)] == [
+        "constants.py",
+        "model.py",
+        "physics.py",
+    ]
 
 
 def test_packages_beside_a_model_belong_to_it(tmp_path):
     (tmp_path / "pkg").mkdir()
-    for name, text in {"__init__": "from . import law", "law": "from .deep import x", "deep": "x = 1", "other": ""}.items():
+    for name, text in {
+        "__init__": "from . import law",
+        "law": "from .deep import x",
+        "deep": "x = 1",
+        "other": "",
+    }.items():
         (tmp_path / f"pkg/{name}.py").write_text(text + "\n")
     (tmp_path / "model.py").write_text("import pkg.law\n")
-    assert [file.stem for file in import_closure(tmp_path / "model.py", tmp_path)] == ["model", "__init__", "deep", "law"]
+    assert [file.stem for file in import_closure(tmp_path / "model.py", tmp_path)] == [
+        "model",
+        "__init__",
+        "deep",
+        "law",
+    ]

@@ -44,7 +44,9 @@ def told(project, *arguments, studies="other"):
     run = snakemake(project, "--config", f"studies={studies}", *arguments)
     assert run.returncode != 0
     assert "Traceback" not in run.stdout
-    return [line for line in dict.fromkeys(run.stdout.splitlines()) if line.startswith("posterity: ")] or [run.stdout[-3000:]]
+    return [
+        line for line in dict.fromkeys(run.stdout.splitlines()) if line.startswith("posterity: ")
+    ] or [run.stdout[-3000:]]
 
 
 def refused(project, *targets):
@@ -62,10 +64,25 @@ def assert_parts(sentence, parts):
 @pytest.mark.parametrize(
     ("path", "old", "new", "parts"),
     [
-        ("config/studies/other.yaml", "title:", "tittle:", ["other.yaml", "unknown key 'tittle'", "'title'"]),
+        (
+            "config/studies/other.yaml",
+            "title:",
+            "tittle:",
+            ["other.yaml", "unknown key 'tittle'", "'title'"],
+        ),
         ("config/studies/other.yaml", "dim: point", "dim point", ["other.yaml, line"]),
-        ("config/studies/other.yaml", "title:", "extends: other\ntitle:", ["other extends other", "cannot extend itself"]),
-        ("config/studies/other.yaml", "title:", "compare: {reference: curve}\ntitle:", ["compare: reference", "no model 'curve'"]),
+        (
+            "config/studies/other.yaml",
+            "title:",
+            "extends: other\ntitle:",
+            ["other extends other", "cannot extend itself"],
+        ),
+        (
+            "config/studies/other.yaml",
+            "title:",
+            "compare: {reference: curve}\ntitle:",
+            ["compare: reference", "no model 'curve'"],
+        ),
         ("workflow/models/hogg/model.py", "def line(", "def line((", ["model.py, line"]),
     ],
 )
@@ -75,7 +92,9 @@ def test_before_anything_runs(study, path, old, new, parts):
 
 
 def test_a_study_that_is_not_there(study):
-    assert_parts(told(study, studies="othr")[0], ["there is no study 'othr'", "did you mean 'other'"])
+    assert_parts(
+        told(study, studies="othr")[0], ["there is no study 'othr'", "did you mean 'other'"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,11 +103,25 @@ def test_a_study_that_is_not_there(study):
         ("nostudy/data.nc", ["results/nostudy", "no study of this run", "other"]),
         ("other/curve/prior.nc", ["no model 'curve'", "line"]),
         ("other/line/b/diagnosis.nc", ["no fit 'b'", "known: a"]),
-        pytest.param("nostudy/verdict.nc", ["results/nostudy", "no study of this run"], marks=pytest.mark.long),
-        pytest.param("other/line/b/posterior.nc", ["no fit 'b'", "known: a"], marks=pytest.mark.long),
-        pytest.param("other/curve/a/predictive.nc", ["no model 'curve'", "line"], marks=pytest.mark.long),
-        pytest.param("other/figures/line_a_dta.svg", ["no figure 'line_a_dta'", "'line_a_data'"], marks=pytest.mark.long),
-        pytest.param("other/tables/models.csv", ["no table 'models'", "parameters"], marks=pytest.mark.long),
+        pytest.param(
+            "nostudy/verdict.nc",
+            ["results/nostudy", "no study of this run"],
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            "other/line/b/posterior.nc", ["no fit 'b'", "known: a"], marks=pytest.mark.long
+        ),
+        pytest.param(
+            "other/curve/a/predictive.nc", ["no model 'curve'", "line"], marks=pytest.mark.long
+        ),
+        pytest.param(
+            "other/figures/line_a_dta.svg",
+            ["no figure 'line_a_dta'", "'line_a_data'"],
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            "other/tables/models.csv", ["no table 'models'", "parameters"], marks=pytest.mark.long
+        ),
         pytest.param("other/comparison.nc", ["nothing to compare"], marks=pytest.mark.long),
     ],
 )
@@ -98,8 +131,15 @@ def test_a_target_that_is_not_there(study, target, parts):
 
 @pytest.mark.long
 def test_predictions_of_a_point_estimate_are_no_target(study):
-    edit(study, "config/studies/other.yaml", "method: nuts, chains: 1, warmup: 200, draws: 60", "method: map")
-    assert_parts(refused(study, "results/other/line/a/predictive.nc"), ["fit 'a' is a point estimate"])
+    edit(
+        study,
+        "config/studies/other.yaml",
+        "method: nuts, chains: 1, warmup: 200, draws: 60",
+        "method: map",
+    )
+    assert_parts(
+        refused(study, "results/other/line/a/predictive.nc"), ["fit 'a' is a point estimate"]
+    )
 
 
 @pytest.mark.long
@@ -125,16 +165,22 @@ def test_faults_of_a_rerun_leave_earlier_results_untouched(study):
     edit(study, "workflow/models/hogg/model.py", "import jax.numpy", "import jaxx.numpy")
     assert_parts(refused(study, "fits"), ["model.py, line", "jaxx"])
     assert {path: (study / path).read_bytes() for path in paths} == before
-    assert "Traceback" in "".join(log.read_text() for log in (study / "results/logs").rglob("*.log"))
+    assert "Traceback" in "".join(
+        log.read_text() for log in (study / "results/logs").rglob("*.log")
+    )
 
     edit(study, "config/studies/other.yaml", "draws: 60", "draws: 70")
     refused(study, "fits")
     (study / "workflow/models/hogg/model.py").write_text(model)
     planned = snakemake(study, "-n", "--config", "studies=other", "--", "fits").stdout
-    assert "fit of other, line, a" in planned, "the earlier result, kept, is taken for the one of the failed job"
+    assert "fit of other, line, a" in planned, (
+        "the earlier result, kept, is taken for the one of the failed job"
+    )
     edit(study, "config/studies/other.yaml", "draws: 70", "draws: 60")
 
-    (study / "workflow/models/hogg/model.py").write_text(model.replace("Normal(m * x + b, e)", "Normal(m * x + b, e[:3])", 1))
+    (study / "workflow/models/hogg/model.py").write_text(
+        model.replace("Normal(m * x + b, e)", "Normal(m * x + b, e[:3])", 1)
+    )
     assert "cannot be evaluated" in refused(study, "priors")
     assert {path: (study / path).read_bytes() for path in paths} == before
 
@@ -214,7 +260,9 @@ def put(project, study, table, text, model):
     """Write a study with a table and a model of its own."""
     (project / f"{study}.csv").write_text(table)
     (project / f"{study}.py").write_text(IMPORTS + model)
-    (project / f"config/studies/{study}.yaml").write_text(text.replace("t.csv", f"{study}.csv").replace("m.py", f"{study}.py"))
+    (project / f"config/studies/{study}.yaml").write_text(
+        text.replace("t.csv", f"{study}.csv").replace("m.py", f"{study}.py")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -238,12 +286,20 @@ def test_a_check_names_the_fault(place, monkeypatch, name):
 
 def test_a_check_lists_all_faults_at_once(place):
     """Of a study file, of a table, and of models and data together; each kind hides the next."""
-    put(place, "a", TABLE, f"titel: x\n{MINE}cheks: {{}}\n".replace("method: nuts", "method: nut"), LINE)
+    put(
+        place,
+        "a",
+        TABLE,
+        f"titel: x\n{MINE}cheks: {{}}\n".replace("method: nuts", "method: nut"),
+        LINE,
+    )
     put(
         place,
         "b",
         TABLE,
-        MINE.replace("draws: 20", "draws: -3").replace("m: {file: m.py}", "m: {file: no.py}, n: {file: none.py}"),
+        MINE.replace("draws: 20", "draws: -3").replace(
+            "m: {file: m.py}", "m: {file: no.py}, n: {file: none.py}"
+        ),
         LINE,
     )
     put(place, "c", TABLE.replace("1,0.5", "inf,0.5").replace(",6", ","), MINE, LINE)
@@ -258,7 +314,9 @@ def test_a_check_lists_all_faults_at_once(place):
     environment = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"}
     command = [sys.executable, "-m", "posterity", "a", "b", "c", "d"]
     environment["PYTHONPATH"] = str(ROOT / "workflow/lib")
-    run = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        command, cwd=place, env=environment, capture_output=True, text=True, check=False
+    )
     assert run.returncode == 1
     assert "Traceback" not in run.stderr
     found = [line for line in run.stderr.splitlines() if line.startswith("posterity: ")]
@@ -268,7 +326,11 @@ def test_a_check_lists_all_faults_at_once(place):
         "c": ["row 1", "'x' is inf", "row 4", "'y' is missing"],
         "d": ["'e' is 0", "d.py", "dd.py", "'draw'"],
     }.items():
-        mine = "\n".join(line for line in found if f"{study}.yaml" in line or f"{study}.csv" in line or f"{study}.py" in line)
+        mine = "\n".join(
+            line
+            for line in found
+            if f"{study}.yaml" in line or f"{study}.csv" in line or f"{study}.py" in line
+        )
         assert_parts(mine, parts)
     assert "10 faults found" in run.stdout, run.stdout + run.stderr
 
@@ -280,7 +342,14 @@ def test_a_run_names_every_fault_too(project):
     for study, name in studies.items():
         put(project, study, *FAULTS[name][:3])
     early = [study for study, name in studies.items() if name == "a table of no bytes"]
-    run = snakemake(project, "-k", "--config", "studies=" + ",".join(s for s in studies if s not in early), "--", "fits")
+    run = snakemake(
+        project,
+        "-k",
+        "--config",
+        "studies=" + ",".join(s for s in studies if s not in early),
+        "--",
+        "fits",
+    )
     assert run.returncode != 0
     assert "Traceback" not in run.stdout
     for study, name in studies.items():
@@ -288,10 +357,15 @@ def test_a_run_names_every_fault_too(project):
             assert_parts(told(project, studies=study)[0], [f"{study}.csv", "it is empty"])
             continue
         found = {
-            line for line in run.stdout.splitlines() if line.startswith((f"posterity: data {study}:", f"posterity: fit {study}/"))
+            line
+            for line in run.stdout.splitlines()
+            if line.startswith((f"posterity: data {study}:", f"posterity: fit {study}/"))
         }
         assert len(found) == 1, (name, found)
-        parts = [part.replace("t.csv", f"{study}.csv").replace("m.py", f"{study}.py") for part in FAULTS[name][3]]
+        parts = [
+            part.replace("t.csv", f"{study}.csv").replace("m.py", f"{study}.py")
+            for part in FAULTS[name][3]
+        ]
         assert_parts(found.pop(), parts)
     assert not list(project.glob("results/s*/*/*/posterior.nc"))
 
@@ -315,25 +389,45 @@ def test_the_end_of_a_run_repeats_why_each_job_failed(project):
 @pytest.mark.long
 def test_where_no_start_has_a_finite_density(project):
     """Observations that no draw of the prior allows, for each method; and covariates of predictions that are not there."""
-    methods = (
-        "fits:\n  nuts: {method: nuts, chains: 1, warmup: 20, draws: 20}\n  svi: {method: svi, steps: 100, draws: 30, starts: 3}\n"
-    )
+    methods = "fits:\n  nuts: {method: nuts, chains: 1, warmup: 20, draws: 20}\n  svi: {method: svi, steps: 100, draws: 30, starts: 3}\n"
     text = MINE.partition("fits:")[0] + methods + "  map: {method: map, starts: 2}\n"
-    put(project, "narrow", TABLE, text, LINE.replace("dist.Normal(m * x, e)", "dist.Uniform(0 * m, 4)"))
-    put(project, "factor", TABLE, text, LINE + "    numpyro.factor('f', jnp.where(m > -1e9, -jnp.inf, 0.0))\n")
+    put(
+        project,
+        "narrow",
+        TABLE,
+        text,
+        LINE.replace("dist.Normal(m * x, e)", "dist.Uniform(0 * m, 4)"),
+    )
+    put(
+        project,
+        "factor",
+        TABLE,
+        text,
+        LINE + "    numpyro.factor('f', jnp.where(m > -1e9, -jnp.inf, 0.0))\n",
+    )
     put(project, "unknown", TABLE, f"{MINE}predict: {{at: {{z: 3}}}}\n", LINE)
     put(project, "missing", TABLE, f"{MINE}predict: {{at: {{x: [3, 4]}}}}\n", LINE)
-    sentences = told(project, "-k", "--", "fits", "predictions", studies="narrow,factor,unknown,missing")
+    sentences = told(
+        project, "-k", "--", "fits", "predictions", studies="narrow,factor,unknown,missing"
+    )
     for method in ("nuts", "svi", "map"):
-        (sentence,) = [line for line in sentences if line.startswith(f"posterity: fit narrow/m/{method}: ")]
-        assert_parts(sentence, ["narrow.py", "not finite at any start", "site 'y' is finite in 0 of 100"])
-        (sentence,) = [line for line in sentences if line.startswith(f"posterity: fit factor/m/{method}: ")]
+        (sentence,) = [
+            line for line in sentences if line.startswith(f"posterity: fit narrow/m/{method}: ")
+        ]
+        assert_parts(
+            sentence, ["narrow.py", "not finite at any start", "site 'y' is finite in 0 of 100"]
+        )
+        (sentence,) = [
+            line for line in sentences if line.startswith(f"posterity: fit factor/m/{method}: ")
+        ]
         assert_parts(sentence, ["factor.py", "not finite at any start", "numpyro.factor"])
     for study, parts in {
         "unknown": ["predict: at", "z is no covariate"],
         "missing": ["predict: at", "e is a covariate", "too"],
     }.items():
-        (sentence,) = [line for line in sentences if line.startswith(f"posterity: predict {study}/m/f: ")]
+        (sentence,) = [
+            line for line in sentences if line.startswith(f"posterity: predict {study}/m/f: ")
+        ]
         assert_parts(sentence, [f"{study}.yaml", *parts])
     assert len(sentences) == 8, sentences
 
@@ -358,7 +452,14 @@ def test_artefacts_that_are_damaged_or_of_another_study(study):
     """The next stage refuses them by name, and what follows from them stays as it was; deleted, they are made again."""
     shutil.copy2(study / "config/studies/other.yaml", study / "config/studies/twin.yaml")
     assert (
-        snakemake(study, "--config", "studies=other,twin", "--", "diagnoses", "results/other/figures/line_a_corner.svg").returncode
+        snakemake(
+            study,
+            "--config",
+            "studies=other,twin",
+            "--",
+            "diagnoses",
+            "results/other/figures/line_a_corner.svg",
+        ).returncode
         == 0
     )
     results = study / "results/other"
@@ -371,7 +472,9 @@ def test_artefacts_that_are_damaged_or_of_another_study(study):
             sentences = told(study, "--", "diagnoses")
             for sentence in sentences:
                 assert_parts(sentence, [f"results/other/{artefact_of}", "delete it and run again"])
-                assert ("belongs to other inputs" if spoil is exchange else "is damaged") in sentence
+                assert (
+                    "belongs to other inputs" if spoil is exchange else "is damaged"
+                ) in sentence
             assert diagnosis.read_bytes() == judged
             file.write_bytes(whole)
             os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
@@ -403,7 +506,10 @@ def test_results_that_cannot_be_written(study, kind, parts):
 def small_disk(place, size):
     """Mount a small file system; skip the test where that is not allowed."""
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
@@ -417,13 +523,19 @@ def small_disk(place, size):
 def test_a_disk_that_gets_full(study):
     """The sentence names the file and the disk, also where the log cannot be written any more, and no part of a file is left."""
     with small_disk(study / "results", "52k"):
-        assert_parts(refused(study, "fits"), ["results/other/line/a/posterior.nc", "cannot be written", "disk", "0.0 MB free"])
+        assert_parts(
+            refused(study, "fits"),
+            ["results/other/line/a/posterior.nc", "cannot be written", "disk", "0.0 MB free"],
+        )
         assert (study / "results/other/data.nc").is_file()
         assert not [file for file in (study / "results/other/line").rglob("*") if file.is_file()]
         try:
             (study / "results/rest").write_bytes(bytes(10**6))
         except OSError:
-            assert_parts(refused(study, "fits"), [str(study / "results"), "cannot be written", "No space left"])
+            assert_parts(
+                refused(study, "fits"),
+                [str(study / "results"), "cannot be written", "No space left"],
+            )
 
 
 @pytest.mark.long
@@ -437,8 +549,15 @@ def test_a_project_that_cannot_be_written(study):
 
 @pytest.mark.long
 def test_a_strict_run_stops_at_a_failed_verdict_and_keeps_the_evidence(study):
-    edit(study, "config/studies/other.yaml", "chains: 1, warmup: 200, draws: 60", "chains: 2, warmup: 400, draws: 500")
-    run = snakemake(study, "--config", "studies=other", "strict=true", "--", "results/other/gate.txt")
+    edit(
+        study,
+        "config/studies/other.yaml",
+        "chains: 1, warmup: 200, draws: 60",
+        "chains: 2, warmup: 400, draws: 500",
+    )
+    run = snakemake(
+        study, "--config", "studies=other", "strict=true", "--", "results/other/gate.txt"
+    )
     assert run.returncode != 0
     sentence = next(line for line in run.stdout.splitlines() if line.startswith("posterity: gate"))
     assert "model line, fit a: " in sentence

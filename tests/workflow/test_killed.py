@@ -33,11 +33,18 @@ def project(tmp_path):
 
 @pytest.mark.long
 def test_snakemake_killed_in_the_middle_of_a_fit(project):
-    environment = {key: value for key, value in os.environ.items() if key not in ("XLA_FLAGS", "PYTHONPATH")}
+    environment = {
+        key: value for key, value in os.environ.items() if key not in ("XLA_FLAGS", "PYTHONPATH")
+    }
     kept = project / "results/checkpoints/long/line/nuts/state.npz"
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--", POSTERIOR]
     running = subprocess.Popen(
-        command, cwd=project, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command,
+        cwd=project,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     while not kept.exists():
         assert running.poll() is None
@@ -59,7 +66,10 @@ def test_snakemake_killed_in_the_middle_of_a_fit(project):
     assert snakemake(project, "--", POSTERIOR).returncode == 0
     assert "going on" not in log.read_text()
     resumed, whole = read_artefact(project / "resumed.nc"), read_artefact(project / POSTERIOR)
-    attributes = [{k: v for k, v in tree.attrs.items() if k not in VOLATILE_ATTRIBUTES} for tree in (resumed, whole)]
+    attributes = [
+        {k: v for k, v in tree.attrs.items() if k not in VOLATILE_ATTRIBUTES}
+        for tree in (resumed, whole)
+    ]
     assert attributes[0] == attributes[1]
     for tree in (resumed, whole):
         tree.attrs = {}

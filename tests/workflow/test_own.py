@@ -10,7 +10,9 @@ from conftest import snakemake
 @pytest.mark.long
 def test_the_template_runs_as_it_stands(project):
     shutil.copytree(project / "workflow/models/_template", project / "workflow/models/mine")
-    shutil.copy2(project / "workflow/models/_template/study.yaml", project / "config/studies/mine.yaml")
+    shutil.copy2(
+        project / "workflow/models/_template/study.yaml", project / "config/studies/mine.yaml"
+    )
     run = snakemake(project, "--config", "studies=mine")
     assert run.returncode == 0, run.stdout[-3000:]
     with (project / "results/verdicts.csv").open(newline="") as file:
@@ -22,7 +24,9 @@ def test_a_model_outside_the_project_and_a_table_with_other_names(project, tmp_p
     """No figures.py, an observation without default, groups by index, Windows line ends, a column named lambda, odd units."""
     folder = tmp_path / "notebooks"
     folder.mkdir()
-    (folder / "physics.py").write_text("def law(scale, wavelength):\n    return scale * wavelength\n")
+    (folder / "physics.py").write_text(
+        "def law(scale, wavelength):\n    return scale * wavelength\n"
+    )
     (folder / "my_models.py").write_text(
         "import numpy as np, numpyro, numpyro.distributions as dist\nfrom physics import law\n\n"
         "def my_model(X, group, Y, err):\n"
@@ -30,7 +34,9 @@ def test_a_model_outside_the_project_and_a_table_with_other_names(project, tmp_p
         "        scale = numpyro.sample('scale', dist.Normal(0, 10))\n"
         "    numpyro.sample('flux', dist.Normal(law(scale[group], X), err), obs=Y)\n"
     )
-    rows = [f"{i / 4},{i % 2},{(1 + i % 2) * i / 4 + 0.1 * (-1) ** (i // 2)},0.2" for i in range(1, 21)]
+    rows = [
+        f"{i / 4},{i % 2},{(1 + i % 2) * i / 4 + 0.1 * (-1) ** (i // 2)},0.2" for i in range(1, 21)
+    ]
     (folder / "t.csv").write_bytes(("lambda,g,F,dF\r\n" + "\r\n".join(rows) + "\r\n").encode())
     (project / "config/studies/mine.yaml").write_text(
         f"""
@@ -54,7 +60,9 @@ checks: {{rhat: 1.1, ess_bulk: 100, ess_tail: 100, mcse: 0.1}}
     assert abs(float(rows[0]["mean"]) - 1) < 0.1
     assert abs(float(rows[1]["mean"]) - 2) < 0.1
 
-    (folder / "physics.py").write_text("def law(scale, wavelength):\n    return scale * wavelength**1\n")
+    (folder / "physics.py").write_text(
+        "def law(scale, wavelength):\n    return scale * wavelength**1\n"
+    )
     assert "fit of mine, law, nuts" in snakemake(project, "-n", "--config", "studies=mine").stdout
 
 
@@ -70,9 +78,14 @@ def test_one_point_and_one_parameter(project):
     (project / "config/studies/mine.yaml").write_text(
         "title: One count\ndata: {file: t.csv}\nmodels: {mine: {}}\nfits: {nuts: {method: nuts, warmup: 300, draws: 1000}}\n"
     )
-    wanted = [f"results/mine/figures/mine_{kind}.svg" for kind in ("prior", "nuts_data", "nuts_ppc", "nuts_corner")]
+    wanted = [
+        f"results/mine/figures/mine_{kind}.svg"
+        for kind in ("prior", "nuts_data", "nuts_ppc", "nuts_corner")
+    ]
     run = snakemake(project, "--config", "studies=mine", "--", "verdicts", "all_tables", *wanted)
     assert run.returncode == 0, run.stdout[-3000:]
     with (project / "results/mine/tables/parameters.csv").open(newline="") as file:
         row = next(csv.DictReader(file))
-    assert abs(float(row["mean"]) - 19 / 1.1) < 4 * float(row["mcse"])  # Gamma(2 + 17, 0.1 + 1): conjugate
+    assert abs(float(row["mean"]) - 19 / 1.1) < 4 * float(
+        row["mcse"]
+    )  # Gamma(2 + 17, 0.1 + 1): conjugate

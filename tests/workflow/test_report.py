@@ -12,7 +12,9 @@ CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 @pytest.fixture(scope="module")
 def browser():
     if not (CHROMIUM and DRIVER):
-        message = "no chromium and chromedriver: on Debian, apt-get install chromium chromium-driver"
+        message = (
+            "no chromium and chromedriver: on Debian, apt-get install chromium chromium-driver"
+        )
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)
@@ -62,7 +64,10 @@ def home(report):
 
 def test_verdicts_are_on_the_first_page(report):
     home(report)
-    text = wait(report, "return document.querySelector('.prose') && document.querySelector('.prose').innerText")
+    text = wait(
+        report,
+        "return document.querySelector('.prose') && document.querySelector('.prose').innerText",
+    )
     for part in (
         "A small simulated study",
         "A small study of real data",
@@ -71,7 +76,9 @@ def test_verdicts_are_on_the_first_page(report):
         "ppc is expected to fail, and does",
     ):
         assert part in text
-    top = report.execute_script("return document.querySelector('.prose h1').getBoundingClientRect().top")
+    top = report.execute_script(
+        "return document.querySelector('.prose h1').getBoundingClientRect().top"
+    )
     assert 0 <= top < 200, "the first page begins above the window"
 
 
@@ -86,9 +93,13 @@ def test_figures_are_reached_by_links_of_the_first_page(report):
         "graph of the model",
     ):
         click(report, title)
-        wait(report, "const i = document.querySelector('.p-3 > img'); return i && i.complete && i.naturalWidth > 100")
+        wait(
+            report,
+            "const i = document.querySelector('.p-3 > img'); return i && i.complete && i.naturalWidth > 100",
+        )
         caption = wait(
-            report, "return document.querySelector('.prose-invert') && document.querySelector('.prose-invert').innerText"
+            report,
+            "return document.querySelector('.prose-invert') && document.querySelector('.prose-invert').innerText",
         )
         assert len(caption) > 100
         assert "{{" not in caption
@@ -112,7 +123,8 @@ def test_tables_are_reached(report):
     report.switch_to.frame(report.find_element(By.TAG_NAME, "iframe"))
     try:
         assert "E-BFMI" in wait(
-            report, "return document.body && document.body.innerText.includes('rhat') && document.body.innerText"
+            report,
+            "return document.body && document.body.innerText.includes('rhat') && document.body.innerText",
         )
     finally:
         report.switch_to.default_content()
@@ -121,5 +133,7 @@ def test_tables_are_reached(report):
 def test_nothing_fails_in_the_browser_and_nothing_is_fetched(report):
     errors = [entry for entry in report.get_log("browser") if entry["level"] == "SEVERE"]
     assert not errors
-    fetched = report.execute_script("return performance.getEntriesByType('resource').map(r => r.name)")
+    fetched = report.execute_script(
+        "return performance.getEntriesByType('resource').map(r => r.name)"
+    )
     assert not [name for name in fetched if name.startswith("http")]

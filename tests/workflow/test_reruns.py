@@ -15,19 +15,31 @@ POINT, INDEPENDENT = {("other", "line", "c")}, {("other", "line", "d")}
 KINDS = ("data", "corner", "trace", "loss", "ppc", "predictions", "sensitivity")
 OF_MODEL = ("prior", "forest", "fits", "graph")
 OTHER_KINDS = ("data", "loss", "predictions", "sensitivity", "fits")  # what `other` asks for
-TABLES = {"small": ("parameters", "sensitivity", "models", "fits"), "other": ("parameters", "sensitivity", "fits")}
+TABLES = {
+    "small": ("parameters", "sensitivity", "models", "fits"),
+    "other": ("parameters", "sensitivity", "fits"),
+}
 
 
 def planned(project):
     """The jobs of a dry run, by their messages."""
     run = snakemake(project, "-n")
     assert run.returncode == 0, run.stdout
-    return {text for text in re.findall(r"^Job \d+: (.*)$", run.stdout, flags=re.MULTILINE) if not text.startswith("all artefacts")}
+    return {
+        text
+        for text in re.findall(r"^Job \d+: (.*)$", run.stdout, flags=re.MULTILINE)
+        if not text.startswith("all artefacts")
+    }
 
 
 def of(*stages, fits=FITS):
     """The messages of stages for some fits."""
-    plural = {"fit": "fit", "predict": "predictions", "sensitivity": "sensitivity", "diagnose": "diagnosis"}
+    plural = {
+        "fit": "fit",
+        "predict": "predictions",
+        "sensitivity": "sensitivity",
+        "diagnose": "diagnosis",
+    }
     jobs = {
         f"{plural[stage]} of {', '.join(fit)}"
         for stage in stages
@@ -39,7 +51,11 @@ def of(*stages, fits=FITS):
         jobs |= {f"data of {study}"} if "data" in stages else set()
         jobs |= {f"verdict on {study}"} if "verdict" in stages else set()
         jobs |= {f"comparison of {study}"} if "compare" in stages else set()
-        jobs |= {f"table {table} of {study}" for table in TABLES[study] if "tables" in stages or f"table {table}" in stages}
+        jobs |= {
+            f"table {table} of {study}"
+            for table in TABLES[study]
+            if "tables" in stages or f"table {table}" in stages
+        }
     return jobs | ({"verdicts on all studies"} if "verdict" in stages else set())
 
 
@@ -59,7 +75,12 @@ def shown(kind, fit):
 
 def figures(*kinds, fits=FITS):
     """The messages of figures of some kinds for some fits."""
-    found = {f"figure {fit[1]}_{fit[2]}_{kind} of {fit[0]}" for fit in fits for kind in kinds if shown(kind, fit)}
+    found = {
+        f"figure {fit[1]}_{fit[2]}_{kind} of {fit[0]}"
+        for fit in fits
+        for kind in kinds
+        if shown(kind, fit)
+    }
     found |= {
         f"figure {model}_{kind} of {study}"
         for study, model, _ in fits
@@ -68,7 +89,9 @@ def figures(*kinds, fits=FITS):
     }
     found -= {"figure line_angle_fits of small"}  # it has one fit
     return found | (
-        {"figure comparison_models of small"} if "models" in kinds and any(study == "small" for study, _, _ in fits) else set()
+        {"figure comparison_models of small"}
+        if "models" in kinds and any(study == "small" for study, _, _ in fits)
+        else set()
     )
 
 
@@ -197,7 +220,10 @@ SHORT = (
 )
 
 
-@pytest.mark.parametrize("edit", [edit if edit in SHORT else pytest.param(edit, marks=pytest.mark.long) for edit in EDITS])
+@pytest.mark.parametrize(
+    "edit",
+    [edit if edit in SHORT else pytest.param(edit, marks=pytest.mark.long) for edit in EDITS],
+)
 def test_what_runs_again(finished, edit):
     path, (old, new), expected = EDITS[edit]
     file = finished / path

@@ -29,12 +29,28 @@ GROUPS = {
     "data.nc": {"data", "truth"},
     "prior.nc": {"prior", "prior_predictive", "observed_data", "constant_data"},
     "posterior.nc": {"posterior", "sample_stats", "observed_data", "constant_data"},
-    "predictive.nc": {"posterior_predictive", "log_likelihood", "log_prior", "observed_data", "sample_stats", "posterior"},
+    "predictive.nc": {
+        "posterior_predictive",
+        "log_likelihood",
+        "log_prior",
+        "observed_data",
+        "sample_stats",
+        "posterior",
+    },
     "sensitivity.nc": {"psense"},
     "diagnosis.nc": {"summary", "checks"},
     "verdict.nc": {"checks", "fits"},
 }
-PROVENANCE = {"study", "settings", "settings_hash", "seed", "versions", "created_at", "git_commit", "host"}
+PROVENANCE = {
+    "study",
+    "settings",
+    "settings_hash",
+    "seed",
+    "versions",
+    "created_at",
+    "git_commit",
+    "host",
+}
 
 
 def results(project, *parts):
@@ -58,7 +74,9 @@ def test_groups_and_origin(finished, name):
     for path in finished.glob(f"results/**/{name}"):
         tree = read_artefact(path)
         expected = (
-            {"point", "optimisation", "observed_data"} if path.parent.name == "c" and name == "posterior.nc" else GROUPS[name]
+            {"point", "optimisation", "observed_data"}
+            if path.parent.name == "c" and name == "posterior.nc"
+            else GROUPS[name]
         )
         assert expected <= set(tree.children), path
         assert set(tree.attrs) >= PROVENANCE, path
@@ -68,7 +86,16 @@ def test_groups_and_origin(finished, name):
 
 def test_a_posterior_says_where_it_came_from(finished):
     attributes = read_artefact(results(finished, "small/line/a/posterior.nc")).attrs
-    expected = {"model", "fit", "model_hash", "data_hash", "device", "wall_time", "gradient_evaluations", "inference_library"}
+    expected = {
+        "model",
+        "fit",
+        "model_hash",
+        "data_hash",
+        "device",
+        "wall_time",
+        "gradient_evaluations",
+        "inference_library",
+    }
     assert expected <= set(attributes)
     assert json.loads(attributes["settings"])["draws"] == 400
     assert attributes["gradient_evaluations"] > 2 * 700
@@ -79,7 +106,11 @@ def test_names_units_and_statistics_follow_the_schema(finished):
     posterior = tree["posterior"]
     assert list(posterior.data_vars) == ["angle", "b_perp", "m", "c"]
     assert posterior["angle"].dims == ("chain", "draw")
-    assert posterior["angle"].attrs == {"long_name": "angle of the line", "units": "rad", "role": "latent"}
+    assert posterior["angle"].attrs == {
+        "long_name": "angle of the line",
+        "units": "rad",
+        "role": "latent",
+    }
     wanted = {"diverging", "energy", "lp", "n_steps", "tree_depth", "step_size", "acceptance_rate"}
     assert wanted == set(tree["sample_stats"].data_vars)
     assert tree["observed_data"]["y"].dims == ("point",)
@@ -87,7 +118,16 @@ def test_names_units_and_statistics_follow_the_schema(finished):
 
 def test_the_summary_has_the_contracts_names(finished):
     summary = read_artefact(results(finished, "small/line/a/diagnosis.nc"))["summary"]
-    assert set(summary.data_vars) == {"mean", "sd", "median", "interval", "mcse", "ess_bulk", "ess_tail", "r_hat"}
+    assert set(summary.data_vars) == {
+        "mean",
+        "sd",
+        "median",
+        "interval",
+        "mcse",
+        "ess_bulk",
+        "ess_tail",
+        "r_hat",
+    }
     assert summary["parameter"].values.tolist() == ["m", "c"]
 
 
@@ -126,17 +166,26 @@ def test_verdicts(finished):
     tree = read_artefact(results(finished, "other/verdict.nc"))
     assert tree.attrs["verdict"] == "expected"
     checks = tree["checks"]
-    counted = {name: checks[name].values.tolist() for name in ("fit", "check", "status", "effective_status")}
+    counted = {
+        name: checks[name].values.tolist()
+        for name in ("fit", "check", "status", "effective_status")
+    }
     changed = [row for row in zip(*counted.values(), strict=True) if row[2] != row[3]]
     assert sorted(changed) == [("a", "ppc", "fail", "expected"), ("d", "ppc", "fail", "expected")]
     assert {"model", "fit", "stage"} <= set(checks.coords)
     status = {fit: {} for fit in "acd"}
-    for fit, check, found in zip(*(checks[name].values for name in ("fit", "check", "status")), strict=True):
+    for fit, check, found in zip(
+        *(checks[name].values for name in ("fit", "check", "status")), strict=True
+    ):
         status[fit][check] = found
     assert status["a"]["ppc"] == status["d"]["ppc"] == "fail"
     assert status["a"]["recovery"] == status["a"]["prior_predictive"] == "n/a"
     ran = ["ess_bulk", "ess_tail", "mcse", "sensitivity"]
-    sampler, guide, optimum = ["rhat", "divergences", "e_bfmi", "tree_depth"], ["khat", "loss"], ["optimum"]
+    sampler, guide, optimum = (
+        ["rhat", "divergences", "e_bfmi", "tree_depth"],
+        ["khat", "loss"],
+        ["optimum"],
+    )
     for fit, passed in (("a", ran + sampler), ("d", ran + guide), ("c", optimum)):
         found = {check for check, is_ in status[fit].items() if is_ == "pass"}
         assert found == set(passed), fit
@@ -193,8 +242,21 @@ def test_the_first_page_of_the_report_has_a_dash_where_there_is_no_number(finish
 
 def test_the_table_for_a_terminal(finished):
     command = [sys.executable, "workflow/scripts/verdicts.py", "results/verdicts.csv"]
-    lines = subprocess.run(command, cwd=finished, capture_output=True, text=True, check=True).stdout.splitlines()
-    assert lines[0].split() == ["study", "model", "fit", "verdict", "draws", "smallest", "ESS", "largest", "R-hat", "seconds"]
+    lines = subprocess.run(
+        command, cwd=finished, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert lines[0].split() == [
+        "study",
+        "model",
+        "fit",
+        "verdict",
+        "draws",
+        "smallest",
+        "ESS",
+        "largest",
+        "R-hat",
+        "seconds",
+    ]
     found = {tuple(line.split()[:3]): line.split()[3] for line in lines[2:8]}
     expected = {("other", "line", "a"), ("other", "line", "d")}
     assert found == {place: "expected" if place in expected else "pass" for place in (*FITS, POINT)}
@@ -242,7 +304,9 @@ def test_nothing_is_left_to_do(finished):
 
 def test_a_stage_and_a_file_can_be_named(finished):
     assert "Nothing to be done" in snakemake(finished, "-n", "fits").stdout
-    planned = snakemake(finished, "-n", "-R", "fit", "--", "results/small/line/b/posterior.nc").stdout
+    planned = snakemake(
+        finished, "-n", "-R", "fit", "--", "results/small/line/b/posterior.nc"
+    ).stdout
     assert "fit of small, line, b" in planned
     assert "line_angle" not in planned
     targets = (
@@ -267,7 +331,9 @@ def test_studies_by_command_line(finished, studies):
 
 
 @pytest.mark.long
-def test_the_report_is_written_again_where_something_is_newer_or_the_studies_are_others(finished, tmp_path):
+def test_the_report_is_written_again_where_something_is_newer_or_the_studies_are_others(
+    finished, tmp_path
+):
     project = tmp_path / "project"
     shutil.copytree(finished, project, symlinks=True)
     shutil.copy2(ROOT / "Makefile", project)
@@ -276,7 +342,9 @@ def test_the_report_is_written_again_where_something_is_newer_or_the_studies_are
 
     def written_by(*arguments):
         before = report.stat().st_mtime_ns if report.exists() else 0
-        run = subprocess.run(["make", "run", *arguments], cwd=project, capture_output=True, text=True)
+        run = subprocess.run(
+            ["make", "run", *arguments], cwd=project, capture_output=True, text=True
+        )
         assert run.returncode == 0, run.stdout + run.stderr
         return report.stat().st_mtime_ns > before
 
@@ -297,7 +365,9 @@ def test_the_same_again_at_other_cores(finished, tmp_path):
     names = ("small/line/a/posterior.nc", "small/line/a/predictive.nc", "small/line/a/diagnosis.nc")
     before = {name: read_artefact(results(finished, name)) for name in names}
     again = Path(shutil.copytree(finished, tmp_path / "again", symlinks=True))
-    run = snakemake(again, "--cores", "1", "-R", "fit", "--", *(f"results/{name}" for name in names))
+    run = snakemake(
+        again, "--cores", "1", "-R", "fit", "--", *(f"results/{name}" for name in names)
+    )
     assert run.returncode == 0, run.stdout
     for name, old in before.items():
         new = read_artefact(results(again, name))

@@ -19,25 +19,47 @@ def model(x, e, y=None):
     m = numpyro.sample("m", dist.Normal(0, 5))
     numpyro.sample("y", dist.Normal(m * x, e), obs=y)
 """
-NAMES = ("row", "star", "parameter", "check", "bound", "model", "fit", "statistic", "step", "interval", "pair", "study", "x", "y")
+NAMES = (
+    "row",
+    "star",
+    "parameter",
+    "check",
+    "bound",
+    "model",
+    "fit",
+    "statistic",
+    "step",
+    "interval",
+    "pair",
+    "study",
+    "x",
+    "y",
+)
 
 
 def put(project, study, model, text, table=""):
     """Write a study with a model and a table of its own, without figures.py."""
     (project / f"{study}.py").write_text(IMPORTS + model)
     (project / f"{study}.csv").write_text(table)
-    (project / f"config/studies/{study}.yaml").write_text(text.replace("m.py", f"{study}.py").replace("t.csv", f"{study}.csv"))
+    (project / f"config/studies/{study}.yaml").write_text(
+        text.replace("m.py", f"{study}.py").replace("t.csv", f"{study}.csv")
+    )
 
 
 def run_through(project, *studies):
     """Run studies to the end; give back their verdicts by study, model and fit."""
     listed = str(list(studies)).replace("'", '"')
-    run = snakemake(project, "--config", f"studies={listed}", "--", "verdicts", "all_figures", "all_tables")
+    run = snakemake(
+        project, "--config", f"studies={listed}", "--", "verdicts", "all_figures", "all_tables"
+    )
     assert run.returncode == 0, (
-        "\n".join(line for line in run.stdout.splitlines() if line.startswith("posterity: ")) or run.stdout[-3000:]
+        "\n".join(line for line in run.stdout.splitlines() if line.startswith("posterity: "))
+        or run.stdout[-3000:]
     )
     with (project / "results/verdicts.csv").open(newline="") as file:
-        return {(row["study"], row["model"], row["fit"]): row["verdict"] for row in csv.DictReader(file)}
+        return {
+            (row["study"], row["model"], row["fit"]): row["verdict"] for row in csv.DictReader(file)
+        }
 
 
 @pytest.mark.long
@@ -95,7 +117,9 @@ def model():
     v = numpyro.sample("v", dist.MultivariateNormal(jnp.zeros(2), scale_tril=L))
     numpyro.factor("bump", -0.5 * (v[0] - p[0]) ** 2)
 """,
-        "title: '\"A density\": alone, it''s <b>long</b> & 100 % $odd$ #1 {x} ~ ^ \\ " + "and goes on " * 20 + "'\n"
+        "title: '\"A density\": alone, it''s <b>long</b> & 100 % $odd$ #1 {x} ~ ^ \\ "
+        + "and goes on " * 20
+        + "'\n"
         f"data: none\nmodels: {{d: {{file: m.py}}}}\n{FITS}"
         "checks: {rhat: .inf, ess_bulk: 0, ess_tail: -.inf, mcse: {warn: .inf}, khat: .inf, loss: .inf, e_bfmi: 0}\n",
     )
@@ -115,9 +139,20 @@ def model():
     verdicts = run_through(project, "density", "soft")
     assert len(verdicts) == 4
     with (project / "results/verdicts.csv").open(newline="") as file:
-        said = {row["fit"]: row["reason"] for row in csv.DictReader(file) if row["study"] == "density"}
-    for check in ("rhat: largest R-hat of 9 scalars: inf", "ess_bulk", "ess_tail", "mcse", "khat", "L[0,0]"):
-        assert check not in said["nuts"] + said["svi"], "constants of L are judged, or thresholds are not off"
+        said = {
+            row["fit"]: row["reason"] for row in csv.DictReader(file) if row["study"] == "density"
+        }
+    for check in (
+        "rhat: largest R-hat of 9 scalars: inf",
+        "ess_bulk",
+        "ess_tail",
+        "mcse",
+        "khat",
+        "L[0,0]",
+    ):
+        assert check not in said["nuts"] + said["svi"], (
+            "constants of L are judged, or thresholds are not off"
+        )
 
 
 @pytest.mark.long
@@ -125,7 +160,13 @@ def test_one_data_point_and_two_draws(project):
     """A fit of one kind alone, for each kind."""
     one, of = "x,e,y\n1,1,1\n", "title: One\ndata: {file: t.csv}\nmodels: {m: {file: m.py}}\n"
     put(project, "map", LINE, f"{of}fits: {{map: {{method: map, starts: 2}}}}\n", one)
-    put(project, "svi", LINE, f"{of}fits: {{svi: {{method: svi, steps: 100, draws: 2, starts: 1}}}}\n", one)
+    put(
+        project,
+        "svi",
+        LINE,
+        f"{of}fits: {{svi: {{method: svi, steps: 100, draws: 2, starts: 1}}}}\n",
+        one,
+    )
     few = "fits: {few: {method: nuts, chains: 2, warmup: 0, draws: 2}, map: {method: map, starts: 1}}\n"
     few += "prior: {draws: 2}\npredict: {draws: 2}\nfigures: {lines: 0}\n"
     put(project, "nuts", LINE, of.replace("m.py}", "m.py}, n: {file: m.py}") + few, one)

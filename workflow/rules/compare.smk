@@ -20,7 +20,7 @@ rule compare:
     params:
         study="{study}",
         reference=lambda wildcards: study_of(wildcards)["compare"].get("reference"),
-        scalars=of_study("checks", "max_scalars_per_site"),
+        max_scalars=of_study("checks", "max_scalars_per_site"),
     message:
         "comparison of {wildcards.study}"
     script:

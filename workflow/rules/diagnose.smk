@@ -22,8 +22,8 @@ rule diagnose:
         runtime=asked("diagnose", "runtime"),
     params:
         study="{study}",
-        id="{model}",
-        name="{fit}",
+        model="{model}",
+        fit="{fit}",
         limits=lambda wildcards: {key: value for key, value in study_of(wildcards)["checks"].items() if key != "expect"},
         interval=of_study("figures", "interval"),
     message:

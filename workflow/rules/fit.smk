@@ -21,9 +21,9 @@ rule fit:
         gpu=asked("fit", "gpu"),
     params:
         study="{study}",
-        id="{model}",
-        spec=model_spec,
-        name="{fit}",
+        model="{model}",
+        model_spec=model_spec,
+        fit="{fit}",
         settings=fit_settings,
         seed=of_study("seed"),
         float_type=of_study("float_type"),

@@ -21,9 +21,9 @@ rule predict:
         runtime=asked("predict", "runtime"),
     params:
         study="{study}",
-        id="{model}",
-        spec=model_spec,
-        name="{fit}",
+        model="{model}",
+        model_spec=model_spec,
+        fit="{fit}",
         settings=of_study("predict"),
         seed=of_study("seed"),
         float_type=of_study("float_type"),

@@ -20,8 +20,8 @@ rule prior:
         runtime=asked("prior", "runtime"),
     params:
         study="{study}",
-        id="{model}",
-        spec=model_spec,
+        model="{model}",
+        model_spec=model_spec,
         draws=of_study("prior", "draws"),
         seed=of_study("seed"),
         float_type=of_study("float_type"),

@@ -19,9 +19,9 @@ rule sensitivity:
         runtime=asked("sensitivity", "runtime"),
     params:
         study="{study}",
-        id="{model}",
-        name="{fit}",
-        scalars=of_study("checks", "max_scalars_per_site"),
+        model="{model}",
+        fit="{fit}",
+        max_scalars=of_study("checks", "max_scalars_per_site"),
     message:
         "sensitivity of {wildcards.study}, {wildcards.model}, {wildcards.fit}"
     script:

@@ -31,7 +31,7 @@ rule tables:
         title=of_study("title"),
         interval=of_study("figures", "interval"),
         labels=lambda wildcards: study_of(wildcards)["figures"].get("labels", {}),
-        scalars=of_study("checks", "max_scalars_per_site"),
+        max_scalars=of_study("checks", "max_scalars_per_site"),
     message:
         "table {wildcards.table} of {wildcards.study}"
     script:

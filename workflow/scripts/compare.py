@@ -20,7 +20,14 @@ from posterity.comparison.models import compare_models
 from posterity.workflow.job import run_job
 
 
-def compare(predictives: list[str], posteriors: list[str], output: str, study: str, reference: str | None, scalars: int) -> None:
+def compare(
+    predictives: list[str],
+    posteriors: list[str],
+    output: str,
+    study: str,
+    reference: str | None,
+    max_scalars: int,
+) -> None:
     """
     Write the comparison of a study's models and fits to `output`.
 
@@ -37,26 +44,49 @@ def compare(predictives: list[str], posteriors: list[str], output: str, study: s
         fitted.setdefault(tree.attrs["model"], {})[tree.attrs["fit"]] = tree
         seconds[f"{tree.attrs['model']}/{tree.attrs['fit']}"] = tree.attrs["wall_time"]
     for model, trees in fitted.items():
-        draws = {fit: align_latent_draws(tree) for fit, tree in trees.items() if "posterior" in tree.children}
-        points = {fit: get_group(tree, "point") for fit, tree in trees.items() if "point" in tree.children}
-        rows = compare_fits(draws, points, scalars)
+        draws = {
+            fit: align_latent_draws(tree)
+            for fit, tree in trees.items()
+            if "posterior" in tree.children
+        }
+        points = {
+            fit: get_group(tree, "point") for fit, tree in trees.items() if "point" in tree.children
+        }
+        rows = compare_fits(draws, points, max_scalars)
         parts.append(rows.assign(model=("row", np.full(rows.sizes["row"], model, dtype=object))))
         for pair in describe_pairs(rows):
             a, b = (trees[pair[key]].attrs for key in ("fit_a", "fit_b"))
             cost = a["gradient_evaluations"], b["gradient_evaluations"]
             pairs.append(
-                {"model": model, **pair, "agree": str(pair["agree"]).lower(), "gradients_a": cost[0], "gradients_b": cost[1]}
+                {
+                    "model": model,
+                    **pair,
+                    "agree": str(pair["agree"]).lower(),
+                    "gradients_a": cost[0],
+                    "gradients_b": cost[1],
+                }
             )
     groups = {"models": models} if predicted else {}
     if pairs:
         texts = {key: np.array([pair[key] for pair in pairs]) for key in pairs[0]}
-        columns = {key: ("pair", values.astype(object) if values.dtype.kind == "U" else values) for key, values in texts.items()}
+        columns = {
+            key: ("pair", values.astype(object) if values.dtype.kind == "U" else values)
+            for key, values in texts.items()
+        }
         groups |= {"fit_differences": xr.concat(parts, "row"), "fit_pairs": xr.Dataset(columns)}
-    attributes = collect_provenance("compare", study, {"reference": reference, "scalars": scalars}, 0, ("arviz", "scipy"))
+    attributes = collect_provenance(
+        "compare",
+        study,
+        {"reference": reference, "max_scalars": max_scalars},
+        0,
+        ("arviz", "scipy"),
+    )
     write_artefact(output, groups, attributes | {"fit_seconds": json.dumps(seconds)})
 
 
 if __name__ == "__main__":
     with run_job(snakemake):
-        inputs = {name: list(snakemake.input.get(name, [])) for name in ("predictives", "posteriors")}
+        inputs = {
+            name: list(snakemake.input.get(name, [])) for name in ("predictives", "posteriors")
+        }
         compare(**inputs, output=snakemake.output[0], **snakemake.params)

@@ -11,7 +11,9 @@ from posterity.data.load import load_data
 from posterity.workflow.job import run_job
 
 
-def data(output: str, study: str, spec: dict | str, model: dict | None, float_type: str, threads: int = 1) -> None:
+def data(
+    output: str, study: str, spec: dict | str, model: dict | None, float_type: str, threads: int = 1
+) -> None:
     """
     Write the data of a study to `output`.
 
@@ -21,7 +23,11 @@ def data(output: str, study: str, spec: dict | str, model: dict | None, float_ty
     values, truth, source = load_data(study, spec, model, float_type, threads)
     seed = spec["simulate"]["seed"] if "simulate" in spec else 0
     attributes = collect_provenance(
-        "data", study, {"data": spec}, seed, ("numpy", "pandas", "xarray", "netCDF4", "astropy", "pyarrow")
+        "data",
+        study,
+        {"data": spec},
+        seed,
+        ("numpy", "pandas", "xarray", "netCDF4", "astropy", "pyarrow"),
     )
     attributes |= {"data_hash": hash_dataset(values), "source": source}
     write_artefact(output, {"data": values, "truth": truth}, attributes)
@@ -29,4 +35,9 @@ def data(output: str, study: str, spec: dict | str, model: dict | None, float_ty
 
 if __name__ == "__main__":
     with run_job(snakemake):
-        data(snakemake.output[0], snakemake.wildcards.study, **snakemake.params, threads=snakemake.threads)
+        data(
+            snakemake.output[0],
+            snakemake.wildcards.study,
+            **snakemake.params,
+            threads=snakemake.threads,
+        )

@@ -15,7 +15,12 @@ import xarray as xr
 from posterity.artefact.groups import align_draws, get_group, list_draw_groups
 from posterity.artefact.netcdf import read_artefact, write_artefact
 from posterity.artefact.provenance import collect_provenance
-from posterity.diagnostics.approximation import check_elbo_convergence, check_evidence, check_optimum, check_pareto_k
+from posterity.diagnostics.approximation import (
+    check_elbo_convergence,
+    check_evidence,
+    check_optimum,
+    check_pareto_k,
+)
 from posterity.diagnostics.check import checks_to_dataset, skip_check
 from posterity.diagnostics.convergence import check_convergence, check_sampler
 from posterity.diagnostics.predictive import check_posterior_predictive, check_prior_predictive
@@ -31,8 +36,8 @@ def diagnose(
     posterior: str,
     output: str,
     study: str,
-    id: str,
-    name: str,
+    model: str,
+    fit: str,
     limits: dict,
     interval: dict,
     predictive: str | None = None,
@@ -45,47 +50,78 @@ def diagnose(
     sensitivities. Raises UserError for artefacts that do not belong together.
     """
     source = read_artefact(data, study=study)
-    same = {"study": study, "model": id, "data_hash": source.attrs["data_hash"]}
-    before, fit = read_artefact(prior, **same), read_artefact(posterior, **same, fit=name)
-    after = read_artefact(predictive, **same, fit=name) if predictive else xr.DataTree()
-    moved = read_artefact(sensitivities, **same, fit=name) if sensitivities else xr.DataTree()
-    draws, settings, sampling = get_group(fit, "posterior"), json.loads(fit.attrs["settings"]), fit.attrs["draw_kind"]
-    statistic, optimisation = get_group(fit, "sample_stats"), get_group(fit, "optimisation")
+    same = {"study": study, "model": model, "data_hash": source.attrs["data_hash"]}
+    before, tree = read_artefact(prior, **same), read_artefact(posterior, **same, fit=fit)
+    after = read_artefact(predictive, **same, fit=fit) if predictive else xr.DataTree()
+    moved = read_artefact(sensitivities, **same, fit=fit) if sensitivities else xr.DataTree()
+    draws, settings, sampling = (
+        get_group(tree, "posterior"),
+        json.loads(tree.attrs["settings"]),
+        tree.attrs["draw_kind"],
+    )
+    statistic, optimisation = get_group(tree, "sample_stats"), get_group(tree, "optimisation")
 
     found = [check_prior_predictive(before, set(get_group(source, "data").data_vars), limits)]
     if sampling == "point":
-        summary = summarise_point(get_group(fit, "point"), limits["max_scalars_per_site"])
-        found += [skip_check(check, "a point estimate has no draws") for check in ("rhat", "ess_bulk", "ess_tail", "mcse")]
+        summary = summarise_point(get_group(tree, "point"), limits["max_scalars_per_site"])
+        found += [
+            skip_check(check, "a point estimate has no draws")
+            for check in ("rhat", "ess_bulk", "ess_tail", "mcse")
+        ]
     else:
-        summary = summarise_fit(fit, **interval, limit=limits["max_scalars_per_site"])
-        sites = [one for part in list_draw_groups(fit) for one in part.data_vars.values() if one.dtype.kind == "f"]
-        latent = {str(one.name) for one in sites if one.attrs.get("role") == "latent"}  # a discrete one may be certain
+        summary = summarise_fit(tree, **interval, limit=limits["max_scalars_per_site"])
+        sites = [
+            one
+            for part in list_draw_groups(tree)
+            for one in part.data_vars.values()
+            if one.dtype.kind == "f"
+        ]
+        latent = {
+            str(one.name) for one in sites if one.attrs.get("role") == "latent"
+        }  # a discrete one may be certain
         chains = draws.sizes["chain"] if sampling == "chains" else 0
         found += check_convergence(summary, chains, limits, latent)
     found += check_sampler(statistic, settings, limits)
-    weighted, evidence = get_group(fit, "weighted_posterior"), get_group(fit, "evidence")
-    by_importance = "log_weight" in weighted and not evidence.data_vars  # the weights of nested sampling are no ratios of densities
+    weighted, evidence = get_group(tree, "weighted_posterior"), get_group(tree, "evidence")
+    by_importance = (
+        "log_weight" in weighted and not evidence.data_vars
+    )  # the weights of nested sampling are no ratios of densities
     found.append(check_pareto_k(weighted if by_importance else statistic, limits["khat"]))
     found.append(check_evidence(evidence, limits["evidence_error"]))
     found.append(check_elbo_convergence(optimisation, limits["elbo_convergence"]))
     found.append(check_optimum(optimisation, limits["optimum_restarts"]))
     if sampling == "point":
-        found += [skip_check(check, "a point estimate has no draws") for check in ("ppc", "sensitivity", "recovery")]
+        found += [
+            skip_check(check, "a point estimate has no draws")
+            for check in ("ppc", "sensitivity", "recovery")
+        ]
     else:
         found.append(check_posterior_predictive(get_group(after, "test_statistics"), limits["ppc"]))
         found.append(check_sensitivity(get_group(moved, "psense"), limits["sensitivity"]))
         truth = get_group(source, "truth")
-        known = align_draws(fit, list(map(str, truth.data_vars)))
-        found.append(check_recovery(truth, known, interval, limits["recovery"], limits["max_scalars_per_site"]))
+        known = align_draws(tree, list(map(str, truth.data_vars)))
+        found.append(
+            check_recovery(
+                truth, known, interval, limits["recovery"], limits["max_scalars_per_site"]
+            )
+        )
 
-    attributes = collect_provenance("diagnose", study, {"limits": limits, "interval": interval}, fit.attrs["seed"], ("arviz",))
-    attributes |= {**same, "fit": name, "fit_seconds": fit.attrs["wall_time"]}
-    attributes |= {"draws": draws.sizes.get("chain", 0) * draws.sizes.get("draw", 0), "chains": draws.sizes.get("chain", 0)}
+    attributes = collect_provenance(
+        "diagnose", study, {"limits": limits, "interval": interval}, tree.attrs["seed"], ("arviz",)
+    )
+    attributes |= {**same, "fit": fit, "fit_seconds": tree.attrs["wall_time"]}
+    attributes |= {
+        "draws": draws.sizes.get("chain", 0) * draws.sizes.get("draw", 0),
+        "chains": draws.sizes.get("chain", 0),
+    }
     write_artefact(output, {"summary": summary, "checks": checks_to_dataset(found)}, attributes)
 
 
 if __name__ == "__main__":
     with run_job(snakemake):
         files = {name: snakemake.input[name] for name in ("data", "prior", "posterior")}
-        files |= {"predictive": snakemake.input.get("predictive"), "sensitivities": snakemake.input.get("sensitivity")}
+        files |= {
+            "predictive": snakemake.input.get("predictive"),
+            "sensitivities": snakemake.input.get("sensitivity"),
+        }
         diagnose(**files, output=snakemake.output[0], **snakemake.params)

@@ -15,7 +15,9 @@ from posterity.python_files import load_module
 from posterity.workflow.job import run_job
 
 
-def figures(inputs: dict[str, str | list[str]], svg: str, png: str, study: str, settings: dict) -> None:
+def figures(
+    inputs: dict[str, str | list[str]], svg: str, png: str, study: str, settings: dict
+) -> None:
     """
     Draw the figure that `settings["figure"]` describes (see `posterity.catalogue.figures`) and write it to `svg` and `png`.
 
@@ -42,14 +44,36 @@ def figures(inputs: dict[str, str | list[str]], svg: str, png: str, study: str, 
             try:
                 drawn = getattr(load_module(figure["own"]), figure["kind"])(artefacts, settings)
             except Exception as error:
-                raise UserError(f"{figure['own']}: {figure['kind']}: {type(error).__name__}: {error}") from error
+                raise UserError(
+                    f"{figure['own']}: {figure['kind']}: {type(error).__name__}: {error}"
+                ) from error
         else:
-            drawn = importlib.import_module(f"posterity.plots.{figure['kind']}").draw_figure(artefacts, settings)
+            drawn = importlib.import_module(f"posterity.plots.{figure['kind']}").draw_figure(
+                artefacts, settings
+            )
         save_figure(drawn, svg_beside, png_beside)
 
 
 if __name__ == "__main__":
     with run_job(snakemake):
-        names = ("data", "prior", "posterior", "posteriors", "predictive", "sensitivity", "comparison")
-        paths = {name: path if isinstance(path, str) else list(path) for name, path in snakemake.input.items() if name in names}
-        figures(paths, snakemake.output.svg, snakemake.output.png, snakemake.wildcards.study, snakemake.params.settings)
+        names = (
+            "data",
+            "prior",
+            "posterior",
+            "posteriors",
+            "predictive",
+            "sensitivity",
+            "comparison",
+        )
+        paths = {
+            name: path if isinstance(path, str) else list(path)
+            for name, path in snakemake.input.items()
+            if name in names
+        }
+        figures(
+            paths,
+            snakemake.output.svg,
+            snakemake.output.png,
+            snakemake.wildcards.study,
+            snakemake.params.settings,
+        )

@@ -20,11 +20,11 @@ from posterity.workflow.job import make_progress_callback, run_job
 
 
 def fit(
-    data: str, output: str, study: str, id: str, spec: dict, name: str, settings: dict, seed: int, float_type: str, files: list[str],
-    code: list[str] = (), threads: int = 1, checkpoint: str | None = None, tell=lambda text: None,
+    data: str, output: str, study: str, model: str, model_spec: dict, fit: str, settings: dict, seed: int, float_type: str, model_files: list[str],
+    code_files: list[str] = (), threads: int = 1, checkpoint: str | None = None, tell=lambda text: None,
 ) -> None:  # fmt: skip
     """
-    Write the posterior of the model `id` (its entry in the study: `spec`) under the fit `name` to `output`.
+    Write the posterior of the model `model` (its entry in the study: `model_spec`) under the fit `fit` to `output`.
 
     `settings` are the fit's entry in the study, `files` those that make the model, `code` those of the stage. In the folder
     `checkpoint` the fit keeps what it needs to go on after it was killed, until it is done; `tell` hears how far it is. Raises
@@ -42,26 +42,51 @@ def fit(
     method = importlib.import_module(f"posterity.inference.methods.{settings['method']}")
     tree = read_artefact(data, study=study)
     table = get_group(tree, "data")
-    bound = bind_model(id, spec, table)
+    bound = bind_model(model, model_spec, table)
     check_model(bound, table, tree.attrs["source"], (settings["method"],))
-    attributes = collect_provenance("fit", study, settings, seed, ("jax", "jaxlib", "numpyro", "numpy"), model=id, fit=name)
-    attributes |= {"model_hash": hash_files(files), "data_hash": tree.attrs["data_hash"], "float_type": float_type}
-    inputs = {part: attributes[part] for part in ("model_hash", "data_hash", "settings", "seed", "versions", "float_type")}
-    inputs |= {"names": f"{study} {id} {name}", "spec": hash_values(spec), "code": hash_files(code)}
+    attributes = collect_provenance(
+        "fit", study, settings, seed, ("jax", "jaxlib", "numpyro", "numpy"), model=model, fit=fit
+    )
+    attributes |= {
+        "model_hash": hash_files(model_files),
+        "data_hash": tree.attrs["data_hash"],
+        "float_type": float_type,
+    }
+    inputs = {
+        part: attributes[part]
+        for part in ("model_hash", "data_hash", "settings", "seed", "versions", "float_type")
+    }
+    inputs |= {
+        "names": f"{study} {model} {fit}",
+        "spec": hash_values(model_spec),
+        "code": hash_files(code_files),
+    }
     kept = Checkpoint(checkpoint, inputs, output) if checkpoint else None
     store = settings.get("store", {})
-    draws = None if settings.get("stop_when") else settings.get("chains", 1) * settings.get("draws", 1)
+    draws = (
+        None if settings.get("stop_when") else settings.get("chains", 1) * settings.get("draws", 1)
+    )
     every = compute_thinning_steps(store, bound, draws)
     chosen = {name: value for name, value in settings.items() if name != "store"}
-    result = method.fit(bound, chosen, Stream(seed, (study, id, name)), RunOptions(kept, tell, thin=every))
-    stored = select_draws(result.posterior, result.recorded, every, store, bound.site_names("latent"))
-    dropped = {site for site, chosen in store.items() if chosen in ("summary", "none")} - set(bound.site_names("latent"))
+    result = method.fit(
+        bound, chosen, Stream(seed, (study, model, fit)), RunOptions(kept, tell, thin=every)
+    )
+    stored = select_draws(
+        result.posterior, result.recorded, every, store, bound.site_names("latent")
+    )
+    dropped = {site for site, chosen in store.items() if chosen in ("summary", "none")} - set(
+        bound.site_names("latent")
+    )
     weighted = {site: values for site, values in result.weighted.items() if site not in dropped}
     groups, streams = {}, {}
     for group, (step, sites) in stored.groups.items():
-        streams[group] = {site: values for site, values in sites.items() if isinstance(values, StreamedArray)}
+        streams[group] = {
+            site: values for site, values in sites.items() if isinstance(values, StreamedArray)
+        }
         groups[group] = bound.to_dataset(
-            sites | {site: one.stub() for site, one in streams[group].items()}, ("chain", "draw"), table
+            sites | {site: one.stub() for site, one in streams[group].items()},
+            ("chain", "draw"),
+            table,
         )
         groups[group] = groups[group].assign_coords(draw=step * groups[group]["draw"])
     groups |= {
@@ -81,7 +106,9 @@ def fit(
         )
     if stored.summaries:
         groups["posterior_summary"]["statistic"] = list(SUMMARY_STATISTICS)
-    groups = {name: values for name, values in groups.items() if values.data_vars} | make_data_groups(bound, table)
+    groups = {
+        name: values for name, values in groups.items() if values.data_vars
+    } | make_data_groups(bound, table)
     attributes |= {
         "device": describe_device(),
         "inference_library": "numpyro",
@@ -104,8 +131,8 @@ if __name__ == "__main__":
             snakemake.input.data,
             snakemake.output[0],
             **snakemake.params,
-            files=list(snakemake.input.model),
-            code=list(snakemake.input.code),
+            model_files=list(snakemake.input.model),
+            code_files=list(snakemake.input.code),
             threads=snakemake.threads,
             checkpoint="/".join(["results/checkpoints", *snakemake.wildcards]),
             tell=make_progress_callback(f"fit {'/'.join(snakemake.wildcards)}"),

@@ -18,16 +18,16 @@ def prior(
     data: str,
     output: str,
     study: str,
-    id: str,
-    spec: dict,
+    model: str,
+    model_spec: dict,
     draws: int,
     seed: int,
     float_type: str,
-    files: list[str],
+    model_files: list[str],
     threads: int = 1,
 ) -> None:
     """
-    Write `draws` prior and prior predictive draws of the model `id` (its entry in the study: `spec`, its `files`) to `output`.
+    Write `draws` prior and prior predictive draws of the model `model` (its entry in the study: `model_spec`, its `model_files`) to `output`.
 
     Raises UserError for faults of the model, and of the data as the model sees them.
     """
@@ -40,18 +40,31 @@ def prior(
 
     tree = read_artefact(data, study=study)
     table = get_group(tree, "data")
-    bound = bind_model(id, spec, table)
+    bound = bind_model(model, model_spec, table)
     check_model(bound, table, tree.attrs["source"])
-    values = {} if bound.improper_sites else sample_prior(bound, draws, Stream(seed, (study, id, "prior")))
+    values = (
+        {}
+        if bound.improper_sites
+        else sample_prior(bound, draws, Stream(seed, (study, model, "prior")))
+    )
     observed = {name: values.pop(name) for name in bound.site_names("observed") if name in values}
     groups = {
         "prior": make_draws_dataset(bound, values, 1, table),
         "prior_predictive": make_draws_dataset(bound, observed, 1, table),
         **make_data_groups(bound, table),
     }
-    attributes = collect_provenance("prior", study, {"draws": draws}, seed, ("jax", "numpyro"), model=id)
-    attributes |= {"model_hash": hash_files(files), "improper": ", ".join(bound.improper_sites)}
-    attributes |= {"graph": render_graph(bound), "data_hash": tree.attrs["data_hash"], "device": describe_device()}
+    attributes = collect_provenance(
+        "prior", study, {"draws": draws}, seed, ("jax", "numpyro"), model=model
+    )
+    attributes |= {
+        "model_hash": hash_files(model_files),
+        "improper": ", ".join(bound.improper_sites),
+    }
+    attributes |= {
+        "graph": render_graph(bound),
+        "data_hash": tree.attrs["data_hash"],
+        "device": describe_device(),
+    }
     write_artefact(output, groups, attributes)
 
 
@@ -61,6 +74,6 @@ if __name__ == "__main__":
             snakemake.input.data,
             snakemake.output[0],
             **snakemake.params,
-            files=list(snakemake.input.model),
+            model_files=list(snakemake.input.model),
             threads=snakemake.threads,
         )

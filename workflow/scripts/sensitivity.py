@@ -13,19 +13,25 @@ from posterity.diagnostics.prior_sensitivity import measure_sensitivity
 from posterity.workflow.job import run_job
 
 
-def sensitivity(predictive: str, output: str, study: str, id: str, name: str, scalars: int) -> None:
+def sensitivity(
+    predictive: str, output: str, study: str, model: str, fit: str, max_scalars: int
+) -> None:
     """
-    Write the sensitivities of the fit `name` of the model `id` to `output`.
+    Write the sensitivities of the fit `fit` of the model `model` to `output`.
 
-    The sites are those that predictive.nc repeats (of at most 100 scalars), and of a site at most `scalars` are looked at.
+    The sites are those that predictive.nc repeats (of at most 100 scalars), and of a site at most `max_scalars` are used.
 
     Raises UserError for artefacts that cannot be read or belong to another fit.
     """
-    tree = read_artefact(predictive, study=study, model=id, fit=name)
-    draws, log_prior, log_likelihood = (get_group(tree, group) for group in ("posterior", "log_prior", "log_likelihood"))
-    found = measure_sensitivity(draws, log_prior, log_likelihood, scalars)
-    attributes = collect_provenance("sensitivity", study, {"scalars": scalars}, tree.attrs["seed"], ("arviz",))
-    attributes |= {"model": id, "fit": name, "data_hash": tree.attrs["data_hash"]}
+    tree = read_artefact(predictive, study=study, model=model, fit=fit)
+    draws, log_prior, log_likelihood = (
+        get_group(tree, group) for group in ("posterior", "log_prior", "log_likelihood")
+    )
+    found = measure_sensitivity(draws, log_prior, log_likelihood, max_scalars)
+    attributes = collect_provenance(
+        "sensitivity", study, {"max_scalars": max_scalars}, tree.attrs["seed"], ("arviz",)
+    )
+    attributes |= {"model": model, "fit": fit, "data_hash": tree.attrs["data_hash"]}
     write_artefact(output, {"psense": found}, attributes)
 
 

@@ -33,12 +33,12 @@ def tables(
     title: str,
     interval: dict,
     labels: dict,
-    scalars: int,
+    max_scalars: int,
 ) -> None:
     """
     Write the table `kind` from the artefacts in `inputs` (paths by name).
 
-    `interval` has kind and probability, `labels` replace those of the models, `scalars` limits the scalars of one site. Raises
+    `interval` has kind and probability, `labels` replace those of the models, `max_scalars` limits the scalars of one site. Raises
     UserError for artefacts that cannot be read or are another study's.
     """
     trees = [read_artefact(path, study=study) for paths in inputs.values() for path in paths]
@@ -48,7 +48,7 @@ def tables(
         "models": make_models_table,
         "fits": make_fits_table,
     }[kind]
-    rows, headings, cells = make(trees, interval, labels, scalars)
+    rows, headings, cells = make(trees, interval, labels, max_scalars)
     columns = list(rows[0]) if rows else list(headings)
     with replace_file(csv_file) as beside, open(beside, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns)
@@ -58,12 +58,16 @@ def tables(
         Path(beside).write_text(render_latex(headings, cells), encoding="utf-8")
     with replace_file(html_file) as beside:
         lines = [tuple(format_number(row[name]) for name in columns) for row in rows]
-        Path(beside).write_text(render_page(f"{title}: {kind}", tuple(columns), lines), encoding="utf-8")
+        Path(beside).write_text(
+            render_page(f"{title}: {kind}", tuple(columns), lines), encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":
     with run_job(snakemake):
         paths = {
-            name: [files] if isinstance(files, str) else list(files) for name, files in snakemake.input.items() if name != "code"
+            name: [files] if isinstance(files, str) else list(files)
+            for name, files in snakemake.input.items()
+            if name != "code"
         }
         tables(paths, *snakemake.output, **snakemake.params)

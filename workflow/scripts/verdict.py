@@ -16,14 +16,27 @@ from posterity.artefact.atomic import replace_file
 from posterity.artefact.groups import get_group
 from posterity.artefact.netcdf import read_artefact, write_artefact
 from posterity.artefact.provenance import collect_provenance
-from posterity.diagnostics.check import apply_expectation, checks_from_dataset, checks_to_dataset, find_worst_status, skip_check
+from posterity.diagnostics.check import (
+    apply_expectation,
+    checks_from_dataset,
+    checks_to_dataset,
+    find_worst_status,
+    skip_check,
+)
 from posterity.diagnostics.verdict import check_leave_one_out
 from posterity.report.html import render_page
 from posterity.workflow.job import run_job
 
 
 def verdict(
-    diagnoses: list[str], comparison: list[str], output: str, html: str, study: str, title: str, loo: float | dict, expect: dict
+    diagnoses: list[str],
+    comparison: list[str],
+    output: str,
+    html: str,
+    study: str,
+    title: str,
+    loo: float | dict,
+    expect: dict,
 ) -> None:
     """
     Write the verdict of a study to `output`, and its checks as a page to `html`.
@@ -31,8 +44,17 @@ def verdict(
     `loo` is the threshold of that check, `expect` are the expected failures, by model, fit and check. Raises UserError for
     artefacts that cannot be read or are another study's.
     """
-    found, at, counted, said, fits, seconds = [], {"model": [], "fit": [], "stage": []}, [], [], [], {}
-    compared = check_leave_one_out(read_artefact(comparison[0], study=study), loo) if comparison else {}
+    found, at, counted, said, fits, seconds = (
+        [],
+        {"model": [], "fit": [], "stage": []},
+        [],
+        [],
+        [],
+        {},
+    )
+    compared = (
+        check_leave_one_out(read_artefact(comparison[0], study=study), loo) if comparison else {}
+    )
     for path in diagnoses:
         tree = read_artefact(path, study=study)
         source, mine = tree.attrs, checks_from_dataset(get_group(tree, "checks"))
@@ -47,7 +69,10 @@ def verdict(
         outcomes = [apply_expectation(check, declared.get(check.name)) for check in mine]
         seconds[f"{source['model']}/{source['fit']}"] = source["fit_seconds"]
         values = {check.name: check.value for check in mine}
-        said += [outcome.message if outcome.overridden else check.message for check, outcome in zip(mine, outcomes, strict=True)]
+        said += [
+            outcome.message if outcome.overridden else check.message
+            for check, outcome in zip(mine, outcomes, strict=True)
+        ]
         found += mine
         counted += [outcome.status for outcome in outcomes]
         at["stage"] += stages
@@ -67,18 +92,48 @@ def verdict(
     fits.sort(key=lambda row: (row["model"], row["fit"]))
     columns = {name: np.array([row[name] for row in fits]) for name in fits[0]}
     table = xr.Dataset(
-        {name: ("row", values.astype(object) if values.dtype.kind == "U" else values) for name, values in columns.items()}
+        {
+            name: ("row", values.astype(object) if values.dtype.kind == "U" else values)
+            for name, values in columns.items()
+        }
     )
     overall = find_worst_status([row["verdict"] for row in fits])
-    attributes = collect_provenance("verdict", study, {"expect": expect}, 0, ("xarray",), verdict=overall, fit_seconds=seconds)
+    attributes = collect_provenance(
+        "verdict", study, {"expect": expect}, 0, ("xarray",), verdict=overall, fit_seconds=seconds
+    )
     with replace_file(html) as beside:
         rows = [
-            (*where, check.name, f"{check.value:.4g}", f"{check.threshold:g}", check.status, status, text)
-            for *where, check, status, text in zip(at["model"], at["fit"], found, counted, said, strict=True)
+            (
+                *where,
+                check.name,
+                f"{check.value:.4g}",
+                f"{check.threshold:g}",
+                check.status,
+                status,
+                text,
+            )
+            for *where, check, status, text in zip(
+                at["model"], at["fit"], found, counted, said, strict=True
+            )
         ]
-        headings = ("model", "fit", "check", "value", "threshold", "status", "counts as", "what was found")
-        Path(beside).write_text(render_page(f"{title}: all checks", headings, sorted(rows)), encoding="utf-8")
-    write_artefact(output, {"checks": checks_to_dataset(found, **at, effective_status=counted), "fit_verdicts": table}, attributes)
+        headings = (
+            "model",
+            "fit",
+            "check",
+            "value",
+            "threshold",
+            "status",
+            "counts as",
+            "what was found",
+        )
+        Path(beside).write_text(
+            render_page(f"{title}: all checks", headings, sorted(rows)), encoding="utf-8"
+        )
+    write_artefact(
+        output,
+        {"checks": checks_to_dataset(found, **at, effective_status=counted), "fit_verdicts": table},
+        attributes,
+    )
 
 
 if __name__ == "__main__":

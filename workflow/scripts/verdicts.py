@@ -37,7 +37,9 @@ def verdicts(paths: list[str], csv_file: str, rst_file: str, studies: dict, page
         writer.writeheader()
         writer.writerows(rows)
     with replace_file(rst_file) as beside:
-        Path(beside).write_text("\n".join(render_first_page(rows, studies, pages)), encoding="utf-8")
+        Path(beside).write_text(
+            "\n".join(render_first_page(rows, studies, pages)), encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":
@@ -45,6 +47,11 @@ if __name__ == "__main__":
         from posterity.workflow.job import run_job
 
         with run_job(snakemake):
-            verdicts(list(snakemake.input.verdicts), snakemake.output.csv, snakemake.output.rst, **snakemake.params)
+            verdicts(
+                list(snakemake.input.verdicts),
+                snakemake.output.csv,
+                snakemake.output.rst,
+                **snakemake.params,
+            )
     else:
         print(format_verdicts(sys.argv[1]))

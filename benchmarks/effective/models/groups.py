@@ -11,7 +11,11 @@ def data():
     group = np.repeat(np.arange(200), 10)
     x = rng.uniform(-2, 2, size=2000)
     slope, offset = 1 + 0.5 * rng.normal(size=200), 2 * rng.normal(size=200)
-    return {"x": x, "group": group, "y": slope[group] * x + offset[group] + 0.5 * rng.normal(size=2000)}
+    return {
+        "x": x,
+        "group": group,
+        "y": slope[group] * x + offset[group] + 0.5 * rng.normal(size=2000),
+    }
 
 
 def model(x, group, y=None):
@@ -30,5 +34,8 @@ def in_pymc(pm, x, group, y):
     """The same by PyMC."""
     mean, sd = pm.Normal("mean", 0, 5, shape=2), pm.HalfNormal("sd", 2, shape=2)
     sigma = pm.HalfNormal("sigma", 1)
-    slope, offset = pm.Normal("slope", mean[0], sd[0], shape=200), pm.Normal("offset", mean[1], sd[1], shape=200)
+    slope, offset = (
+        pm.Normal("slope", mean[0], sd[0], shape=200),
+        pm.Normal("offset", mean[1], sd[1], shape=200),
+    )
     pm.Normal("y", slope[group] * x + offset[group], sigma, observed=y)

@@ -7,7 +7,10 @@ import numpyro.distributions as dist
 
 def data():
     """Effects and their standard errors."""
-    return {"y": np.array([28.0, 8, -3, 7, -1, 1, 18, 12]), "e": np.array([15.0, 10, 16, 11, 9, 11, 10, 18])}
+    return {
+        "y": np.array([28.0, 8, -3, 7, -1, 1, 18, 12]),
+        "e": np.array([15.0, 10, 16, 11, 9, 11, 10, 18]),
+    }
 
 
 def model(e, y=None):

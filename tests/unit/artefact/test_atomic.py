@@ -25,7 +25,11 @@ def write(file, text):
 
 
 def claimed_by_another(file):
-    subprocess.run([sys.executable, "-c", OTHER, str(file)], env={"PYTHONPATH": str(ROOT / "workflow/lib")}, check=True)
+    subprocess.run(
+        [sys.executable, "-c", OTHER, str(file)],
+        env={"PYTHONPATH": str(ROOT / "workflow/lib")},
+        check=True,
+    )
 
 
 def test_the_last_to_claim_a_file_writes_it(file):

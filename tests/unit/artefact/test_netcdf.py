@@ -12,13 +12,18 @@ from posterity.errors import UserError
 @pytest.fixture
 def path(tmp_path):
     values = xr.Dataset(
-        {"x": (("chain", "draw"), np.arange(6.0).reshape(2, 3), {"units": "m"}), "ok": ("draw", [True, False, True])},
+        {
+            "x": (("chain", "draw"), np.arange(6.0).reshape(2, 3), {"units": "m"}),
+            "ok": ("draw", [True, False, True]),
+        },
         {"draw": [0, 1, 2]},
     )
     texts = xr.Dataset({"word": ("row", np.array(["a", "bäh"], dtype=object))})
     file = tmp_path / "deep/er/a.nc"
     write_artefact(
-        file, {"posterior": values, "texts": texts, "empty": xr.Dataset()}, {"study": "s", "flag": True, "list": [1], "n": 3}
+        file,
+        {"posterior": values, "texts": texts, "empty": xr.Dataset()},
+        {"study": "s", "flag": True, "list": [1], "n": 3},
     )
     return file
 
@@ -55,7 +60,9 @@ def test_a_damaged_file_is_refused_by_name(path, spoil):
     elif spoil == "missing":
         path.unlink()
     else:  # one bit in each place where a block of compressed data may start
-        for place in [i for i in range(len(content) - 1) if content[i] == 0x78 and content[i + 1] == 0x01]:
+        for place in [
+            i for i in range(len(content) - 1) if content[i] == 0x78 and content[i + 1] == 0x01
+        ]:
             content[place + 6] ^= 0x10
         path.write_bytes(content)
     with pytest.raises(UserError, match=r"a\.nc"):
@@ -87,6 +94,10 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 def test_the_hash_of_data_sees_values_names_and_dimensions_only():
     data = xr.Dataset({"x": ("a", [1.0, 2.0])})
     same = xr.Dataset({"x": ("a", [1.0, 2.0], {"units": "m"})})
-    others = [xr.Dataset({"x": ("a", [1.0, 3.0])}), xr.Dataset({"y": ("a", [1.0, 2.0])}), xr.Dataset({"x": ("b", [1.0, 2.0])})]
+    others = [
+        xr.Dataset({"x": ("a", [1.0, 3.0])}),
+        xr.Dataset({"y": ("a", [1.0, 2.0])}),
+        xr.Dataset({"x": ("b", [1.0, 2.0])}),
+    ]
     assert hash_dataset(data) == hash_dataset(same)
     assert len({hash_dataset(d) for d in [data, *others]}) == 4

@@ -4,7 +4,11 @@ import pytest
 from posterity.data.expression import evaluate_expression, list_used_columns
 from posterity.errors import UserError
 
-COLUMNS = {"x": np.array([1.0, 10.0, 100.0]), "id": np.array([1, 2, 3]), "name": np.array(["a", "b", "a"], dtype=object)}
+COLUMNS = {
+    "x": np.array([1.0, 10.0, 100.0]),
+    "id": np.array([1, 2, 3]),
+    "name": np.array(["a", "b", "a"], dtype=object),
+}
 
 
 @pytest.mark.parametrize(
@@ -24,7 +28,9 @@ COLUMNS = {"x": np.array([1.0, 10.0, 100.0]), "id": np.array([1, 2, 3]), "name":
     ],
 )
 def test_values(text, expected):
-    np.testing.assert_allclose(np.asarray(evaluate_expression(text, COLUMNS, "here"), float), np.asarray(expected, float))
+    np.testing.assert_allclose(
+        np.asarray(evaluate_expression(text, COLUMNS, "here"), float), np.asarray(expected, float)
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,9 +60,17 @@ def test_faults_are_named(text, part):
 
 
 def test_names_that_are_keywords_or_have_two_spellings():
-    columns = {"lambda": np.array([1.0, 2.0]), "\u00b5": np.array([3.0, 4.0]), "name": np.array(["lambda", "b"], dtype=object)}
-    np.testing.assert_allclose(evaluate_expression("lambda + \u00b5 + \u03bc", columns, "here"), [7, 10])
-    np.testing.assert_array_equal(evaluate_expression("name == 'lambda'", columns, "here"), [True, False])
+    columns = {
+        "lambda": np.array([1.0, 2.0]),
+        "\u00b5": np.array([3.0, 4.0]),
+        "name": np.array(["lambda", "b"], dtype=object),
+    }
+    np.testing.assert_allclose(
+        evaluate_expression("lambda + \u00b5 + \u03bc", columns, "here"), [7, 10]
+    )
+    np.testing.assert_array_equal(
+        evaluate_expression("name == 'lambda'", columns, "here"), [True, False]
+    )
     assert list_used_columns("where(lambda > 1, \u00b5, nan)", columns) == ["lambda", "\u00b5"]
 
 
@@ -67,8 +81,12 @@ def test_a_column_that_is_called_as_a_constant_is_not_guessed():
 
 def test_missing_text():
     columns = {"name": np.array(["a", None], dtype=object)}
-    np.testing.assert_array_equal(evaluate_expression("isfinite(name)", columns, "here"), [True, False])
-    np.testing.assert_array_equal(evaluate_expression("isnan(name)", columns, "here"), [False, True])
+    np.testing.assert_array_equal(
+        evaluate_expression("isfinite(name)", columns, "here"), [True, False]
+    )
+    np.testing.assert_array_equal(
+        evaluate_expression("isnan(name)", columns, "here"), [False, True]
+    )
 
 
 def test_columns_used():

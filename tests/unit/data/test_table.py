@@ -97,12 +97,16 @@ def test_missing_values_can_be_left_out(tmp_path):
 def measured(masked=True):
     """A table of astropy with units, a description, gaps, text, booleans, a vector and an odd unit."""
     made = Table()
-    made["x"] = Column([1.5, 2.5, 3.5, 4.5], unit="km / s", description="radial\n velocity", dtype=">f8")
+    made["x"] = Column(
+        [1.5, 2.5, 3.5, 4.5], unit="km / s", description="radial\n velocity", dtype=">f8"
+    )
     made["n"] = MaskedColumn([1, 2**60 + 1, 3, 4], mask=[masked, False, False, False], dtype=">i8")
     made["name"] = ["a", "b", "c", "d"]
     made["good"] = [True, False, True, True]
     made["v"] = Column(np.arange(12.0).reshape(4, 3), dtype=">f4")
-    made["odd"] = Column([1.0, 2.0, 3.0, 4.0], unit=Unit("counts per nothing", parse_strict="silent"))
+    made["odd"] = Column(
+        [1.0, 2.0, 3.0, 4.0], unit=Unit("counts per nothing", parse_strict="silent")
+    )
     return made
 
 
@@ -172,7 +176,9 @@ def test_units_of_the_study_go_first(tmp_path, name):
 
 @pytest.mark.parametrize("name", ASTROPY)
 def test_masked_values_are_named(tmp_path, name):
-    refused(written(tmp_path, measured(), name), name, "row 1 ", "'n' is missing", "select: isfinite(n)")
+    refused(
+        written(tmp_path, measured(), name), name, "row 1 ", "'n' is missing", "select: isfinite(n)"
+    )
     made = measured(False)
     made["v"][2, 1] = np.nan
     refused(written(tmp_path, made, name), "row 3 ", "'v' is missing", "columns:")
@@ -182,11 +188,23 @@ def test_masked_values_are_named(tmp_path, name):
 def test_damaged_files(tmp_path, name):
     file = written_anyhow(tmp_path, name)
     content = file.read_bytes()
-    for part in (content[: len(content) // 2], content[: len(content) - 7], content[:100], b"hello\nworld\n", b""):
+    for part in (
+        content[: len(content) // 2],
+        content[: len(content) - 7],
+        content[:100],
+        b"hello\nworld\n",
+        b"",
+    ):
         if name == "t.ecsv" and part == content[:-7]:
             part = content[:-25]
         file.write_bytes(part)
-        refused(file, name, "FITS" if ".fit" in name else {"t.ecsv": "ECSV", "t.parquet": "Parquet"}.get(name, "NetCDF"))
+        refused(
+            file,
+            name,
+            "FITS"
+            if ".fit" in name
+            else {"t.ecsv": "ECSV", "t.parquet": "Parquet"}.get(name, "NetCDF"),
+        )
     file.unlink()
     refused(file, "there is no such file")
 
@@ -199,7 +217,9 @@ def written_anyhow(tmp_path, name):
         pq.write_table(pa.table({"x": values}), tmp_path / name)
     else:
         kind = "NETCDF3_64BIT" if "3" in name else "NETCDF4"
-        xr.Dataset({"x": ("star", values)}).to_netcdf(tmp_path / name, format=kind, engine="netcdf4")
+        xr.Dataset({"x": ("star", values)}).to_netcdf(
+            tmp_path / name, format=kind, engine="netcdf4"
+        )
     return tmp_path / name
 
 
@@ -214,7 +234,10 @@ def test_a_damaged_fits_is_found_by_its_checksum(tmp_path):
 def test_parts_of_a_fits_file(tmp_path):
     parts = [fits.PrimaryHDU(), fits.ImageHDU(np.zeros((2, 2)), name="IMAGE")]
     fits.HDUList(parts).writeto(tmp_path / "none.fits")
-    tables = [fits.BinTableHDU(Table({"x": [value]}), name=name) for value, name in ((1.0, "FIRST"), (2.0, "SECOND"))]
+    tables = [
+        fits.BinTableHDU(Table({"x": [value]}), name=name)
+        for value, name in ((1.0, "FIRST"), (2.0, "SECOND"))
+    ]
     fits.HDUList([*parts, *tables]).writeto(tmp_path / "t.fits")
     file = tmp_path / "t.fits"
     for hdu, value in ((None, 1), (2, 1), (3, 2), ("second", 2)):
@@ -231,7 +254,9 @@ def test_columns_of_one_name(tmp_path):
     (tmp_path / "t.fits").write_bytes((tmp_path / "t.fits").read_bytes().replace(b"'y  ", b"'x  "))
     pq.write_table(pa.table([[1.0], [2.0]], names=["x", "x"]), tmp_path / "t.parquet")
     Table({"x": [1.0], "y": [2.0]}).write(tmp_path / "t.ecsv")
-    (tmp_path / "t.ecsv").write_text((tmp_path / "t.ecsv").read_text().replace("name: y", "name: x").replace("x y", "x x"))
+    (tmp_path / "t.ecsv").write_text(
+        (tmp_path / "t.ecsv").read_text().replace("name: y", "name: x").replace("x y", "x x")
+    )
     for name in ("t.fits", "t.parquet", "t.ecsv"):
         refused(tmp_path / name, name, "two columns are called 'x'")
 
@@ -247,12 +272,17 @@ def test_vectors_of_different_lengths(tmp_path):
 def test_windows_line_ends_and_a_bom_in_ecsv(tmp_path):
     Table({"x": [1.0, 2.0]}).write(tmp_path / "t.ecsv")
     text = (tmp_path / "t.ecsv").read_text()
-    (tmp_path / "t.ecsv").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode() + b"\r\n")
+    (tmp_path / "t.ecsv").write_bytes(
+        b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode() + b"\r\n"
+    )
     assert load(tmp_path / "t.ecsv")["x"].values.tolist() == [1, 2]
 
 
 def test_integers_of_fits_that_are_null(tmp_path):
-    columns = [fits.Column("n", "J", null=-99, array=np.array([5, -99])), fits.Column("s", "3A", array=np.array(["ab", "c"]))]
+    columns = [
+        fits.Column("n", "J", null=-99, array=np.array([5, -99])),
+        fits.Column("s", "3A", array=np.array(["ab", "c"])),
+    ]
     fits.BinTableHDU.from_columns(columns).writeto(tmp_path / "t.fits")
     refused(tmp_path / "t.fits", "row 2", "'n' is missing")
     data = load(tmp_path / "t.fits", select="n > 0")
@@ -306,7 +336,9 @@ def test_parquet(tmp_path, name):
 
 
 def test_parquet_of_pandas(tmp_path):
-    frame = pd.DataFrame({"n": pd.array([1, None, 3], "Int64"), "s": ["a", "b", None]}, index=[4, 5, 6])
+    frame = pd.DataFrame(
+        {"n": pd.array([1, None, 3], "Int64"), "s": ["a", "b", None]}, index=[4, 5, 6]
+    )
     frame.to_parquet(tmp_path / "t.parquet")
     data = load(tmp_path / "t.parquet", select="isfinite(n) & isfinite(s)")
     assert list(data.data_vars) == ["n", "s"]
@@ -355,8 +387,14 @@ def test_faults_of_the_study_in_other_formats(tmp_path, name):
 
 def test_tabs(tmp_path):
     for name in ("t.tsv", "t.txt", "t.csv"):
-        np.testing.assert_allclose(table(tmp_path, TEXT.replace(", ", "\t").replace(",", "\t"), name)["x"], [1.5, 2.5, 3.5])
-    assert list(table(tmp_path, "a (x,y)\tb\tc\n1\t2\t3\n\n", "t.tsv").data_vars) == ["a (x,y)", "b", "c"]
+        np.testing.assert_allclose(
+            table(tmp_path, TEXT.replace(", ", "\t").replace(",", "\t"), name)["x"], [1.5, 2.5, 3.5]
+        )
+    assert list(table(tmp_path, "a (x,y)\tb\tc\n1\t2\t3\n\n", "t.tsv").data_vars) == [
+        "a (x,y)",
+        "b",
+        "c",
+    ]
 
 
 @pytest.mark.parametrize("suffix", ["bz2", "xz", "zip"])
@@ -437,7 +475,9 @@ def test_text_in_another_encoding_and_a_gz_cut_short(tmp_path):
 
 def test_thousands_of_columns_and_unicode(tmp_path):
     names = [f"c{i}" for i in range(3000)] + ["µ", "Größe", "lambda"]
-    text = ",".join(names) + "\n" + "\n".join(",".join(["1.5"] * len(names)) for _ in range(3)) + "\n"
+    text = (
+        ",".join(names) + "\n" + "\n".join(",".join(["1.5"] * len(names)) for _ in range(3)) + "\n"
+    )
     data = table(tmp_path, text, derive={"s": "µ + Größe + lambda + c2999"}, units={"µ": "µm"})
     assert len(data.data_vars) == 3004
     np.testing.assert_allclose(data["s"], 6)
@@ -445,7 +485,9 @@ def test_thousands_of_columns_and_unicode(tmp_path):
 
 
 def test_vectors_fit_each_other_by_place(tmp_path):
-    made = Table({"a": np.ones((2, 3)), "b": np.full((2, 3), 2.0), "c": np.ones((2, 4)), "x": [1.0, 2.0]})
+    made = Table(
+        {"a": np.ones((2, 3)), "b": np.full((2, 3), 2.0), "c": np.ones((2, 4)), "x": [1.0, 2.0]}
+    )
     file = written(tmp_path, made, "t.ecsv")
     data = load(file, columns={"a": "flux", "b": "b", "x": "x"}, derive={"r": "flux / b * x * a"})
     assert data["r"].dims == ("star", "r_dim_1")
@@ -459,7 +501,11 @@ def test_vectors_fit_each_other_by_place(tmp_path):
 def stars():
     return xr.Dataset(
         {
-            "mag": ("star", [1.0, 2.0, 3.0, 4.0], {"units": "mag", "long_name": "apparent magnitude", "comment": "of"}),
+            "mag": (
+                "star",
+                [1.0, 2.0, 3.0, 4.0],
+                {"units": "mag", "long_name": "apparent magnitude", "comment": "of"},
+            ),
             "band": (("star", "filter"), np.arange(8.0).reshape(4, 2)),
             "of": ("star", [0, 0, 1, 1], {"units": "1"}),
             "age": ("cluster", [10.0, 20.0], {"units": "Myr"}),
@@ -502,7 +548,9 @@ def test_netcdf(tmp_path):
     write_artefact(tmp_path / "out.nc", {"data": data}, {})
     again = get_group(read_artefact(tmp_path / "out.nc"), "data")
     xr.testing.assert_equal(again, data)
-    assert hash_dataset(again.drop_vars(["name", "cluster"])) == hash_dataset(data.drop_vars(["name", "cluster"]))
+    assert hash_dataset(again.drop_vars(["name", "cluster"])) == hash_dataset(
+        data.drop_vars(["name", "cluster"])
+    )
 
 
 def test_netcdf_columns(tmp_path):
@@ -511,25 +559,44 @@ def test_netcdf_columns(tmp_path):
     assert list(data.data_vars) == ["m", "alpha"]
     assert list(data.coords) == ["star"]
     assert data["alpha"].attrs == {"units": "deg", "long_name": "alpha"}
-    data = load(tmp_path / "t.nc", columns={"age": "age", "cluster": "cluster"}, select="cluster == 'Hyades'")
+    data = load(
+        tmp_path / "t.nc",
+        columns={"age": "age", "cluster": "cluster"},
+        select="cluster == 'Hyades'",
+    )
     assert data["cluster"].values.tolist() == ["Hyades"]
     assert data["age"].values.tolist() == [10]
     data = load(tmp_path / "t.nc", columns={"age": "age", "cluster": "label"}, units={"age": "Gyr"})
-    assert data["label"].values.tolist() == data["cluster"].values.tolist() == ["Hyades", "Pleiades"]
+    assert (
+        data["label"].values.tolist() == data["cluster"].values.tolist() == ["Hyades", "Pleiades"]
+    )
     assert data["age"].attrs["units"] == "Gyr"
 
 
 def test_netcdf_gaps_and_packing(tmp_path):
     made = xr.Dataset(
-        {"n": ("star", np.array([5, 2**60 + 1, -9])), "x": ("star", [1.0, np.nan, 3.0]), "y": ("star", [1.0, 2.0, 3.0])}
+        {
+            "n": ("star", np.array([5, 2**60 + 1, -9])),
+            "x": ("star", [1.0, np.nan, 3.0]),
+            "y": ("star", [1.0, 2.0, 3.0]),
+        }
     )
     made["f"] = (("star", "filter"), [[1.0, 2.0], [3.0, 4.0], [5.0, np.nan]])
-    encoding = {"n": {"_FillValue": -9}, "y": {"dtype": "i2", "scale_factor": 0.5, "_FillValue": -1}}
+    encoding = {
+        "n": {"_FillValue": -9},
+        "y": {"dtype": "i2", "scale_factor": 0.5, "_FillValue": -1},
+    }
     made.to_netcdf(tmp_path / "t.nc", encoding=encoding)
     file = tmp_path / "t.nc"
     refused(file, "star 3 (counted from 1)", "'n' is missing", columns={"n": "n"})
     refused(file, "star 2 (counted from 1)", "'x' is missing", columns={"x": "x"})
-    refused(file, "star 3, filter 2 (counted from 1)", "'f' is missing", columns={"f": "f"}, select="n != 5")
+    refused(
+        file,
+        "star 3, filter 2 (counted from 1)",
+        "'f' is missing",
+        columns={"f": "f"},
+        select="n != 5",
+    )
     data = load(file, columns={"n": "n", "y": "y"}, select="isfinite(n)")
     assert data["n"].dtype == np.int64
     assert data["n"].values.tolist() == [5, 2**60 + 1]
@@ -569,7 +636,9 @@ def test_netcdf_of_the_classic_kind(tmp_path):
 # The start of a run
 
 
-@pytest.mark.parametrize("suffix", [*FORMATS, ".csv.bz2", ".csv.zip", ".FITS", ".fits.gz", ".ecsv.gz"])
+@pytest.mark.parametrize(
+    "suffix", [*FORMATS, ".csv.bz2", ".csv.zip", ".FITS", ".fits.gz", ".ecsv.gz"]
+)
 def test_other_formats_are_not_opened_as_csv_at_the_start(tmp_path, suffix):
     (tmp_path / f"t{suffix}").write_bytes(b"\x89\xff")
     assert read_csv_header(str(tmp_path / f"t{suffix}"), tmp_path) is None

@@ -6,7 +6,6 @@ import xarray as xr
 from conftest import ROOT
 
 import gate as gates
-import verdicts
 from posterity.artefact.netcdf import write_artefact
 from posterity.diagnostics.check import (
     STATUS_ORDER,
@@ -22,6 +21,7 @@ from posterity.diagnostics.check import (
 from posterity.diagnostics.convergence import check_convergence, check_sampler
 from posterity.errors import UserError
 from posterity.report.html import PAGE_STYLE, STATUS_MARKS, render_page
+from posterity.report.overview import STATUS_ROLES
 from posterity.stats.summary import summarise_draws
 
 LIMITS = {
@@ -68,18 +68,54 @@ def test_the_worst_counts():
         (None, "pass", Outcome("pass", False, "")),
         (None, "warn", Outcome("warn", False, "ppc: m")),
         (None, "fail", Outcome("fail", False, "ppc: m")),
-        ("warn", "n/a", Outcome("fail", True, "ppc is expected to warn (`expect:`), but its status is n/a: m")),
-        ("warn", "pass", Outcome("fail", True, "ppc is expected to warn (`expect:`), but its status is pass: m")),
+        (
+            "warn",
+            "n/a",
+            Outcome("fail", True, "ppc is expected to warn (`expect:`), but its status is n/a: m"),
+        ),
+        (
+            "warn",
+            "pass",
+            Outcome("fail", True, "ppc is expected to warn (`expect:`), but its status is pass: m"),
+        ),
         ("warn", "warn", Outcome("expected", True, "ppc is expected to warn, and does: m")),
-        ("warn", "fail", Outcome("fail", True, "ppc is expected to warn (`expect:`), but its status is fail: m")),
-        ("fail", "n/a", Outcome("fail", True, "ppc is expected to fail (`expect:`), but its status is n/a: m")),
-        ("fail", "pass", Outcome("fail", True, "ppc is expected to fail (`expect:`), but its status is pass: m")),
-        ("fail", "warn", Outcome("fail", True, "ppc is expected to fail (`expect:`), but its status is warn: m")),
+        (
+            "warn",
+            "fail",
+            Outcome("fail", True, "ppc is expected to warn (`expect:`), but its status is fail: m"),
+        ),
+        (
+            "fail",
+            "n/a",
+            Outcome("fail", True, "ppc is expected to fail (`expect:`), but its status is n/a: m"),
+        ),
+        (
+            "fail",
+            "pass",
+            Outcome("fail", True, "ppc is expected to fail (`expect:`), but its status is pass: m"),
+        ),
+        (
+            "fail",
+            "warn",
+            Outcome("fail", True, "ppc is expected to fail (`expect:`), but its status is warn: m"),
+        ),
         ("fail", "fail", Outcome("expected", True, "ppc is expected to fail, and does: m")),
         ("any", "n/a", Outcome("n/a", False, "")),
         ("any", "pass", Outcome("pass", False, "")),
-        ("any", "warn", Outcome("expected", True, "ppc is ignored, as the fit is expected to fail (status warn): m")),
-        ("any", "fail", Outcome("expected", True, "ppc is ignored, as the fit is expected to fail (status fail): m")),
+        (
+            "any",
+            "warn",
+            Outcome(
+                "expected", True, "ppc is ignored, as the fit is expected to fail (status warn): m"
+            ),
+        ),
+        (
+            "any",
+            "fail",
+            Outcome(
+                "expected", True, "ppc is ignored, as the fit is expected to fail (status fail): m"
+            ),
+        ),
     ],
 )
 def test_expected_failures(declared, status, outcome):
@@ -92,7 +128,7 @@ def test_each_status_has_a_sign_and_a_colour_of_its_own():
     assert list(signs) == [status for status in STATUS_ORDER if status != "n/a"]
     assert len(set(signs.values())) == len(signs)
     for status, mark in STATUS_MARKS.items():
-        assert verdicts.MARKS[status] == f":{status}:`{mark}`"
+        assert STATUS_ROLES[status] == f":{status}:`{mark}`"
         assert f'<td class="{status}">{mark}</td>' in render_page("", (), [(status,)])
     colours = [re.findall(rf"\.{status} {{ color: (#\w+)", rules) for status in signs]
     assert all(of_report == of_page for of_report, of_page in colours)
@@ -102,9 +138,11 @@ def test_each_status_has_a_sign_and_a_colour_of_its_own():
 def test_a_strict_run_stops_at_fail_alone(tmp_path):
     for verdict in ("pass", "expected", "warn", "fail"):
         fits = {"model": ["m"], "fit": ["f"], "verdict": [verdict], "reason": ["ppc: why"]}
-        table = xr.Dataset({name: ("row", np.array(values, dtype=object)) for name, values in fits.items()})
+        table = xr.Dataset(
+            {name: ("row", np.array(values, dtype=object)) for name, values in fits.items()}
+        )
         file = tmp_path / f"{verdict}.nc"
-        write_artefact(file, {"fits": table}, {"study": "s", "verdict": verdict})
+        write_artefact(file, {"fit_verdicts": table}, {"study": "s", "verdict": verdict})
         gate = tmp_path / f"{verdict}.txt"
         if verdict == "fail":
             with pytest.raises(UserError, match="model m, fit f: ppc: why"):
@@ -126,7 +164,10 @@ def test_there_and_back():
 
 def found(draws):
     posterior = xr.Dataset({"x": (("chain", "draw"), draws)})
-    return {c.name: c for c in check_convergence(summarise_draws(posterior, "hdi", 0.9), draws.shape[0], LIMITS)}
+    return {
+        c.name: c
+        for c in check_convergence(summarise_draws(posterior, "hdi", 0.9), draws.shape[0], LIMITS)
+    }
 
 
 def test_good_chains_pass():
@@ -172,7 +213,9 @@ def test_a_latent_site_that_never_moves_fails():
 def test_constants_of_a_cholesky_factor_are_not_judged():
     """As LKJCholesky has them: the first row is 1, 0."""
     draws = np.random.default_rng(1).uniform(-1, 1, size=(4, 1000))
-    factor = np.stack([np.ones_like(draws), np.zeros_like(draws), draws, np.sqrt(1 - draws**2)], axis=-1).reshape(4, 1000, 2, 2)
+    factor = np.stack(
+        [np.ones_like(draws), np.zeros_like(draws), draws, np.sqrt(1 - draws**2)], axis=-1
+    ).reshape(4, 1000, 2, 2)
     summary = summarise_draws(xr.Dataset({"L": (("chain", "draw", "i", "j"), factor)}), "hdi", 0.9)
     assert {c.status for c in check_convergence(summary, 4, LIMITS, {"L"})} == {"pass"}
 
@@ -200,11 +243,17 @@ def test_sampler():
         }
     )
     settings = {"max_tree_depth": 10}
-    assert {c.status for c in check_sampler(good, settings, LIMITS) if c.name != "acceptance"} == {"pass"}
+    assert {
+        c.status for c in check_sampler(good, settings, LIMITS) if c.name != "acceptance_rate"
+    } == {"pass"}
     bad = good.copy(deep=True)
     bad["diverging"][0, 3] = True
     bad["energy"] = (lead, rng.normal(size=(2, 500)).cumsum(1))
     bad["n_steps"][0, :50] = 1023
-    status = {c.name: c.status for c in check_sampler(bad, settings, LIMITS) if c.name != "acceptance"}
+    status = {
+        c.name: c.status
+        for c in check_sampler(bad, settings, LIMITS)
+        if c.name != "acceptance_rate"
+    }
     assert status == {"divergences": "fail", "e_bfmi": "fail", "tree_depth": "warn"}
     assert {c.status for c in check_sampler(xr.Dataset(), {}, LIMITS)} == {"n/a"}

@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
 
-from posterity.diagnostics.predictive import check_prior_bounds, check_test_statistics, compute_two_sided_p
+from posterity.diagnostics.predictive import (
+    check_prior_bounds,
+    check_test_statistics,
+    compute_two_sided_p,
+)
 from posterity.errors import UserError
 from posterity.prediction.statistics import TEST_STATISTICS, compute_test_statistics
 

@@ -29,7 +29,12 @@ def test_a_wrong_model_is_found():
 def test_a_truth_beyond_all_draws_never_passes_in_silence():
     """With many scalars and few draws the smallest p-value that can be had is above the level."""
     found = check_intervals(
-        [f"p{i}" for i in range(200)], RNG.normal(size=(200, 400)), np.r_[1000.0, RNG.normal(size=199)], "eti", 0.9, 0.01
+        [f"p{i}" for i in range(200)],
+        RNG.normal(size=(200, 400)),
+        np.r_[1000.0, RNG.normal(size=199)],
+        "eti",
+        0.9,
+        0.01,
     )
     assert found.status == "warn"
     assert "outside all draws" in found.message
@@ -37,7 +42,9 @@ def test_a_truth_beyond_all_draws_never_passes_in_silence():
 
 def test_message_counts_the_misses():
     sample = RNG.normal(size=(3, 2000))
-    message = check_intervals(["a", "b", "c"], sample, np.array([0, 0, 2.0]), "hdi", 0.9, 0.01).message
+    message = check_intervals(
+        ["a", "b", "c"], sample, np.array([0, 0, 2.0]), "hdi", 0.9, 0.01
+    ).message
     assert "1 of 3 90% intervals miss the truth: c" in message
 
 

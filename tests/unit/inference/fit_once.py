@@ -33,10 +33,18 @@ run.CHUNK_SECONDS, progress.MIN_PAUSE_SECONDS, progress.MIN_PAUSE_FACTOR = (
 
 from fit import fit  # noqa: E402
 
-os.sched_getaffinity = lambda pid: set(range(8))  # as many devices as threads, on a machine with fewer cores too
+os.sched_getaffinity = lambda pid: set(
+    range(8)
+)  # as many devices as threads, on a machine with fewer cores too
 os.sched_setaffinity = lambda pid, cores: None
 folder, output, checkpoint, settings, threads = sys.argv[1:]
-model = {"file": f"{folder}/model.py", "function": "model", "arguments": {}, "observed": None, "dims": {}}
+model = {
+    "file": f"{folder}/model.py",
+    "function": "model",
+    "arguments": {},
+    "observed": None,
+    "dims": {},
+}
 fit(
     f"{folder}/data.nc",
     output,

@@ -32,7 +32,14 @@ def model(x, y=None):
     with numpyro.plate("row", len(x)):
         numpyro.sample("y", dist.Normal(m * x + c, 1.0), obs=y)
 """
-NUTS = {"method": "nuts", "chains": 4, "warmup": 3000, "draws": 30000, "target_accept": 0.8, "max_tree_depth": 10}
+NUTS = {
+    "method": "nuts",
+    "chains": 4,
+    "warmup": 3000,
+    "draws": 30000,
+    "target_accept": 0.8,
+    "max_tree_depth": 10,
+}
 NUTS |= {"dense_mass": False, "init": "uniform", "reparam": {}, "stop_when": {}}
 
 
@@ -41,8 +48,12 @@ def place(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("driving")
     (folder / "model.py").write_text(MODEL)
     x = np.linspace(0, 10, 50)
-    data = xr.Dataset({"x": ("row", x), "y": ("row", 2 * x + 1 + np.random.default_rng(1).normal(size=50))})
-    write_artefact(folder / "data.nc", {"data": data}, {"study": "study", "source": "test", "data_hash": "1"})
+    data = xr.Dataset(
+        {"x": ("row", x), "y": ("row", 2 * x + 1 + np.random.default_rng(1).normal(size=50))}
+    )
+    write_artefact(
+        folder / "data.nc", {"data": data}, {"study": "study", "source": "test", "data_hash": "1"}
+    )
     return folder
 
 
@@ -50,7 +61,15 @@ def process(place, name, settings, checkpoint=True, threads=2):
     kept = place / f"checkpoint-{name}" if checkpoint else "none"
     script = Path(__file__).with_name("fit_once.py")
     return subprocess.Popen(
-        [sys.executable, str(script), str(place), str(place / f"{name}.nc"), str(kept), json.dumps(settings), str(threads)],
+        [
+            sys.executable,
+            str(script),
+            str(place),
+            str(place / f"{name}.nc"),
+            str(kept),
+            json.dumps(settings),
+            str(threads),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -66,8 +85,16 @@ def finish(process) -> str:
 def same(one: Path, other: Path) -> None:
     """Assert that two artefacts agree bit for bit in all variables, and in all attributes but times and host."""
     first, second = read_artefact(one), read_artefact(other)
-    xr.testing.assert_identical(*(tree.map_over_datasets(lambda data: data.drop_attrs(deep=False)) for tree in (first, second)))
-    attributes = [{k: v for k, v in tree.attrs.items() if k not in VOLATILE_ATTRIBUTES} for tree in (first, second)]
+    xr.testing.assert_identical(
+        *(
+            tree.map_over_datasets(lambda data: data.drop_attrs(deep=False))
+            for tree in (first, second)
+        )
+    )
+    attributes = [
+        {k: v for k, v in tree.attrs.items() if k not in VOLATILE_ATTRIBUTES}
+        for tree in (first, second)
+    ]
     assert attributes[0] == attributes[1]
 
 
@@ -155,7 +182,11 @@ def test_a_damaged_checkpoint_is_told_and_left(tmp_path, file, content):
     kept.add(0, {"m": np.arange(1000.0)})
     kept.save([np.arange(1000)], {"done": 5}, 1)
     saved, sentence = kept.load()
-    assert sentence == "" and saved.about["done"] == 5 and saved.leaves[0].tolist() == list(range(1000))
+    assert (
+        sentence == ""
+        and saved.about["done"] == 5
+        and saved.leaves[0].tolist() == list(range(1000))
+    )
     broken = tmp_path / "kept" / file
     match content:
         case "missing":
@@ -196,13 +227,18 @@ def test_minutes_end_a_fit_with_draws_even_in_a_long_warm_up(place):
     assert fit.attrs["stopped"] == "minutes" and 0 < fit.attrs["warmup"] < 2_000_000
     assert 4 <= draws.sizes["draw"] < 2_000_000
     assert abs(float(draws["m"].mean()) - 2) < 0.2
-    assert len(np.unique(get_group(fit, "sample_stats")["step_size"])) == 4  # adaptation has ended, in each chain
+    assert (
+        len(np.unique(get_group(fit, "sample_stats")["step_size"])) == 4
+    )  # adaptation has ended, in each chain
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(
     "chosen",
-    [complete_settings("svi", steps=20000, tolerance=0, restarts=5), complete_settings("nested", live_points=500, runs=2)],
+    [
+        complete_settings("svi", steps=20000, tolerance=0, restarts=5),
+        complete_settings("nested", live_points=500, runs=2),
+    ],
     ids=["svi", "nested"],
 )
 def test_other_methods_go_on_too(place, chosen):

@@ -38,14 +38,22 @@ def model(X, Y, E):
         numpyro.sample("y", dist.Normal(m * X + c, E), obs=Y)
 """
 TABLE = xr.Dataset(
-    {"X": ("point", [0.0, 1.0, 2.0]), "Y": ("point", [1.0, 3.0, 5.0], {"units": "m"}), "E": ("point", [0.5, 0.5, 1.0])},
+    {
+        "X": ("point", [0.0, 1.0, 2.0]),
+        "Y": ("point", [1.0, 3.0, 5.0], {"units": "m"}),
+        "E": ("point", [0.5, 0.5, 1.0]),
+    },
     {"point": [0, 1, 2], "row": ("point", [4, 5, 7])},
 )
 
 
 def test_an_observation_without_default_is_found_by_tracing(spec):
     bound = bind_model("line", spec(LINE), TABLE)
-    assert {name: site.role for name, site in bound.sites.items()} == {"m": "latent", "c": "latent", "y": "observed"}
+    assert {name: site.role for name, site in bound.sites.items()} == {
+        "m": "latent",
+        "c": "latent",
+        "y": "observed",
+    }
     assert bound.observations == {"y": "Y"}
     assert bound.sites["y"].dims == ("point",)
     assert bound.site_attributes("y") == {"long_name": "y", "units": "m", "role": "observed"}
@@ -57,7 +65,9 @@ def test_an_observation_without_default_is_found_by_tracing(spec):
 
 def test_arguments_rename(spec):
     source = LINE.replace("X, Y, E", "X, Y, err").replace(", E)", ", err)")
-    assert bind_model("line", spec(source, arguments={"err": "E"}), TABLE).arguments["err"].tolist() == [0.5, 0.5, 1.0]
+    assert bind_model("line", spec(source, arguments={"err": "E"}), TABLE).arguments[
+        "err"
+    ].tolist() == [0.5, 0.5, 1.0]
     with pytest.raises(UserError, match=r"no variable 'err'.*argument 'err'"):
         bind_model("line", spec(source), TABLE)
 
@@ -71,7 +81,8 @@ def model(group, y=None):
     numpyro.sample("y", dist.Normal(mu[group], 1), obs=y)
 """
     data = xr.Dataset(
-        {"group": ("row", [0, 1, 1, 2]), "y": ("row", [0.0, 1.0, 2.0, 3.0])}, {"group_name": ("groups", ["a", "b", "c"])}
+        {"group": ("row", [0, 1, 1, 2]), "y": ("row", [0.0, 1.0, 2.0, 3.0])},
+        {"group_name": ("groups", ["a", "b", "c"])},
     )
     bound = bind_model("m", spec(source, dims={"groups": "cluster"}), data)
     assert bound.constants == ("group",)
@@ -81,7 +92,8 @@ def model(group, y=None):
 
 def test_a_plate_named_as_a_dimension_of_another_length_keeps_out_of_its_way(spec):
     source = LINE.replace(
-        "m = numpyro", "with numpyro.plate('point', 2):\n        k = numpyro.sample('k', dist.Normal(0, 1))\n    m = numpyro"
+        "m = numpyro",
+        "with numpyro.plate('point', 2):\n        k = numpyro.sample('k', dist.Normal(0, 1))\n    m = numpyro",
     )
     bound = bind_model("line", spec(source), TABLE)
     assert bound.sites["k"].dims == ("k_dim_0",)
@@ -97,10 +109,22 @@ def test_a_parameter_named_like_a_dimension(spec):
 @pytest.mark.parametrize(
     ("source", "parts"),
     [
-        ("import nothing_of_this_name\n" + LINE, ["line 4", "does not import", "nothing_of_this_name"]),
-        (LINE.replace("m * X + c", "m * X + jnp.ones(5)"), ["line 9", "cannot be evaluated", "X (3,)"]),
-        (LINE.replace('"c"', '"m"'), ["line 7", "`m` duplicated", "give each site a name of its own"]),
-        (LINE + "    assert False, 'all sites must have unique names'\n", ["line 10", "mend that line"]),
+        (
+            "import nothing_of_this_name\n" + LINE,
+            ["line 4", "does not import", "nothing_of_this_name"],
+        ),
+        (
+            LINE.replace("m * X + c", "m * X + jnp.ones(5)"),
+            ["line 9", "cannot be evaluated", "X (3,)"],
+        ),
+        (
+            LINE.replace('"c"', '"m"'),
+            ["line 7", "`m` duplicated", "give each site a name of its own"],
+        ),
+        (
+            LINE + "    assert False, 'all sites must have unique names'\n",
+            ["line 10", "mend that line"],
+        ),
         (LINE.replace("dist.Normal(m", "dist.normal(m"), ["line 9", "normal"]),
     ],
 )
@@ -114,12 +138,16 @@ def test_faults_of_a_model_name_file_and_line(spec, source, parts):
 
 def test_text_is_no_argument(spec):
     with pytest.raises(UserError, match=r"which is .a. in row 4"):
-        bind_model("line", spec(LINE), TABLE.assign(E=("point", np.array(["a", "b", "c"], dtype=object))))
+        bind_model(
+            "line", spec(LINE), TABLE.assign(E=("point", np.array(["a", "b", "c"], dtype=object)))
+        )
 
 
 def test_preflight_names_row_and_variable(spec):
     table = TABLE.assign(E=("point", [0.5, 0.0, 1.0]))
-    with pytest.raises(UserError, match=r"t\.csv: row 5 .*'E' is 0.*scale of Normal at site 'y'.*above 0"):
+    with pytest.raises(
+        UserError, match=r"t\.csv: row 5 .*'E' is 0.*scale of Normal at site 'y'.*above 0"
+    ):
         check_model(bind_model("line", spec(LINE), table), table, "t.csv")
     check_model(bind_model("line", spec(LINE), TABLE), TABLE, "t.csv")
 
@@ -145,7 +173,9 @@ def test_likelihood_and_prior_are_those_of_numpyro(spec):
     bound = bind_model("line", spec(LINE), TABLE)
     latent = {"m": np.array([1.0, 2.0]), "c": np.array([0.0, 1.0])}
     values = predict_posterior(bound, latent, Stream(1))
-    exact = Normal(latent["m"][:, None] * TABLE["X"].values + latent["c"][:, None], TABLE["E"].values).log_prob(TABLE["Y"].values)
+    exact = Normal(
+        latent["m"][:, None] * TABLE["X"].values + latent["c"][:, None], TABLE["E"].values
+    ).log_prob(TABLE["Y"].values)
     np.testing.assert_allclose(values["log_likelihood"]["y"], exact)
     np.testing.assert_allclose(values["log_prior"]["m"], Uniform(-5, 5).log_prob(latent["m"]))
     mean = latent["m"][:, None] * TABLE["X"].values + latent["c"][:, None]
@@ -169,7 +199,11 @@ def model(X, Y=None):
     np.testing.assert_allclose(values["log_likelihood"]["y"], exact)
     data = make_draws_dataset(bound, values["log_prior"], 1, TABLE)
     assert data["v"].dims == ("chain", "draw")
-    assert make_draws_dataset(bound, values["predicted"], 1, TABLE)["y"].dims == ("chain", "draw", "point")
+    assert make_draws_dataset(bound, values["predicted"], 1, TABLE)["y"].dims == (
+        "chain",
+        "draw",
+        "point",
+    )
 
 
 def test_one_mean_of_many_observations_predicts_them_all(spec):
@@ -184,7 +218,9 @@ def model(Y=None):
 
 def test_draws_have_no_coordinate_of_rows(spec):
     """ArviZ stacks sites of different shapes, and fails on a coordinate that only some of them have."""
-    source = LINE.replace("m * X + c", "numpyro.deterministic('mu', m * X + c)").replace("'data'", "'point'")
+    source = LINE.replace("m * X + c", "numpyro.deterministic('mu', m * X + c)").replace(
+        "'data'", "'point'"
+    )
     bound = bind_model("line", spec(source), TABLE)
     values = sample_prior(bound, 4, Stream(1))
     assert "row" not in make_draws_dataset(bound, values, 1, TABLE).coords
@@ -226,14 +262,19 @@ def test_prior_draws_have_the_priors_moments(spec):
     values = sample_prior(bind_model("line", spec(LINE), TABLE), 4000, Stream(3, ("a",)))
     assert abs(values["m"].mean()) < 4 * 10 / np.sqrt(12 * 4000)
     assert abs(values["c"].std() / (20 / np.sqrt(12)) - 1) < 0.05
-    residual = (values["y"] - values["m"][:, None] * TABLE["X"].values - values["c"][:, None]) / TABLE["E"].values
+    residual = (
+        values["y"] - values["m"][:, None] * TABLE["X"].values - values["c"][:, None]
+    ) / TABLE["E"].values
     assert abs(residual.mean()) < 4 / np.sqrt(12000)
     assert abs(residual.std() - 1) < 0.04
 
 
 @pytest.mark.parametrize("draws", [1, 3, 1000, 2500])
 def test_batches_do_not_change_the_number_of_draws(spec, draws):
-    assert sample_prior(bind_model("line", spec(LINE), TABLE), draws, Stream(3))["y"].shape == (draws, 3)
+    assert sample_prior(bind_model("line", spec(LINE), TABLE), draws, Stream(3))["y"].shape == (
+        draws,
+        3,
+    )
 
 
 def test_a_simulation_holds_the_truth_fixed(spec):
@@ -263,12 +304,16 @@ def test_a_simulation_holds_the_truth_fixed(spec):
             ["'k' (Poisson, shape ())", "discrete", "no method can sum it out"],
         ),
         (
-            LINE.replace("m * X + c", "(m * X + c)[:, None]").replace('with numpyro.plate("data", len(X)):', "if True:"),
+            LINE.replace("m * X + c", "(m * X + c)[:, None]").replace(
+                'with numpyro.plate("data", len(X)):', "if True:"
+            ),
             ["'y'", "(3,)", "(3, 3)", "compared 3 x 3 times"],
         ),
         (LINE.replace('"m"', '"draw"'), ["'draw'", "rename it"]),
         (
-            LINE.replace("c, E)", "c, E[:2])").replace('with numpyro.plate("data", len(X)):', "if True:"),
+            LINE.replace("c, E)", "c, E[:2])").replace(
+                'with numpyro.plate("data", len(X)):', "if True:"
+            ),
             ["cannot be evaluated", "line 9"],
         ),
     ],
@@ -290,21 +335,35 @@ def test_one_number_for_all_is_a_soft_constraint_and_no_fault(spec):
     bound = bind_model("m", spec(source), TABLE)
     check_model(bound, TABLE, "t.csv")
     assert bound.sites["soft"].shape == (4,)
-    values = predict_posterior(bound, {"m": np.array([1.0, 2.0]), "c": np.array([0.0, 1.0])}, Stream(1))
-    np.testing.assert_allclose(values["log_likelihood"]["soft"], Normal(np.array([[1.0], [2.0]]) * np.ones(4), 1).log_prob(0.0))
+    values = predict_posterior(
+        bound, {"m": np.array([1.0, 2.0]), "c": np.array([0.0, 1.0])}, Stream(1)
+    )
+    np.testing.assert_allclose(
+        values["log_likelihood"]["soft"],
+        Normal(np.array([[1.0], [2.0]]) * np.ones(4), 1).log_prob(0.0),
+    )
     assert make_draws_dataset(bound, values["predicted"], 1, TABLE)["soft"].shape == (1, 2, 4)
     assert make_data_groups(bound, TABLE)["observed_data"]["soft"].values.tolist() == [0] * 4
 
 
 def test_an_observation_that_the_data_lack_is_told_unless_it_is_meant(spec):
-    source = LINE.replace("X, Y, E", "X, E, Y=None, flux=None") + "        numpyro.sample('flux', dist.Normal(c, 1), obs=flux)\n"
-    with pytest.raises(UserError, match=r"argument 'flux', so that the site 'flux' would not be observed.*none"):
+    source = (
+        LINE.replace("X, Y, E", "X, E, Y=None, flux=None")
+        + "        numpyro.sample('flux', dist.Normal(c, 1), obs=flux)\n"
+    )
+    with pytest.raises(
+        UserError, match=r"argument 'flux', so that the site 'flux' would not be observed.*none"
+    ):
         bind_model("m", spec(source), TABLE)
     bound = bind_model("m", spec(source, arguments={"flux": "none"}), TABLE)
     assert bound.sites["flux"].role == "latent"
-    option = LINE.replace("X, Y, E", "X, E, Y=None, scale=None").replace("E)", "E if scale is None else E * scale)")
+    option = LINE.replace("X, Y, E", "X, E, Y=None, scale=None").replace(
+        "E)", "E if scale is None else E * scale)"
+    )
     assert bind_model("m", spec(option), TABLE).sites["y"].role == "observed"
-    option = LINE.replace("X, Y, E", "X, E, Y=None, wide=False").replace("E)", "E * (2 if wide else 1))")
+    option = LINE.replace("X, Y, E", "X, E, Y=None, wide=False").replace(
+        "E)", "E * (2 if wide else 1))"
+    )
     assert bind_model("m", spec(option), TABLE).sites["y"].role == "observed"
 
 
@@ -324,7 +383,9 @@ def test_a_factor_is_no_site_whatever_is_around_it(spec):
 
 
 def test_a_class_that_is_called_like_an_improper_prior_is_proper(spec):
-    source = "\nclass ImproperUniform(dist.Normal):\n    pass\n\n" + LINE.replace("dist.Uniform(-5, 5)", "ImproperUniform(0, 1)")
+    source = "\nclass ImproperUniform(dist.Normal):\n    pass\n\n" + LINE.replace(
+        "dist.Uniform(-5, 5)", "ImproperUniform(0, 1)"
+    )
     bound = bind_model("m", spec(source), TABLE)
     assert bound.sites["m"].distribution == "ImproperUniform"
     assert bound.improper_sites == []
@@ -332,7 +393,12 @@ def test_a_class_that_is_called_like_an_improper_prior_is_proper(spec):
 
 @pytest.mark.parametrize(
     ("distribution", "fixed"),
-    [("Normal", {"loc", "scale"}), ("Dirichlet", set()), ("Uniform", set()), ("CategoricalProbs", {"probs"})],
+    [
+        ("Normal", {"loc", "scale"}),
+        ("Dirichlet", set()),
+        ("Uniform", set()),
+        ("CategoricalProbs", {"probs"}),
+    ],
 )
 def test_constraints_that_depend_on_others_are_told_apart(distribution, fixed):
     rules = getattr(distributions, distribution).arg_constraints

@@ -14,7 +14,12 @@ HEADER = "import jax.numpy as jnp, numpy as np, numpyro\nimport numpyro.distribu
 N = 400
 DRAWS = {"m": np.linspace(1, 3, N), "c": np.full(N, 1.0)}
 DATA = xr.Dataset(
-    {"x": ("point", [0.0, 1.0, 2.0]), "e": ("point", [0.5, 0.5, 1.0]), "y": ("point", [1.0, 3.0, 5.0], {"units": "m"}), "k": 2.0}
+    {
+        "x": ("point", [0.0, 1.0, 2.0]),
+        "e": ("point", [0.5, 0.5, 1.0]),
+        "y": ("point", [1.0, 3.0, 5.0], {"units": "m"}),
+        "k": 2.0,
+    }
 )
 LINE = """
 def model(x, e, k, y):
@@ -33,7 +38,12 @@ def predict(tmp_path):
         file = tmp_path / "model.py"
         file.write_text(HEADER + source)
         there = bind_new_data("m", SPEC | {"file": str(file)}, at, data, 1, "here: predict: at")
-        return there.model, there.covariates, predict_new_data(there, latent, Stream(1, ("a",))), there.drawn
+        return (
+            there.model,
+            there.covariates,
+            predict_new_data(there, latent, Stream(1, ("a",))),
+            there.drawn,
+        )
 
     return run
 
@@ -113,7 +123,9 @@ def model(school, y=None):
     numpyro.sample("y", dist.Normal(theta[school], 1), obs=y)
 """
     data = xr.Dataset({"school": ("row", [0, 1, 2]), "y": ("row", [1.0, 2.0, 3.0])})
-    with pytest.raises(UserError, match=r"'theta' was fitted with shape \(3,\).*groups that were not fitted"):
+    with pytest.raises(
+        UserError, match=r"'theta' was fitted with shape \(3,\).*groups that were not fitted"
+    ):
         predict(source, {"school": [7, 1]}, data, {"theta": np.ones((N, 3))})
 
 

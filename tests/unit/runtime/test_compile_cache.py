@@ -34,7 +34,9 @@ def test_the_second_time_nothing_is_traced(folder):
         run, traced = built(lambda x: jnp.sin(x) * 2, x)
         assert traced == expected
         assert np.array_equal(run(x), np.asarray(jax.jit(lambda x: jnp.sin(x) * 2)(x)))
-    assert np.array_equal(run(x + 1), np.asarray(jax.jit(lambda x: jnp.sin(x) * 2)(x + 1)))  # other values of one shape
+    assert np.array_equal(
+        run(x + 1), np.asarray(jax.jit(lambda x: jnp.sin(x) * 2)(x + 1))
+    )  # other values of one shape
     assert built(lambda x: x, np.arange(4.0))[1] == 1  # another shape
     assert built(lambda x: x, x.astype(np.float32))[1] == 1  # another type
     assert built(lambda x: x, x, "other")[1] == 1
@@ -54,7 +56,9 @@ def test_a_broken_file_is_a_miss_and_is_mended(folder, content):
 
 def test_a_program_that_calls_python_is_not_kept(folder):
     def function(x):
-        return jax.pure_callback(lambda x: np.asarray(x) + 1, jax.ShapeDtypeStruct(x.shape, x.dtype), x)
+        return jax.pure_callback(
+            lambda x: np.asarray(x) + 1, jax.ShapeDtypeStruct(x.shape, x.dtype), x
+        )
 
     for _ in range(2):
         run, traced = built(function, np.arange(3.0))
@@ -71,7 +75,9 @@ def test_without_a_place_to_write_there_is_no_cache(folder):
 def test_what_was_not_used_for_longest_goes(folder, monkeypatch):
     x = np.arange(3.0)
     built(jnp.cos, x, "first")
-    monkeypatch.setattr(compile_cache, "MAX_CACHE_BYTES", 1.5 * next(folder.glob("*")).stat().st_size)
+    monkeypatch.setattr(
+        compile_cache, "MAX_CACHE_BYTES", 1.5 * next(folder.glob("*")).stat().st_size
+    )
     built(jnp.cos, x, "second")
     assert len(list(folder.glob("*"))) == 1
     assert built(jnp.cos, x, "second")[1] == 0
@@ -93,12 +99,16 @@ def test_the_fingerprint_sees_all_of_a_model(written, tmp_path):
     parts = ["pass", "numpyro.factor('f', -mu**2)", "numpyro.factor('f', -2 * mu**2)"]
     for part in parts:
         seen.append(written(HEADS.replace("PART", part), y=y).fingerprint)
-    read = HEADS.replace("PART", f"numpyro.factor('f', mu * float(__import__('pathlib').Path({str(number)!r}).read_text()))")
+    read = HEADS.replace(
+        "PART",
+        f"numpyro.factor('f', mu * float(__import__('pathlib').Path({str(number)!r}).read_text()))",
+    )
     for value in ("1", "2"):
         number.write_text(value)
         seen.append(written(read, y=y).fingerprint)
     scaled = HEADS.replace("PART", "pass").replace(
-        "obs=y)", "obs=y)\n    with numpyro.handlers.scale(scale=SCALE):\n        numpyro.sample('z', dist.Normal(mu, 1), obs=0.5)"
+        "obs=y)",
+        "obs=y)\n    with numpyro.handlers.scale(scale=SCALE):\n        numpyro.sample('z', dist.Normal(mu, 1), obs=0.5)",
     )
     one = [written(scaled.replace("SCALE", value), y=y).fingerprint for value in ("2.0", "3.0")]
     assert len({*seen, *one}) == len(seen) + 2

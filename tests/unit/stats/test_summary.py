@@ -14,7 +14,10 @@ RNG = np.random.default_rng(3)
 
 def test_scalars_have_labels_and_a_limit():
     posterior = xr.Dataset(
-        {"m": (("chain", "draw"), np.zeros((2, 5))), "v": (("chain", "draw", "star", "band"), RNG.normal(size=(2, 5, 3, 2)))}
+        {
+            "m": (("chain", "draw"), np.zeros((2, 5))),
+            "v": (("chain", "draw", "star", "band"), RNG.normal(size=(2, 5, 3, 2))),
+        }
     )
     labels, draws = flatten_scalars(posterior)
     assert labels == ["m", "v[0,0]", "v[0,1]", "v[1,0]", "v[1,1]", "v[2,0]", "v[2,1]"]
@@ -25,7 +28,9 @@ def test_scalars_have_labels_and_a_limit():
 
 def test_summary_of_a_gaussian():
     draws = RNG.normal(5, 2, size=(4, 5000))
-    row = summarise_draws(xr.Dataset({"x": (("chain", "draw"), draws)}), "eti", 0.9).sel(parameter="x")
+    row = summarise_draws(xr.Dataset({"x": (("chain", "draw"), draws)}), "eti", 0.9).sel(
+        parameter="x"
+    )
     assert abs(row["mean"] - 5) < 4 * row["mcse"]
     assert abs(row["mcse"] / (2 / np.sqrt(20000)) - 1) < 0.1
     assert abs(row["sd"] - 2) < 0.05
@@ -36,7 +41,9 @@ def test_summary_of_a_gaussian():
 
 def test_intervals():
     skewed = RNG.exponential(size=100_000)
-    np.testing.assert_allclose(compute_interval(skewed, "eti", 0.9), [-np.log(0.95), -np.log(0.05)], atol=0.05)
+    np.testing.assert_allclose(
+        compute_interval(skewed, "eti", 0.9), [-np.log(0.95), -np.log(0.05)], atol=0.05
+    )
     np.testing.assert_allclose(compute_interval(skewed, "hdi", 0.9), [0, -np.log(0.1)], atol=0.05)
     assert compute_interval(RNG.normal(size=(3, 1000)), "hdi", 0.5).shape == (3, 2)
 
@@ -44,9 +51,14 @@ def test_intervals():
 @pytest.mark.parametrize("probability", [0.5, 0.9, 0.99, 1.0])
 @pytest.mark.parametrize("count", [1, 2, 10, 999, 1000])
 def test_the_interval_of_highest_density_is_that_of_arviz(count, probability):
-    for draws in (RNG.gamma(1.5, size=(2, 3, count)), RNG.poisson(3, size=(2, 3, count)), RNG.random((1, count)) < 0.3):
+    for draws in (
+        RNG.gamma(1.5, size=(2, 3, count)),
+        RNG.poisson(3, size=(2, 3, count)),
+        RNG.random((1, count)) < 0.3,
+    ):
         np.testing.assert_array_equal(
-            compute_interval(draws, "hdi", probability), import_array_stats().hdi(draws, probability, axis=-1)
+            compute_interval(draws, "hdi", probability),
+            import_array_stats().hdi(draws, probability, axis=-1),
         )
 
 
@@ -58,5 +70,7 @@ def test_numpyro_can_be_imported_after_arviz():
 
 @pytest.mark.parametrize("draws", [2, 3, 4])
 def test_very_few_draws(draws):
-    summary = summarise_draws(xr.Dataset({"x": (("chain", "draw"), RNG.normal(size=(1, draws)))}), "hdi", 0.9)
+    summary = summarise_draws(
+        xr.Dataset({"x": (("chain", "draw"), RNG.normal(size=(1, draws)))}), "hdi", 0.9
+    )
     assert summary.sizes["parameter"] == 1

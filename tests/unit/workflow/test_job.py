@@ -32,7 +32,14 @@ def run(folder, body, **environment):
     """Run a job whose function is some statements; return its exit code and what the user reads."""
     (folder / "logs").mkdir(exist_ok=True)
     program = PROGRAM.format(library=str(ROOT / "workflow/lib"), body=body)
-    done = subprocess.run([sys.executable, "-c", program], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return done.returncode, done.stderr
 
 
@@ -60,8 +67,14 @@ def test_a_job_that_is_done(tmp_path):
 @pytest.mark.parametrize(
     ("body", "messages"),
     [
-        ("raise_errors([UserError('x: is wrong'), UserError('y: took a while')])", ["x: is wrong", "y: took a while"]),
-        ("raise ValueError('posterity: no')", ["ValueError: posterity: no (the traceback is in logs/a.log)"]),
+        (
+            "raise_errors([UserError('x: is wrong'), UserError('y: took a while')])",
+            ["x: is wrong", "y: took a while"],
+        ),
+        (
+            "raise ValueError('posterity: no')",
+            ["ValueError: posterity: no (the traceback is in logs/a.log)"],
+        ),
     ],
 )
 def test_a_job_that_failed(tmp_path, body, messages):

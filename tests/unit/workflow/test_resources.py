@@ -29,7 +29,10 @@ STUDY = {
     "prior": {"draws": 100},
     "predict": {"draws": 2000},
 }
-SIZES = {"a": ModelSize(data=50, observed=20, latent=3, kept=5), "b": ModelSize(data=50, observed=20, latent=10, kept=30)}
+SIZES = {
+    "a": ModelSize(data=50, observed=20, latent=3, kept=5),
+    "b": ModelSize(data=50, observed=20, latent=10, kept=30),
+}
 
 
 def test_numbers_are_those_of_what_a_job_reads():
@@ -74,9 +77,16 @@ def test_small_work_asks_for_little_and_each_attempt_for_twice_as_much(stage):
 
 
 def test_a_covariance_and_new_covariates_count():
-    fits = {"svi": {"method": "svi", "models": ["a"], "guide": "AutoMultivariateNormal", "draws": 100}}
-    study = STUDY | {"fits": fits, "predict": {"draws": 2000, "at": {"x": {"linspace": [0, 1, 500]}, "e": 1}}}
-    found = estimate_workload(study, {"a": ModelSize(data=50, observed=20, latent=10_000, kept=5)}, "a", "svi")
+    fits = {
+        "svi": {"method": "svi", "models": ["a"], "guide": "AutoMultivariateNormal", "draws": 100}
+    }
+    study = STUDY | {
+        "fits": fits,
+        "predict": {"draws": 2000, "at": {"x": {"linspace": [0, 1, 500]}, "e": 1}},
+    }
+    found = estimate_workload(
+        study, {"a": ModelSize(data=50, observed=20, latent=10_000, kept=5)}, "a", "svi"
+    )
     assert found["square"] == 10_000**2
     assert found["predicted"] == 100 * (20 + 500)
     assert estimate_resources("fit", found)["mem_mb"] > 800 * 10
@@ -90,7 +100,10 @@ def test_large_work_asks_for_more():
     assert estimate_resources("fit", found)["runtime"] > 30
     assert estimate_resources("predict", found)["mem_mb"] > 6 * 1600
     assert estimate_resources("figures corner", found)["mem_mb"] < 2 * 320 + 700
-    assert estimate_resources("figures graph", found)["mem_mb"] == estimate_resources("figures graph", {})["mem_mb"]
+    assert (
+        estimate_resources("figures graph", found)["mem_mb"]
+        == estimate_resources("figures graph", {})["mem_mb"]
+    )
 
 
 @pytest.fixture
@@ -114,7 +127,10 @@ def test_sizes_are_counted_once(here, monkeypatch):
     """And a model that does not bind has none, which is remembered too: its job will say why."""
     monkeypatch.setenv("PYTHONPATH", str(LIBRARY))
     model = here / "workflow/models/line/model.py"
-    model.write_text("print('a model may print')\n" + model.read_text().replace("def model(", "def model(nothing, "))
+    model.write_text(
+        "print('a model may print')\n"
+        + model.read_text().replace("def model(", "def model(nothing, ")
+    )
     studies = {name: load_settings(name) for name in ("line", "hogg")}
     assert get_model_sizes(studies, count=False) == {}
     found = get_model_sizes(studies, count=True)

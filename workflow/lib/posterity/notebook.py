@@ -30,15 +30,21 @@ def make_stage_arguments(name: str, model: str, fit: str) -> dict:
     """Give what the stages fit and predict share: `stage("fit")(data, output, settings=..., **arguments(study, model, fit))`."""
     settings = load_settings(name)
     spec = settings["models"][model]
-    made = {"seed": settings["seed"], "float_type": settings["float_type"], "files": user_files(spec["file"], LIBRARY)}
-    return {"study": name, "id": model, "name": fit, "spec": spec} | made
+    made = {
+        "seed": settings["seed"],
+        "float_type": settings["float_type"],
+        "model_files": user_files(spec["file"], LIBRARY),
+    }
+    return {"study": name, "model": model, "fit": fit, "model_spec": spec} | made
 
 
 def load_script(stage: str) -> ModuleType:
     """Import the script of a stage. Raises UserError for a stage that is not there."""
     file = SCRIPTS / f"{stage}.py"
     if not file.is_file():
-        raise UserError(f"there is no stage '{stage}': {hint(stage, [other.stem for other in SCRIPTS.glob('*.py')])}")
+        raise UserError(
+            f"there is no stage '{stage}': {hint(stage, [other.stem for other in SCRIPTS.glob('*.py')])}"
+        )
     return load_module(file)
 
 
@@ -57,15 +63,32 @@ def load_results(name: str, results: str | Path = "results") -> xr.DataTree:
     from. Raises UserError if nothing is there, or a file cannot be read.
     """
     folder, nodes = Path(results) / name, {}
-    files = {"": ["data"], "*/": ["prior"], "*/*/": ["posterior", "predictive", "sensitivity", "diagnosis"]}
-    paths = [path for place, stems in files.items() for stem in stems for path in sorted(folder.glob(f"{place}{stem}.nc"))]
-    paths += [path for stem in ("comparison", "verdict") if (path := folder / f"{stem}.nc").is_file()]
+    files = {
+        "": ["data"],
+        "*/": ["prior"],
+        "*/*/": ["posterior", "predictive", "sensitivity", "diagnosis"],
+    }
+    paths = [
+        path
+        for place, stems in files.items()
+        for stem in stems
+        for path in sorted(folder.glob(f"{place}{stem}.nc"))
+    ]
+    paths += [
+        path for stem in ("comparison", "verdict") if (path := folder / f"{stem}.nc").is_file()
+    ]
     if not paths:
-        raise UserError(f"{folder}: there are no artefacts of study '{name}'; run it: snakemake --cores 4 --config studies={name}")
+        raise UserError(
+            f"{folder}: there are no artefacts of study '{name}'; run it: snakemake --cores 4 --config studies={name}"
+        )
     for path in paths:
         tree = read_artefact(path, study=name)
-        parts = path.parent.relative_to(folder).parts or ((path.stem,) if path.stem in ("comparison", "verdict") else ())
+        parts = path.parent.relative_to(folder).parts or (
+            (path.stem,) if path.stem in ("comparison", "verdict") else ()
+        )
         parts = (*parts, "predictive") if path.stem == "predictive" else parts
         for group, values in tree.children.items():
-            nodes["/".join([*parts, str(group)])] = values.to_dataset().assign_attrs(values.attrs | {"file": str(path)})
+            nodes["/".join([*parts, str(group)])] = values.to_dataset().assign_attrs(
+                values.attrs | {"file": str(path)}
+            )
     return xr.DataTree.from_dict(nodes, name=name)

@@ -35,7 +35,9 @@ def load_module(file: str | Path) -> ModuleType:
 
 
 # Logging and messages have no influence on any result; an edit here makes nothing be computed again.
-UNTRACKED_FILES = frozenset({"posterity/errors.py", "posterity/workflow/job.py", "posterity/inference/progress.py"})
+UNTRACKED_FILES = frozenset(
+    {"posterity/errors.py", "posterity/workflow/job.py", "posterity/inference/progress.py"}
+)
 
 
 @cache
@@ -43,7 +45,9 @@ def _list_local_imports(file: Path, root: Path) -> tuple[Path, ...]:
     """List the files below `root` that the module-level statements of `file` import."""
     names, relative = [], []
     for node in ast.parse(file.read_bytes()).body:
-        for statement in ast.walk(node) if isinstance(node, ast.If | ast.Try | ast.With) else [node]:
+        for statement in (
+            ast.walk(node) if isinstance(node, ast.If | ast.Try | ast.With) else [node]
+        ):
             match statement:
                 case ast.Import(names=aliases):
                     names += [alias.name for alias in aliases]
@@ -59,7 +63,11 @@ def _list_local_imports(file: Path, root: Path) -> tuple[Path, ...]:
         parts = name.split(".")
         for depth in range(1, len(parts) + 1):
             path = folder.joinpath(*parts[:depth])
-            found += [candidate for candidate in (path.with_name(f"{path.name}.py"), path / "__init__.py") if candidate.is_file()]
+            found += [
+                candidate
+                for candidate in (path.with_name(f"{path.name}.py"), path / "__init__.py")
+                if candidate.is_file()
+            ]
     return tuple(dict.fromkeys(found))
 
 
@@ -87,7 +95,14 @@ def user_files(file: str | Path, library: Path) -> list[str]:
     """
     file, library = Path(file), Path(library)
     beside = {str(path) for path in import_closure(file, file.parent)}
-    return sorted(beside | {os.path.relpath(path) for path in import_closure(file, library) if library in path.parents})
+    return sorted(
+        beside
+        | {
+            os.path.relpath(path)
+            for path in import_closure(file, library)
+            if library in path.parents
+        }
+    )
 
 
 def read_docstring(file: Path, function: str) -> str:
@@ -103,7 +118,11 @@ def list_defined_names(file: Path) -> set[str]:
     try:
         body = ast.parse(file.read_bytes()).body
     except (SyntaxError, ValueError) as error:
-        reason = f", line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else f": {error}"
+        reason = (
+            f", line {error.lineno}: {error.msg}"
+            if isinstance(error, SyntaxError)
+            else f": {error}"
+        )
         raise UserError(f"{file}{reason}; mend the file") from None
     found = set()
     for node in body:

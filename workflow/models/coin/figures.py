@@ -25,7 +25,13 @@ def against_exact(artefacts, settings):
     x, counts = np.linspace(0, 1, GRID), np.arange(TOSSES + 1)
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), width_ratios=(1.4, 1))
     left.fill_between(x, stats.beta(a, b).pdf(x), color="0.8", lw=0, label=f"exact: Beta({a}, {b})")
-    left.plot(x, stats.beta(*PRIOR).pdf(x), color="0.45", lw=1.2, label="prior: Beta({}, {})".format(*PRIOR))
+    left.plot(
+        x,
+        stats.beta(*PRIOR).pdf(x),
+        color="0.45",
+        lw=1.2,
+        label="prior: Beta({}, {})".format(*PRIOR),
+    )
     right.bar(counts, stats.betabinom(TOSSES, a, b).pmf(counts), width=0.8, color="0.8")
     for (colour, dashes, marker), tree in zip(STYLES, artefacts["posteriors"], strict=False):
         fairness = get_group(tree, "posterior")["latent_fairness"]

@@ -8,11 +8,18 @@ import jax.numpy as jnp
 import numpy as np
 
 KELVIN = 14387.768775039337  # h c / k in µm K (SI, exact by definition): T = KELVIN * beta
-BLOCK = 1024  # betas that are computed together, so that what they need stays in the processor's cache
+BLOCK = (
+    1024  # betas that are computed together, so that what they need stays in the processor's cache
+)
 
-LN2_HEAD, LN2_TAIL = 0.693147180369123816490, 1.90821492927058770002e-10  # ln 2 in two parts: k * LN2_HEAD is exact
+LN2_HEAD, LN2_TAIL = (
+    0.693147180369123816490,
+    1.90821492927058770002e-10,
+)  # ln 2 in two parts: k * LN2_HEAD is exact
 ROUND = 1.5 * 2.0**52  # added to a number, it leaves the nearest whole one in the last bits
-SERIES = [1 / math.factorial(n) for n in range(1, 14)]  # of exp(r) - 1; beyond, nothing is left for |r| < ln 2 / 2
+SERIES = [
+    1 / math.factorial(n) for n in range(1, 14)
+]  # of exp(r) - 1; beyond, nothing is left for |r| < ln 2 / 2
 
 
 @jax.custom_jvp
@@ -29,7 +36,9 @@ def occupation(x):
     series = jnp.full_like(x, SERIES[-1])
     for term in SERIES[-2::-1]:
         series = series * r + term
-    power = jax.lax.bitcast_convert_type((jax.lax.bitcast_convert_type(shifted, jnp.int64) + 1023) << 52, jnp.float64)
+    power = jax.lax.bitcast_convert_type(
+        (jax.lax.bitcast_convert_type(shifted, jnp.int64) + 1023) << 52, jnp.float64
+    )
     return jnp.where(x < 709, 1 / (power * (series * r) + (power - 1)), 0)
 
 
@@ -47,7 +56,9 @@ def colour(beta, wavelength, above, below):
     """
     inverse = 1 / wavelength
     fluxes = (jnp.stack([above, below]) * inverse**2) @ occupation(inverse * (1 / beta))
-    return jnp.log10(fluxes[0]) - jnp.log10(fluxes[1])  # the gradient of a ratio has a square that may be too small for float64
+    return jnp.log10(fluxes[0]) - jnp.log10(
+        fluxes[1]
+    )  # the gradient of a ratio has a square that may be too small for float64
 
 
 def colours(betas, wavelength, above, below):

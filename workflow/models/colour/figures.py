@@ -27,12 +27,16 @@ def _draw_filters(axes, data, scale=1.0):
         seen = data[name].values > 0
         wavelength, response = data["wavelength"].values[seen], scale * data[name].values[seen]
         axes.fill_between(wavelength, response, color=colour, alpha=0.18, lw=0)
-        axes.plot(wavelength, response, color=colour, ls=LINES[name], lw=1.5, label=f"filter {name}")
+        axes.plot(
+            wavelength, response, color=colour, ls=LINES[name], lw=1.5, label=f"filter {name}"
+        )
 
 
 def _kelvin(axes):
     """Give temperatures on the upper edge of an axis of beta."""
-    upper = axes.secondary_xaxis("top", functions=(lambda beta: beta * KELVIN, lambda kelvin: kelvin / KELVIN))
+    upper = axes.secondary_xaxis(
+        "top", functions=(lambda beta: beta * KELVIN, lambda kelvin: kelvin / KELVIN)
+    )
     upper.set_xlabel("temperature T (K)")
 
 
@@ -60,7 +64,9 @@ def spectra(artefacts, settings):
     for axes, beta in zip(panels, (1e-3, 1e-1, 0.4), strict=True):
         _draw_filters(axes, data, 1 / highest)
         x = 1 / (wavelength * beta)
-        log = -2 * np.log(wavelength) - x - np.log(-np.expm1(-x))  # as logarithms, since exp(x) has no number beyond x = 709
+        log = (
+            -2 * np.log(wavelength) - x - np.log(-np.expm1(-x))
+        )  # as logarithms, since exp(x) has no number beyond x = 709
         axes.plot(wavelength, np.exp(log - log.max()), color=MODEL_COLOUR, lw=2, label="black body")
         axes.set_title(f"beta = {beta:g} /µm, T = {beta * KELVIN:,.0f} K")
         axes.set_xlim(wavelength[0], wavelength[-1])
@@ -85,7 +91,15 @@ def colour_of_beta(artefacts, settings):
     lower.plot(beta, slope, color=MODEL_COLOUR, lw=1.8, label="automatic differentiation")
     middle, differences = np.sqrt(beta[1:] * beta[:-1]), np.diff(colour) / np.diff(beta)
     chosen = slice(None, None, max(1, middle.size // 25))
-    lower.plot(middle[chosen], differences[chosen], "o", mfc="none", color=ORANGE, ms=6, label="differences")
+    lower.plot(
+        middle[chosen],
+        differences[chosen],
+        "o",
+        mfc="none",
+        color=ORANGE,
+        ms=6,
+        label="differences",
+    )
     lower.set_yscale("log")
     lower.set_ylabel(make_label("slope", data["slope"], options))
     lower.legend(loc="upper right")
@@ -104,20 +118,40 @@ def temperatures(artefacts, settings):
     """
     options = settings["options"]
     data, truth = get_group(artefacts["data"], "data"), get_group(artefacts["data"], "truth")
-    draws = get_group(artefacts["posterior"], "posterior")["temperature"].transpose("star", "chain", "draw").values
+    draws = (
+        get_group(artefacts["posterior"], "posterior")["temperature"]
+        .transpose("star", "chain", "draw")
+        .values
+    )
     draws = draws.reshape(len(draws), -1)
     bounds, median = compute_interval(draws, **options["interval"]), np.median(draws, axis=1)
     g_r, kelvin = data["g_r"].values, data["beta"].values * KELVIN
     figure, axes = plt.subplots(figsize=(6.4, 4.4))
     low, high = bounds.min() / 1.25, bounds.max() * 1.15
     seen = (kelvin > low) & (kelvin < high)
-    axes.plot(kelvin[seen], data["colour"].values[seen], color=MODEL_COLOUR, lw=1.5, label="black body", zorder=1)
+    axes.plot(
+        kelvin[seen],
+        data["colour"].values[seen],
+        color=MODEL_COLOUR,
+        lw=1.5,
+        label="black body",
+        zorder=1,
+    )
     axes.errorbar(
         median, g_r, data["error"].values, np.abs(bounds.T - median), fmt="o", ms=4, lw=1.3, capsize=2, color=DATA_COLOUR, zorder=3,
         label=f"stars: colour with 1 sigma,\ntemperature with {describe_interval(options)}",
     )  # fmt: skip
     if "temperature" in truth:
-        axes.plot(truth["temperature"].values, g_r, "x", color=TRUTH_COLOUR, ms=8, mew=2, label="true temperature", zorder=4)
+        axes.plot(
+            truth["temperature"].values,
+            g_r,
+            "x",
+            color=TRUTH_COLOUR,
+            ms=8,
+            mew=2,
+            label="true temperature",
+            zorder=4,
+        )
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     places = [one for one in (2000, 3000, 5000, 10000, 20000, 40000) if low < one < high]

@@ -25,4 +25,6 @@ def model(wavelength, g, r, error, g_r=None):
     with numpyro.plate("star", len(error)):
         temperature = numpyro.sample("temperature", LogUniform(1500, 50000))
         beta = numpyro.deterministic("beta", temperature / KELVIN)
-        numpyro.sample("g_r", Normal(jax.vmap(lambda one: colour(one, wavelength, g, r))(beta), error), obs=g_r)
+        numpyro.sample(
+            "g_r", Normal(jax.vmap(lambda one: colour(one, wavelength, g, r))(beta), error), obs=g_r
+        )

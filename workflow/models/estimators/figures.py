@@ -27,8 +27,14 @@ def estimates(artefacts, settings):
     options = settings["options"]
     data, truth = get_group(artefacts["data"], "data"), get_group(artefacts["data"], "truth")
     trees = {tree.attrs["fit"]: tree for tree in artefacts["posteriors"]}
-    draws = {fit: get_group(tree, "posterior") for fit, tree in trees.items() if "posterior" in tree.children}
-    points = {fit: get_group(tree, "point") for fit, tree in trees.items() if "point" in tree.children}
+    draws = {
+        fit: get_group(tree, "posterior")
+        for fit, tree in trees.items()
+        if "posterior" in tree.children
+    }
+    points = {
+        fit: get_group(tree, "point") for fit, tree in trees.items() if "point" in tree.children
+    }
     figure, panels = plt.subplots(1, len(SITES), figsize=(9.5, 3.6))
     for site, axes in zip(SITES, panels, strict=True):
         exact = draws["nuts"][site]
@@ -43,12 +49,30 @@ def estimates(artefacts, settings):
         density = _density(exact.values, edges)
         axes.stairs(density, edges, fill=True, color=PALE_BLUE, label="nuts")
         for fit, (colour, dashes) in LINES.items():
-            axes.stairs(_density(draws[fit][site].values, edges), edges, color=colour, ls=dashes, lw=1.5, label=fit)
+            axes.stairs(
+                _density(draws[fit][site].values, edges),
+                edges,
+                color=colour,
+                ls=dashes,
+                lw=1.5,
+                label=fit,
+            )
         top = 1.45 * density.max()
         for fit, (colour, dashes, marker) in POINTS.items():
             value = float(points[fit][site])
             line, top_of_line = [value, value], [0, (0.93 if fit == "mle" else 0.84) * top]
-            axes.plot(line, top_of_line, color=colour, ls=dashes, lw=1.6, marker=marker, markevery=[1], ms=7, label=fit, zorder=5)
+            axes.plot(
+                line,
+                top_of_line,
+                color=colour,
+                ls=dashes,
+                lw=1.6,
+                marker=marker,
+                markevery=[1],
+                ms=7,
+                label=fit,
+                zorder=5,
+            )
         if site in truth:
             axes.axvline(float(truth[site]), color=TRUTH_COLOUR, lw=1.4, label="truth", zorder=3)
         axes.set_ylim(0, top)

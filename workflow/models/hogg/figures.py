@@ -20,7 +20,10 @@ def membership(artefacts, settings):
     of `p_outlier`; points above one half carry their number in the table. The band is the interval of the line.
     """
     options = settings["options"]
-    data, posterior = get_group(artefacts["data"], "data"), get_group(artefacts["posterior"], "posterior")
+    data, posterior = (
+        get_group(artefacts["data"], "data"),
+        get_group(artefacts["posterior"], "posterior"),
+    )
     probability = posterior["p_outlier"].mean(("chain", "draw")).values
     x, y, e = (data[name].values for name in ("x", "y", "e"))
     ids = data["id"].values if "id" in data else data["row"].values
@@ -28,9 +31,27 @@ def membership(artefacts, settings):
 
     draw_band(left, np.linspace(x.min(), x.max(), 200), curve, posterior, options | {"lines": 0})
     left.errorbar(x, y, e, fmt="none", lw=1, color="0.4", zorder=4)
-    points = left.scatter(x, y, c=probability, s=45, cmap="cividis", vmin=0, vmax=1, edgecolors="black", lw=0.6, zorder=5)
+    points = left.scatter(
+        x,
+        y,
+        c=probability,
+        s=45,
+        cmap="cividis",
+        vmin=0,
+        vmax=1,
+        edgecolors="black",
+        lw=0.6,
+        zorder=5,
+    )
     for i in np.flatnonzero(probability > 0.5):
-        left.annotate(f"{ids[i]}", (x[i], y[i]), xytext=(7, 5), textcoords="offset points", fontweight="bold", color=TRUTH_COLOUR)
+        left.annotate(
+            f"{ids[i]}",
+            (x[i], y[i]),
+            xytext=(7, 5),
+            textcoords="offset points",
+            fontweight="bold",
+            color=TRUTH_COLOUR,
+        )
     left.set_xlabel(make_label("x", data["x"], options))
     left.set_ylabel(make_label("y", data["y"], options))
     left.legend(loc="lower right")
@@ -62,12 +83,19 @@ def ellipses(artefacts, settings):
     the table.
     """
     options = settings["options"]
-    data, posterior = get_group(artefacts["data"], "data"), get_group(artefacts["posterior"], "posterior")
+    data, posterior = (
+        get_group(artefacts["data"], "data"),
+        get_group(artefacts["posterior"], "posterior"),
+    )
     x, y, e_x, e_y, rho = (data[name].values for name in ("x", "y", "e_x", "e", "rho"))
     ids = data["id"].values if "id" in data else data["row"].values
     around = np.linspace(0, 2 * np.pi, 73)[:-1, None]
     outlines = np.stack(  # by the Cholesky factor of each covariance
-        [x + e_x * np.cos(around), y + e_y * (rho * np.cos(around) + np.sqrt(1 - rho**2) * np.sin(around))], axis=-1
+        [
+            x + e_x * np.cos(around),
+            y + e_y * (rho * np.cos(around) + np.sqrt(1 - rho**2) * np.sin(around)),
+        ],
+        axis=-1,
     )
     mixed = "p_outlier" in posterior
     figure, axes = plt.subplots(figsize=(7.2 if mixed else 6.2, 4.8))
@@ -76,17 +104,26 @@ def ellipses(artefacts, settings):
     look = {"edgecolors": "black", "linewidths": 0.8, "alpha": 0.7, "zorder": 4}
     if mixed:
         probability = posterior["p_outlier"].mean(("chain", "draw")).values
-        drawn = PolyCollection(outlines.swapaxes(0, 1), array=probability, cmap="cividis", clim=(0, 1), **look)
+        drawn = PolyCollection(
+            outlines.swapaxes(0, 1), array=probability, cmap="cividis", clim=(0, 1), **look
+        )
         figure.colorbar(drawn, ax=axes, label="probability of being an outlier", pad=0.02)
         for i in np.flatnonzero(probability > 0.5):
-            place = {"xytext": (7, 7), "textcoords": "offset points", "fontweight": "bold", "color": TRUTH_COLOUR}
+            place = {
+                "xytext": (7, 7),
+                "textcoords": "offset points",
+                "fontweight": "bold",
+                "color": TRUTH_COLOUR,
+            }
             axes.annotate(f"{ids[i]}", (x[i], y[i] + e_y[i]), **place)
     else:
         drawn = PolyCollection(outlines.swapaxes(0, 1), facecolors="0.85", **look)
     axes.add_collection(drawn)
     dark = probability < 0.5 if mixed else np.zeros(x.size, dtype=bool)
     axes.scatter(x, y, s=5, c=np.where(dark, "white", DATA_COLOUR), lw=0, zorder=5)
-    axes.plot([], [], "o", ms=9, mfc="0.85", mec="black", mew=0.8, label="data, with 1 sigma ellipses")
+    axes.plot(
+        [], [], "o", ms=9, mfc="0.85", mec="black", mew=0.8, label="data, with 1 sigma ellipses"
+    )
     axes.set_xlim(grid[0], grid[-1])
     axes.set_ylim(min(0, (y - e_y).min() - 20), (y + e_y).max() + 30)
     axes.set_xlabel(make_label("x", data["x"], options))

@@ -78,7 +78,14 @@ def _sd_of_y(theta, x_error, y_error, correlation):
     Across it: Sigma^2 = v^T S v with the unit vector v = (-sin theta, cos theta).
     """
     sin, cos = jnp.sin(theta), jnp.cos(theta)
-    return jnp.sqrt((sin * x_error) ** 2 - 2 * correlation * sin * x_error * cos * y_error + (cos * y_error) ** 2) / cos
+    return (
+        jnp.sqrt(
+            (sin * x_error) ** 2
+            - 2 * correlation * sin * x_error * cos * y_error
+            + (cos * y_error) ** 2
+        )
+        / cos
+    )
 
 
 def line_xy(x, e_x, e, rho, y=None):

@@ -8,7 +8,16 @@ main sequence: a line in absolute magnitude against log temperature, with a spre
 import jax.numpy as jnp
 import numpy as np
 import numpyro
-from hr_constants import E_parallax, gain, logtemp0, mag0, max_dist, min_dist, parallax_limit, parallax_step
+from hr_constants import (
+    E_parallax,
+    gain,
+    logtemp0,
+    mag0,
+    max_dist,
+    min_dist,
+    parallax_limit,
+    parallax_step,
+)
 from jax.scipy.special import log_ndtr
 from numpyro import distributions as dist
 from numpyro.distributions import Distribution, HalfNormal, Normal, Poisson, Uniform, constraints
@@ -46,15 +55,21 @@ def as_written(cluster_index, logtemps, parallax=None, fluxcounts=None):
     n_stars = cluster_index.size
 
     with numpyro.plate("clusters", n_clusters):
-        root_dist = numpyro.sample("root_dist", dist.Uniform(min_dist ** (1 / 3), max_dist ** (1 / 3)))
+        root_dist = numpyro.sample(
+            "root_dist", dist.Uniform(min_dist ** (1 / 3), max_dist ** (1 / 3))
+        )
         distance = numpyro.deterministic("distance", jnp.power(root_dist, 3))
         dist_mod = jnp.log10(distance / 10) * 5.0
 
         numpyro.sample("parallax", dist.Normal(jnp.power(distance, -1), E_parallax), obs=parallax)
 
     with numpyro.plate("stars", n_stars):
-        absolute_magnitude = numpyro.sample("absolute_magnitude", dist.Normal((logtemps - logtemp0) * slope + offset, spread))
-        apparent_magnitude = numpyro.deterministic("apparent_magnitude", absolute_magnitude + dist_mod[cluster_index])
+        absolute_magnitude = numpyro.sample(
+            "absolute_magnitude", dist.Normal((logtemps - logtemp0) * slope + offset, spread)
+        )
+        apparent_magnitude = numpyro.deterministic(
+            "apparent_magnitude", absolute_magnitude + dist_mod[cluster_index]
+        )
 
         flux = jnp.power(10, -(apparent_magnitude - mag0) / 2.5) * gain
 
@@ -116,7 +131,9 @@ def _stars(main_sequence, distance, logtemps, fluxcounts):
     expected = (logtemps - logtemp0) * slope + offset + distance_modulus
     counts = 0.0 if fluxcounts is None else fluxcounts
     counted = mag0 - 2.5 * jnp.log10(jnp.maximum(counts, 1) / gain)
-    share = counts / (counts + (2.5 / jnp.log(10) / spread) ** 2)  # of the counts, in what is known of the magnitude
+    share = counts / (
+        counts + (2.5 / jnp.log(10) / spread) ** 2
+    )  # of the counts, in what is known of the magnitude
     centre, scale = expected + share * (counted - expected), spread * jnp.sqrt(1 - share)
 
     with numpyro.plate("stars", logtemps.size):
@@ -140,12 +157,19 @@ class RecordedParallax(Distribution):
     def sample(self, key, sample_shape=()):
         """Measure and record."""
         measured = Normal(self.true, E_parallax).sample(key, sample_shape)
-        return jnp.where(measured > parallax_limit, jnp.round(measured / parallax_step) * parallax_step, 0.0)
+        return jnp.where(
+            measured > parallax_limit, jnp.round(measured / parallax_step) * parallax_step, 0.0
+        )
 
     def log_prob(self, value):
         """The probability that the measurement was where it is recorded as `value`."""
-        low = jnp.where(value > 0, jnp.maximum(value - parallax_step / 2, parallax_limit), -1.0)  # -1: no measurement is below
+        low = jnp.where(
+            value > 0, jnp.maximum(value - parallax_step / 2, parallax_limit), -1.0
+        )  # -1: no measurement is below
         high = jnp.where(value > 0, value + parallax_step / 2, parallax_limit)
         low, high = (low - self.true) / E_parallax, (high - self.true) / E_parallax
-        low, high = jnp.where(low > 0, -high, low), jnp.where(low > 0, -low, high)  # the tail in which nothing cancels
+        low, high = (
+            jnp.where(low > 0, -high, low),
+            jnp.where(low > 0, -low, high),
+        )  # the tail in which nothing cancels
         return log_ndtr(high) + jnp.log1p(-jnp.exp(log_ndtr(low) - log_ndtr(high)))

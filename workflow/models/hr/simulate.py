@@ -2,7 +2,16 @@
 
 import numpy as np
 import xarray as xr
-from hr_constants import E_parallax, gain, logtemp0, mag0, max_dist, min_dist, parallax_limit, parallax_step
+from hr_constants import (
+    E_parallax,
+    gain,
+    logtemp0,
+    mag0,
+    max_dist,
+    min_dist,
+    parallax_limit,
+    parallax_step,
+)
 
 
 def simulate(rng: np.random.Generator, truth: dict, design: dict) -> tuple[xr.Dataset, xr.Dataset]:
@@ -20,7 +29,9 @@ def simulate(rng: np.random.Generator, truth: dict, design: dict) -> tuple[xr.Da
     apparent = absolute + 5 * np.log10(distance / 10)[cluster_index]
     fluxcounts = rng.poisson(gain * 10 ** (-(apparent - mag0) / 2.5))
     measured = rng.normal(1 / distance, E_parallax)
-    parallax = np.where(measured > parallax_limit, np.round(measured / parallax_step) * parallax_step, 0.0)
+    parallax = np.where(
+        measured > parallax_limit, np.round(measured / parallax_step) * parallax_step, 0.0
+    )
     data = {"cluster_index": ("star", cluster_index), "logtemps": ("star", logtemps)}
     data |= {"parallax": ("cluster", parallax), "fluxcounts": ("star", fluxcounts)}
     drawn = {"distance": ("cluster", distance), "absolute_magnitude": ("star", absolute)}

@@ -18,12 +18,16 @@ def islands(artefacts, settings):
     of all draws that lie on an island and the exact one. Chains of one fit have colours and markers of their own.
     """
     fits = artefacts["posteriors"]
-    figure, panels = plt.subplots(1, len(fits), figsize=(4.6 * len(fits), 4.7), sharey=True, squeeze=False)
+    figure, panels = plt.subplots(
+        1, len(fits), figsize=(4.6 * len(fits), 4.7), sharey=True, squeeze=False
+    )
     grid = np.linspace(-EDGE, EDGE, 301)
     for axes, tree in zip(panels[0], fits, strict=True):
         draws = get_group(tree, "posterior")["x"].transpose("chain", "draw", ...).values
         for number, chain in enumerate(draws):
-            chosen = chain[np.linspace(0, len(chain) - 1, min(len(chain), 4 * SHOWN // len(draws))).astype(int)]
+            chosen = chain[
+                np.linspace(0, len(chain) - 1, min(len(chain), 4 * SHOWN // len(draws))).astype(int)
+            ]
             label = f"chain {number + 1}" if len(draws) > 1 else "draws"
             axes.plot(
                 *chosen.T,
@@ -43,14 +47,23 @@ def islands(artefacts, settings):
             above = centre[1] > -1
             text = f"found {share:.3f}\nexact {exact:.3f}"
             axes.text(
-                centre[0], centre[1] + (3.9 if above else -3.9) * SD, text, ha="center", va="bottom" if above else "top", fontsize=9
+                centre[0],
+                centre[1] + (3.9 if above else -3.9) * SD,
+                text,
+                ha="center",
+                va="bottom" if above else "top",
+                fontsize=9,
             )
         size = f"{draws.shape[1]:,} draws"
-        axes.set_title(f"{tree.attrs['fit']}: {f'{len(draws)} chains of {size}' if len(draws) > 1 else f'{size}, independent'}")
+        axes.set_title(
+            f"{tree.attrs['fit']}: {f'{len(draws)} chains of {size}' if len(draws) > 1 else f'{size}, independent'}"
+        )
         axes.set_xlim(-EDGE, EDGE)
         axes.set_ylim(-EDGE, EDGE)
         axes.set_aspect("equal")
         axes.set_xlabel("x[0]")
-        axes.legend(loc="lower left", fontsize=8, markerscale=2.5, handletextpad=0.2, borderaxespad=0.1)
+        axes.legend(
+            loc="lower left", fontsize=8, markerscale=2.5, handletextpad=0.2, borderaxespad=0.1
+        )
     panels[0, 0].set_ylabel("x[1]")
     return figure

@@ -13,7 +13,12 @@ LABELS = {"x": "x"}
 
 SD = 0.25
 WEIGHTS = (2.0, 2.0, 2.0, 1.0)
-CENTRES = ((-1.5, 0.0), (0.0, 1.5), (0.0, -1.5), (1.5, 0.0))  # times the root of two: neighbours are 3 apart
+CENTRES = (
+    (-1.5, 0.0),
+    (0.0, 1.5),
+    (0.0, -1.5),
+    (1.5, 0.0),
+)  # times the root of two: neighbours are 3 apart
 HALF = 10.0  # half the side of the square that the prior fills
 
 

@@ -40,13 +40,26 @@ def trials(artefacts, settings):
     left.plot([], [], color=MODEL_COLOUR, lw=1, label=f"{c.size} trial lines of the true slope")
     for axes in (left, right):
         axes.errorbar(x, y, e, fmt="o", ms=3, lw=0.8, color=DATA_COLOUR, label="data", zorder=3)
-        axes.plot(grid, curve(grid, m, float(truth["c"])), "--", color=TRUTH_COLOUR, lw=1.2, label="truth", zorder=4)
+        axes.plot(
+            grid,
+            curve(grid, m, float(truth["c"])),
+            "--",
+            color=TRUTH_COLOUR,
+            lw=1.2,
+            label="truth",
+            zorder=4,
+        )
         axes.set_xlabel(make_label("x", data["x"], options))
     left.set_ylabel(make_label("y", data["y"], options))
     left.legend(loc="upper left")
     left.set_title("trials")
     right.set_title("the same, faded by their likelihood")
-    figure.colorbar(ScalarMappable(Normalize(0, 1), shades), ax=right, label="likelihood / that of the best trial", pad=0.02)
+    figure.colorbar(
+        ScalarMappable(Normalize(0, 1), shades),
+        ax=right,
+        label="likelihood / that of the best trial",
+        pad=0.02,
+    )
     return figure
 
 
@@ -66,7 +79,17 @@ def angles(artefacts, settings):
     }
     figure, panels = plt.subplots(2, 1, figsize=(5, 6.6), sharex=True, sharey=True)
     for axes, (title, slopes) in zip(panels, even.items(), strict=True):
-        axes.errorbar(data["x"], data["y"], data["e"], fmt="o", ms=3, lw=0.8, color=DATA_COLOUR, label="data", zorder=3)
+        axes.errorbar(
+            data["x"],
+            data["y"],
+            data["e"],
+            fmt="o",
+            ms=3,
+            lw=0.8,
+            color=DATA_COLOUR,
+            label="data",
+            zorder=3,
+        )
         for slope in slopes:
             axes.axline((0, float(truth["c"])), slope=slope, color=MODEL_COLOUR, lw=1.2)
         axes.set_title(title)

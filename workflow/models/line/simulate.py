@@ -4,7 +4,9 @@ import numpy as np
 import xarray as xr
 
 
-def simulate(rng: np.random.Generator, truth: dict, design: dict) -> xr.Dataset | tuple[xr.Dataset, xr.Dataset]:
+def simulate(
+    rng: np.random.Generator, truth: dict, design: dict
+) -> xr.Dataset | tuple[xr.Dataset, xr.Dataset]:
     """
     Simulate `design["n"]` points at x from 0 to 10, with errors of mean size `design["error"]`.
 
@@ -19,8 +21,12 @@ def simulate(rng: np.random.Generator, truth: dict, design: dict) -> xr.Dataset 
     e = rng.poisson(design["scatter"], size=x.size) / design["scatter"] * design["error"]
     y = truth["m"] * x + truth["c"] + e * rng.normal(size=x.size)
     if "x_error" in design:
-        e_x = np.sqrt(rng.normal(size=x.size) ** 2 + rng.normal(size=x.size) ** 2) * design["x_error"]
+        e_x = (
+            np.sqrt(rng.normal(size=x.size) ** 2 + rng.normal(size=x.size) ** 2) * design["x_error"]
+        )
         measured = x + rng.normal(size=x.size) * e_x
         columns = {"x": measured, "y": y, "e": e, "e_x": e_x}
-        return xr.Dataset({name: ("point", values) for name, values in columns.items()}), xr.Dataset({"x_true": ("point", x)})
+        return xr.Dataset(
+            {name: ("point", values) for name, values in columns.items()}
+        ), xr.Dataset({"x_true": ("point", x)})
     return xr.Dataset({"x": ("point", x), "y": ("point", y), "e": ("point", e)})

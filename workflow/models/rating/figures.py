@@ -6,7 +6,15 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from posterity.artefact.groups import get_group
 from posterity.plots.data import compute_pointwise_interval
-from posterity.plots.style import COLOUR_CYCLE, DATA_COLOUR, MODEL_COLOUR, ORANGE, PALE_BLUE, describe_interval, make_label
+from posterity.plots.style import (
+    COLOUR_CYCLE,
+    DATA_COLOUR,
+    MODEL_COLOUR,
+    ORANGE,
+    PALE_BLUE,
+    describe_interval,
+    make_label,
+)
 
 STAGES, DISCHARGES = (0.8, 1, 1.5, 2, 3, 4, 6, 8), (50, 100, 200, 500, 1000)
 
@@ -24,11 +32,18 @@ def rating_curve(artefacts, settings):
     error (pale). Grey: stages without gaugings, where discharge is predicted all the same.
     """
     options, tree = settings["options"], artefacts["predictive"]
-    data, new, at = get_group(artefacts["data"], "data"), get_group(tree, "predictions"), get_group(tree, "predictions_constant_data")
+    data, new, at = (
+        get_group(artefacts["data"], "data"),
+        get_group(tree, "predictions"),
+        get_group(tree, "predictions_constant_data"),
+    )
     stage, h, q = at["h"].values, data["h"].values, data["q"].values
     figure, axes = plt.subplots(figsize=(6.4, 4.6))
     text = describe_interval(options)
-    for site, colour, label in (("q", PALE_BLUE, f"{text} of a new gauging"), ("discharge", MODEL_COLOUR, f"{text} of the curve")):
+    for site, colour, label in (
+        ("q", PALE_BLUE, f"{text} of a new gauging"),
+        ("discharge", MODEL_COLOUR, f"{text} of the curve"),
+    ):
         bounds, median = compute_pointwise_interval(new[site], options)
         axes.fill_between(stage, *bounds.T, color=colour, alpha=0.55, lw=0, label=label)
     axes.plot(stage, median, color=MODEL_COLOUR, lw=1.4, label="median of the curve")
@@ -62,18 +77,31 @@ def residuals(artefacts, settings):
     band is where 90 of 100 gaugings should be: their mean error and the fitted scatter.
     """
     options = settings["options"]
-    data, posterior = get_group(artefacts["data"], "data"), get_group(artefacts["posterior"], "posterior")
+    data, posterior = (
+        get_group(artefacts["data"], "data"),
+        get_group(artefacts["posterior"], "posterior"),
+    )
     h, q, e = (data[name].values for name in ("h", "q", "e"))
-    draws = {name: posterior[name].values.reshape(-1, 1) for name in ("log_a", "b", "h0", "sigma") if name in posterior}
+    draws = {
+        name: posterior[name].values.reshape(-1, 1)
+        for name in ("log_a", "b", "h0", "sigma")
+        if name in posterior
+    }
     log_q = np.median(draws["log_a"] + draws["b"] * np.log(h - draws.get("h0", 0)), axis=0)
     left_over = 100 * (np.log(q) - log_q)
     half = 164.5 * np.sqrt(np.median(draws["sigma"]) ** 2 + np.mean(e**2))
     figure, panels = plt.subplots(2, 1, figsize=(6.4, 5.6), sharey=True)
-    dates = np.array([str(one).replace(" ", "T") for one in data["date"].values], dtype="datetime64[s]")
+    dates = np.array(
+        [str(one).replace(" ", "T") for one in data["date"].values], dtype="datetime64[s]"
+    )
     for axes, x, name in zip(panels, (h, dates), ("h", "date"), strict=True):
-        axes.axhspan(-half, half, color=PALE_BLUE, alpha=0.45, lw=0, label="90 % of gaugings expected")
+        axes.axhspan(
+            -half, half, color=PALE_BLUE, alpha=0.45, lw=0, label="90 % of gaugings expected"
+        )
         axes.axhline(0, color=MODEL_COLOUR, lw=1.2)
-        for size, marker, colour in zip(np.unique(e.round(3)), "so^dv", (ORANGE, DATA_COLOUR, *COLOUR_CYCLE[2:]), strict=False):
+        for size, marker, colour in zip(
+            np.unique(e.round(3)), "so^dv", (ORANGE, DATA_COLOUR, *COLOUR_CYCLE[2:]), strict=False
+        ):
             of = e.round(3) == size
             axes.errorbar(
                 x[of],

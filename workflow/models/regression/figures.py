@@ -5,7 +5,13 @@ import numpy as np
 
 from posterity.artefact.groups import get_group
 from posterity.plots.data import compute_pointwise_interval
-from posterity.plots.style import DATA_COLOUR, MODEL_COLOUR, TRUTH_COLOUR, describe_interval, make_label
+from posterity.plots.style import (
+    DATA_COLOUR,
+    MODEL_COLOUR,
+    TRUTH_COLOUR,
+    describe_interval,
+    make_label,
+)
 
 
 def curve(u, w, b):
@@ -25,11 +31,17 @@ def posterior_mean(artefacts, settings):
     u, y = data["u"].values[order], data["y"].values[order]
     mean, text = mu.mean(("chain", "draw")).values[order], describe_interval(options)
     of_mean, _ = compute_pointwise_interval(mu, options)
-    of_data, _ = compute_pointwise_interval(get_group(artefacts["predictive"], "posterior_predictive")["y"], options)
+    of_data, _ = compute_pointwise_interval(
+        get_group(artefacts["predictive"], "posterior_predictive")["y"], options
+    )
 
     figure, axes = plt.subplots(figsize=(6, 4.4))
-    axes.fill_between(u, *of_data[order].T, color=MODEL_COLOUR, alpha=0.15, lw=0, label=f"{text} of new data")
-    axes.fill_between(u, *of_mean[order].T, color=MODEL_COLOUR, alpha=0.45, lw=0, label=f"{text} of the line")
+    axes.fill_between(
+        u, *of_data[order].T, color=MODEL_COLOUR, alpha=0.15, lw=0, label=f"{text} of new data"
+    )
+    axes.fill_between(
+        u, *of_mean[order].T, color=MODEL_COLOUR, alpha=0.45, lw=0, label=f"{text} of the line"
+    )
     axes.plot(u, mean, color=MODEL_COLOUR, lw=1.8, label="posterior mean of the line")
     if "mu" in truth:
         axes.plot(u, truth["mu"].values[order], color=TRUTH_COLOUR, ls="--", lw=1.8, label="truth")

@@ -17,9 +17,23 @@ place = "_".join(job.get("wildcards", {}).values()) or "all"
 logs = os.path.join("results/logs/slurm", kind, place)
 os.makedirs(logs, exist_ok=True)
 
-command = ["sbatch", "--parsable", f"--job-name={kind}:{place}", f"--output={logs}/%j.log", "--ntasks=1"]
-command += [f"--cpus-per-task={job['threads']}", f"--mem={ask['mem_mb']}M", f"--time={ask['runtime']}"]
-for option, name in {"partition": "slurm_partition", "account": "slurm_account", "gpus": "gpu"}.items():
+command = [
+    "sbatch",
+    "--parsable",
+    f"--job-name={kind}:{place}",
+    f"--output={logs}/%j.log",
+    "--ntasks=1",
+]
+command += [
+    f"--cpus-per-task={job['threads']}",
+    f"--mem={ask['mem_mb']}M",
+    f"--time={ask['runtime']}",
+]
+for option, name in {
+    "partition": "slurm_partition",
+    "account": "slurm_account",
+    "gpus": "gpu",
+}.items():
     if ask.get(name):
         command.append(f"--{option}={ask[name]}")
 command += [*shlex.split(ask.get("slurm_extra", "")), sys.argv[-1]]

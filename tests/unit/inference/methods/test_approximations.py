@@ -3,7 +3,19 @@
 import numpy as np
 import pytest
 import scipy.stats
-from test_samplers import BANANA, COIN, COUNTS, FUNNEL, NORMAL, NUMBERS, SCHOOLS, TOSSES, Y, compare, run
+from test_samplers import (
+    BANANA,
+    COIN,
+    COUNTS,
+    FUNNEL,
+    NORMAL,
+    NUMBERS,
+    SCHOOLS,
+    TOSSES,
+    Y,
+    compare,
+    run,
+)
 
 from posterity.config.schema import complete_settings
 from posterity.diagnostics.approximation import check_elbo_convergence, check_pareto_k
@@ -20,7 +32,15 @@ MEAN = (1 / 4 + Y.sum() / 2.25) / PRECISION
 
 
 @pytest.mark.parametrize(
-    "method", ["laplace", *(pytest.param(method, marks=pytest.mark.long) for method in METHODS if method != "laplace")]
+    "method",
+    [
+        "laplace",
+        *(
+            pytest.param(method, marks=pytest.mark.long)
+            for method in METHODS
+            if method != "laplace"
+        ),
+    ],
 )
 def test_a_gaussian_posterior(written, method):
     """It is in the family of each approximation."""
@@ -36,7 +56,10 @@ def test_skewed_posteriors_come_right_by_weights(written, method):
     """A Beta and a Gamma: the Gaussian in unconstrained space is near, and its weights do the rest."""
     heads = TOSSES.sum()
     chosen = METHODS[method] | ({"runs": 4} if method == "nested" else {})
-    beta, gamma = scipy.stats.beta(2 + heads, 3 + len(TOSSES) - heads), scipy.stats.gamma(2 + NUMBERS.sum(), scale=1 / 4.5)
+    beta, gamma = (
+        scipy.stats.beta(2 + heads, 3 + len(TOSSES) - heads),
+        scipy.stats.gamma(2 + NUMBERS.sum(), scale=1 / 4.5),
+    )
     for source, data, site, exact in ((COIN, TOSSES, "p", beta), (COUNTS, NUMBERS, "rate", gamma)):
         result = run(written(source, y=data), chosen, method, site)
         compare(result.posterior[site], exact)
@@ -56,7 +79,9 @@ def test_laplace_is_exact_in_unconstrained_space_to_second_order(written):
 def statistics_of(result):
     import xarray as xr
 
-    return xr.Dataset({name: (("chain", "draw"), values) for name, values in result.statistics.items()})
+    return xr.Dataset(
+        {name: (("chain", "draw"), values) for name, values in result.statistics.items()}
+    )
 
 
 @pytest.mark.long
@@ -88,7 +113,9 @@ def test_mle_is_least_squares(written):
 
 
 def test_mle_refuses_a_model_with_levels(written):
-    with pytest.raises(UserError, match="mle: the latent site 'theta' depends on other latent sites"):
+    with pytest.raises(
+        UserError, match="mle: the latent site 'theta' depends on other latent sites"
+    ):
         run(written(SCHOOLS, y=np.zeros(8), sigma=np.ones(8)), complete_settings("mle"))
 
 
@@ -132,10 +159,14 @@ def model():
 @pytest.mark.long
 def test_nested_against_quadrature(written):
     x = np.linspace(-200, 200, 4_000_001)
-    log = scipy.stats.t(3, 0.5, 2).logpdf(x) + np.logaddexp(-0.5 * ((x + 2) / 0.3) ** 2, -0.7 - np.abs(x - 3))
+    log = scipy.stats.t(3, 0.5, 2).logpdf(x) + np.logaddexp(
+        -0.5 * ((x + 2) / 0.3) ** 2, -0.7 - np.abs(x - 3)
+    )
     exact = np.log(np.trapezoid(np.exp(log), x))
     result = run(written(TWO), complete_settings("nested"))
-    assert abs(float(result.evidence["ln_z"]) - exact) < 3 * float(result.evidence["ln_z_error"]) < 0.3
+    assert (
+        abs(float(result.evidence["ln_z"]) - exact) < 3 * float(result.evidence["ln_z_error"]) < 0.3
+    )
 
 
 @pytest.mark.long
@@ -145,7 +176,9 @@ def test_nested_agrees_with_the_exact_evidence_of_a_conjugate_model(written):
     for one in range(8):
         evidence = run(written(NORMAL, y=Y), METHODS["nested"], "again", one).evidence
         pulls.append((float(evidence["ln_z"]) - exact) / float(evidence["ln_z_error"]))
-    assert np.mean(np.square(pulls)) < 2.5, pulls  # the chance of more is 1 % where the error is right
+    assert np.mean(np.square(pulls)) < 2.5, (
+        pulls
+    )  # the chance of more is 1 % where the error is right
 
 
 @pytest.mark.parametrize(
@@ -175,7 +208,9 @@ def test_nested_where_most_of_the_prior_is_impossible(written):
     """Nine tenths of it: points of no likelihood are not replaced by others like them."""
     exact = np.log((np.exp(-6.4) - np.exp(-8)) / 8 / 2)
     result = run(written(HALF), complete_settings("nested", live_points=500))
-    assert abs(float(result.evidence["ln_z"]) - exact) < 3 * float(result.evidence["ln_z_error"]) < 0.5
+    assert (
+        abs(float(result.evidence["ln_z"]) - exact) < 3 * float(result.evidence["ln_z_error"]) < 0.5
+    )
 
 
 BATCHED = """
@@ -192,7 +227,10 @@ def test_minibatches_come_to_the_posterior_of_all_data(written):
     x = np.linspace(0, 3, 400)
     y = 2 * x + 1 + 0.5 * np.random.default_rng(3).normal(size=400)
     one = written(BATCHED, x=x, y=y)
-    result = run(one, complete_settings("svi", minibatch={"row": 50}, steps=20000, step_size=0.01, tolerance=0))
+    result = run(
+        one,
+        complete_settings("svi", minibatch={"row": 50}, steps=20000, step_size=0.01, tolerance=0),
+    )
     design = np.stack([x, np.ones(400)], 1)
     covariance = np.linalg.inv(design.T @ design / 0.25 + np.eye(2) / 100)
     mean = covariance @ design.T @ y / 0.25
@@ -216,7 +254,10 @@ def test_a_plate_with_a_subsample_size_has_all_its_elements_elsewhere(written):
 @pytest.mark.long
 def test_svi_stops_when_the_loss_rests_and_by_a_point(written):
     one = written(NORMAL, y=Y)
-    early, late = run(one, complete_settings("svi")), run(one, complete_settings("svi", tolerance=0))
+    early, late = (
+        run(one, complete_settings("svi")),
+        run(one, complete_settings("svi", tolerance=0)),
+    )
     assert early.stopped == "converged" and late.stopped == "steps"
     assert len(early.optimisation["loss"]) < 20000 == len(late.optimisation["loss"])
     assert check_elbo_convergence(early.optimisation, 0.1).status == "pass"
@@ -251,7 +292,9 @@ def test_a_guide_of_ones_own(written, tmp_path):
     compare(result.posterior["mu"], scipy.stats.norm(MEAN, PRECISION**-0.5))
     best = result.guide  # its parameters, in their own space
     assert set(best.data_vars) == {"centre", "width"}
-    assert abs(best["centre"] - MEAN) < 0.05 * PRECISION**-0.5 and best["width"] == pytest.approx(PRECISION**-0.5, rel=0.05)
+    assert abs(best["centre"] - MEAN) < 0.05 * PRECISION**-0.5 and best["width"] == pytest.approx(
+        PRECISION**-0.5, rel=0.05
+    )
     assert not run(one, complete_settings("svi", steps=200)).guide
     for name, parts in (
         ("without", ["does not match the model", "'mu'", "is not in it"]),

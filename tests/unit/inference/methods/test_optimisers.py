@@ -7,7 +7,11 @@ import pytest
 import xarray as xr
 
 from posterity.config.schema import complete_settings
-from posterity.diagnostics.approximation import check_elbo_convergence, check_optimum, check_pareto_k
+from posterity.diagnostics.approximation import (
+    check_elbo_convergence,
+    check_optimum,
+    check_pareto_k,
+)
 from posterity.diagnostics.prior_sensitivity import check_sensitivity, measure_sensitivity
 from posterity.errors import UserError
 from posterity.inference.methods import map, svi
@@ -69,19 +73,27 @@ def test_svi_finds_a_gaussian_posterior(bound):
     assert draws.shape == (4000, 2)
     assert np.all(np.abs(draws.mean(0) - mean) < 5 * sd / np.sqrt(4000) + 0.03 * sd)
     np.testing.assert_allclose(np.cov(draws.T), covariance, rtol=0.15)
-    statistics = xr.Dataset({name: (("chain", "draw"), values) for name, values in result.statistics.items()})
+    statistics = xr.Dataset(
+        {name: (("chain", "draw"), values) for name, values in result.statistics.items()}
+    )
     assert check_pareto_k(statistics, {"warn": 0.5, "fail": 0.7}).status == "pass"
     assert check_elbo_convergence(result.optimisation, 0.1).status == "pass"
     marginal = 0.25 * np.eye(25) + 100 * (1 + np.outer(X, X))
     residual = LINE["y"].values
-    log_evidence = -0.5 * (residual @ np.linalg.solve(marginal, residual) + np.linalg.slogdet(2 * np.pi * marginal)[1])
+    log_evidence = -0.5 * (
+        residual @ np.linalg.solve(marginal, residual) + np.linalg.slogdet(2 * np.pi * marginal)[1]
+    )
     assert abs(result.optimisation["loss"].values[-200:].mean() + log_evidence) < 0.05
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("guide", "settings"), [("AutoNormal", {}), ("AutoLowRankMultivariateNormal", {})])
+@pytest.mark.parametrize(
+    ("guide", "settings"), [("AutoNormal", {}), ("AutoLowRankMultivariateNormal", {})]
+)
 def test_the_guides_hit_the_conjugate_coin(bound, guide, settings):
-    result = svi.fit(bound(COIN, TOSSES), SVI | settings | {"guide": guide}, Stream(1, ("coin", guide)))
+    result = svi.fit(
+        bound(COIN, TOSSES), SVI | settings | {"guide": guide}, Stream(1, ("coin", guide))
+    )
     draws = result.posterior["f"][0]
     exact = 16 / 30, np.sqrt(16 * 14 / (30**2 * 31))
     assert abs(draws.mean() - exact[0]) < 0.1 * exact[1]
@@ -99,10 +111,20 @@ def model(y):
 """
     one = bound(source, xr.Dataset({"y": ((), 1.5)}))
     losses = {}
-    for guide, size in (("AutoNormal", 0.05), ("AutoMultivariateNormal", 0.05), ("AutoBNAFNormal", 0.02)):
-        result = svi.fit(one, SVI | {"guide": guide, "step_size": size}, Stream(1, ("product", guide)))
+    for guide, size in (
+        ("AutoNormal", 0.05),
+        ("AutoMultivariateNormal", 0.05),
+        ("AutoBNAFNormal", 0.02),
+    ):
+        result = svi.fit(
+            one, SVI | {"guide": guide, "step_size": size}, Stream(1, ("product", guide))
+        )
         losses[guide] = result.optimisation["loss"].values[-500:].mean()
-    assert losses["AutoNormal"] > losses["AutoMultivariateNormal"] + 0.1 > losses["AutoBNAFNormal"] + 0.1
+    assert (
+        losses["AutoNormal"]
+        > losses["AutoMultivariateNormal"] + 0.1
+        > losses["AutoBNAFNormal"] + 0.1
+    )
 
 
 def test_a_flow_of_one_number_is_refused(bound):
@@ -112,33 +134,62 @@ def test_a_flow_of_one_number_is_refused(bound):
 
 def test_svi_that_has_not_converged_is_caught(bound):
     """The settings of the page that the coin comes from: Adam with 5e-5 for 2,000 steps cannot move."""
-    page = SVI | {"steps": 2000, "step_size": 5e-5, "schedule": "constant", "particles": 1, "restarts": 1, "init": "uniform"}
+    page = SVI | {
+        "steps": 2000,
+        "step_size": 5e-5,
+        "schedule": "constant",
+        "particles": 1,
+        "restarts": 1,
+        "init": "uniform",
+    }
     wide = COIN.replace("Beta(10, 10)", "Beta(1, 1)")
     data = xr.Dataset({"data": ("row", np.repeat([1, 0], [450, 50]))})
     result = svi.fit(bound(wide, data), page, Stream(1, ("coin",)))
-    statistics = xr.Dataset({name: (("chain", "draw"), values) for name, values in result.statistics.items()})
-    assert "fail" in {check_pareto_k(statistics, 0.7).status, check_elbo_convergence(result.optimisation, 0.1).status}
+    statistics = xr.Dataset(
+        {name: (("chain", "draw"), values) for name, values in result.statistics.items()}
+    )
+    assert "fail" in {
+        check_pareto_k(statistics, 0.7).status,
+        check_elbo_convergence(result.optimisation, 0.1).status,
+    }
 
 
 def test_svi_that_runs_away_is_told(bound):
     with pytest.raises(UserError, match="the loss is not finite from step"):
-        svi.fit(bound(CONJUGATE, LINE), SVI | {"step_size": 1e5, "schedule": "constant", "steps": 500}, Stream(1, ("away",)))
+        svi.fit(
+            bound(CONJUGATE, LINE),
+            SVI | {"step_size": 1e5, "schedule": "constant", "steps": 500},
+            Stream(1, ("away",)),
+        )
 
 
 def test_the_check_of_the_loss_sees_a_fall_and_forgives_noise():
     rng = np.random.default_rng(3)
     size = xr.DataArray(np.full(5000, 0.1), dims="step")
     still = [10 + rng.normal(0, 0.5, 5000) for _ in range(200)]
-    statuses = [check_elbo_convergence(xr.Dataset({"loss": ("step", loss), "step_size": size}), 0.1).status for loss in still]
+    statuses = [
+        check_elbo_convergence(xr.Dataset({"loss": ("step", loss), "step_size": size}), 0.1).status
+        for loss in still
+    ]
     assert set(statuses) == {"pass"}
     falling = still[0] - np.linspace(0, 5, 5000)
-    assert check_elbo_convergence(xr.Dataset({"loss": ("step", falling), "step_size": size}), 0.1).status == "fail"
+    assert (
+        check_elbo_convergence(
+            xr.Dataset({"loss": ("step", falling), "step_size": size}), 0.1
+        ).status
+        == "fail"
+    )
     rising = still[0] + np.linspace(0, 5, 5000)
     found = check_elbo_convergence(xr.Dataset({"loss": ("step", rising), "step_size": size}), 0.1)
     assert found.status == "fail"
     assert "smaller step_size" in found.message
     broken = np.where(np.arange(5000) > 3000, np.nan, still[0])
-    assert check_elbo_convergence(xr.Dataset({"loss": ("step", broken), "step_size": size}), 0.1).status == "fail"
+    assert (
+        check_elbo_convergence(
+            xr.Dataset({"loss": ("step", broken), "step_size": size}), 0.1
+        ).status
+        == "fail"
+    )
 
 
 def test_map_is_the_maximum_of_the_density_of_the_parameters(bound):
@@ -164,7 +215,13 @@ def model(x, z, y):
         numpyro.sample("y", dist.Normal(b * x, 0.003), obs=y)
 """
     x = np.linspace(1, 2, 1000)
-    data = xr.Dataset({"x": ("row", x), "y": ("row", 2 * x + np.random.default_rng(1).normal(0, 0.5, 1000)), "z": 2.0})
+    data = xr.Dataset(
+        {
+            "x": ("row", x),
+            "y": ("row", 2 * x + np.random.default_rng(1).normal(0, 0.5, 1000)),
+            "z": 2.0,
+        }
+    )
     result = map.fit(bound(source, data), MAP, Stream(1, ("weak",)))
     assert result.optimisation["log_density"].values.max() < -1e7
     assert result.point["m"] == pytest.approx(1.0, abs=1e-3)
@@ -179,7 +236,9 @@ def model(y):
     mixture = dist.MixtureSameFamily(dist.Categorical(jnp.array([0.3, 0.7])), dist.Normal(jnp.stack([a + 4, a - 4]), 0.5))
     numpyro.sample("y", mixture, obs=y)
 """
-    result = map.fit(bound(source, xr.Dataset({"y": ((), 0.0)})), MAP | {"restarts": 16}, Stream(1, ("two",)))
+    result = map.fit(
+        bound(source, xr.Dataset({"y": ((), 0.0)})), MAP | {"restarts": 16}, Stream(1, ("two",))
+    )
     assert result.point["a"] == pytest.approx(4, abs=1e-4)
     assert result.point["twice"] == pytest.approx(8, abs=1e-3)
     reached = result.optimisation["log_density"].values
@@ -211,7 +270,9 @@ def model(y):
         numpyro.sample("y", dist.Uniform(a, a + 1), obs=y)
 """
     with pytest.raises(UserError, match=r"not finite at any start.*site 'y' is finite in 0 of 100"):
-        method.fit(bound(source, xr.Dataset({"y": ("row", [5.0, 6.0])})), settings, Stream(1, ("a",)))
+        method.fit(
+            bound(source, xr.Dataset({"y": ("row", [5.0, 6.0])})), settings, Stream(1, ("a",))
+        )
 
 
 @pytest.mark.parametrize("method", ["nuts", pytest.param("svi", marks=pytest.mark.long), "map"])
@@ -251,7 +312,10 @@ def model(y):
 def datasets(result, one, values):
     return (
         one.to_dataset(result, ("chain", "draw"), xr.Dataset()),
-        *(make_draws_dataset(one, values[group], 4, xr.Dataset()) for group in ("log_prior", "log_likelihood")),
+        *(
+            make_draws_dataset(one, values[group], 4, xr.Dataset())
+            for group in ("log_prior", "log_likelihood")
+        ),
     )
 
 
@@ -275,11 +339,19 @@ def test_sensitivity_is_arvizs_and_sees_a_strong_prior(bound):
         posterior, log_prior, log_likelihood = datasets({"mu": draws}, one, values)
         found[name] = measure_sensitivity(posterior, log_prior, log_likelihood, 100)
         if name != "flat":
-            tree = xr.DataTree.from_dict({"posterior": posterior, "log_prior": log_prior, "log_likelihood": log_likelihood})
+            tree = xr.DataTree.from_dict(
+                {"posterior": posterior, "log_prior": log_prior, "log_likelihood": log_likelihood}
+            )
             table = arviz_stats.psense_summary(tree, round_to=12)
-            assert float(found[name]["prior"][0]) == pytest.approx(table.loc["mu", "prior"], rel=1e-6)
-            assert float(found[name]["likelihood"][0]) == pytest.approx(table.loc["mu", "likelihood"], rel=1e-6)
-    status = {name: check_sensitivity(values, {"warn": 0.05}).status for name, values in found.items()}
+            assert float(found[name]["prior"][0]) == pytest.approx(
+                table.loc["mu", "prior"], rel=1e-6
+            )
+            assert float(found[name]["likelihood"][0]) == pytest.approx(
+                table.loc["mu", "likelihood"], rel=1e-6
+            )
+    status = {
+        name: check_sensitivity(values, {"warn": 0.05}).status for name, values in found.items()
+    }
     assert status == {"strong": "warn", "wide": "pass", "flat": "n/a"}
 
 

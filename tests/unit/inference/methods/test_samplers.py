@@ -55,7 +55,12 @@ def compare(draws, exact, quantiles=(0.05, 0.5, 0.95)):
     for probability in quantiles:
         error = float(array.mcse(draws[None], method="quantile", prob=probability)[0])
         found = np.quantile(draws, probability)
-        assert abs(found - exact.ppf(probability)) < SIGMAS * error, (probability, found, exact.ppf(probability), error)
+        assert abs(found - exact.ppf(probability)) < SIGMAS * error, (
+            probability,
+            found,
+            exact.ppf(probability),
+            error,
+        )
 
 
 NORMAL = """
@@ -76,11 +81,19 @@ def model(y):
     with numpyro.plate("row", len(y)):
         numpyro.sample("y", dist.Poisson(rate), obs=y)
 """
-Y, TOSSES, NUMBERS = np.array([0.3, 2.5, 1.1, 3.0, 2.2]), np.array([1, 0, 1, 1, 0, 1, 1]), np.array([3, 5, 2, 4])
+Y, TOSSES, NUMBERS = (
+    np.array([0.3, 2.5, 1.1, 3.0, 2.2]),
+    np.array([1, 0, 1, 1, 0, 1, 1]),
+    np.array([3, 5, 2, 4]),
+)
 
 
 @pytest.mark.parametrize(
-    "method", ["nuts", *(pytest.param(method, marks=pytest.mark.long) for method in METHODS if method != "nuts")]
+    "method",
+    [
+        "nuts",
+        *(pytest.param(method, marks=pytest.mark.long) for method in METHODS if method != "nuts"),
+    ],
 )
 def test_conjugate_models(written, method):
     """Normal, Beta-Bernoulli and Gamma-Poisson."""
@@ -90,7 +103,12 @@ def test_conjugate_models(written, method):
     for source, data, site, exact in (
         (NORMAL, Y, "mu", scipy.stats.norm(mean, precision**-0.5)),
         (COIN, TOSSES, "p", scipy.stats.beta(2 + heads, 3 + len(TOSSES) - heads)),
-        (COUNTS, NUMBERS, "rate", scipy.stats.gamma(2 + NUMBERS.sum(), scale=1 / (0.5 + len(NUMBERS)))),
+        (
+            COUNTS,
+            NUMBERS,
+            "rate",
+            scipy.stats.gamma(2 + NUMBERS.sum(), scale=1 / (0.5 + len(NUMBERS))),
+        ),
     ):
         result = run(written(source, y=data), METHODS[method], method, site)
         compare(result.posterior[site], exact)
@@ -188,7 +206,9 @@ def model():
 @pytest.mark.parametrize("method", ["nuts", "hmc", "ess", "aies"])
 def test_a_banana(written, method):
     """The curved coordinate is the sum of a squared normal and a normal: mean 1, variance 2.25."""
-    chosen = METHODS[method] | ({"draws": 10000} if method in ("ess", "aies") else {"draws": 4000, "target_accept": 0.95})
+    chosen = METHODS[method] | (
+        {"draws": 10000} if method in ("ess", "aies") else {"draws": 4000, "target_accept": 0.95}
+    )
     draws = run(written(BANANA), chosen).posterior
     compare(draws["a"], scipy.stats.norm(0, 1))
     compare(draws["b"] - draws["a"] ** 2, scipy.stats.norm(0, 0.5))
@@ -212,9 +232,15 @@ def test_eight_schools_against_quadrature(written):
     y = np.array([28.0, 8, -3, 7, -1, 1, 18, 12])
     sigma = np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
     one = written(SCHOOLS, y=y, sigma=sigma)
-    result = run(one, METHODS["nuts"] | {"draws": 5000, "warmup": 1000, "target_accept": 0.95, "reparam": {"theta": "LocScale"}})
+    result = run(
+        one,
+        METHODS["nuts"]
+        | {"draws": 5000, "warmup": 1000, "target_accept": 0.95, "reparam": {"theta": "LocScale"}},
+    )
     mu = np.linspace(-25, 35, 601)[:, None]
-    tau = (np.tan(np.linspace(0, np.pi / 2, 4001)[1:-1]) * 5)[None, :]  # even in the prior's probability
+    tau = (np.tan(np.linspace(0, np.pi / 2, 4001)[1:-1]) * 5)[
+        None, :
+    ]  # even in the prior's probability
     log = scipy.stats.norm.logpdf(mu, 0, 5)
     for value, error in zip(y, sigma, strict=True):
         log = log + scipy.stats.norm.logpdf(value, mu, np.sqrt(error**2 + tau**2))
@@ -255,7 +281,11 @@ def model():
         ("nuts", {"reparam": {"mw": "LocScale"}}, ["reparam", "no latent site 'mw'", "known: mu"]),
         ("hmc", {"dense_mass": [["mu", "mu"]]}, ["dense_mass", "'mu' stands in two blocks"]),
         ("hmc", {"dense_mass": [["nu"]]}, ["dense_mass", "no latent site 'nu'"]),
-        ("nuts", {"dense_mass": [["mu"]], "reparam": {"mu": "LocScale"}}, ["dense_mass", "'mu' is reparametrised", "leave it out"]),
+        (
+            "nuts",
+            {"dense_mass": [["mu"]], "reparam": {"mu": "LocScale"}},
+            ["dense_mass", "'mu' is reparametrised", "leave it out"],
+        ),
         ("nuts", {"reparam": {"mu": "Circular"}}, ["reparam: mu: Circular", "take another"]),
         ("sa", {"init": "pathfinder"}, ["sa cannot start from pathfinder"]),
         ("aies", {"init": {"mu": 1.0}}, ["walkers that all start at one value", "take uniform"]),
@@ -293,7 +323,11 @@ def test_classes_by_their_numbers_are_found(written):
     ("source", "methods", "said"),
     [
         (CLASSES, ("nuts", "svi"), "which svi cannot fit; take nuts or hmc"),
-        (CLASSES.replace("Vindex(centres)[k]", "jnp.array([centres[int(one)] for one in k])"), ("nuts",), ""),
+        (
+            CLASSES.replace("Vindex(centres)[k]", "jnp.array([centres[int(one)] for one in k])"),
+            ("nuts",),
+            "",
+        ),
     ],
 )
 def test_methods_that_cannot_sum_refuse_discrete_sites(written, source, methods, said):
@@ -310,9 +344,18 @@ def test_methods_that_cannot_sum_refuse_discrete_sites(written, source, methods,
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ("numpyro.sample('z', dist.Normal(jnp.sum(k) + p, 0.1), obs=y[0])", "'k' cannot be summed out, since 'z' depends on it"),
-        ("numpyro.factor('few', -jnp.sum(k) * p)", "'k' cannot be summed out, since 'few' depends on it"),
-        ("numpyro.sample('z', dist.Normal(jnp.cumsum(k)[2] + p, 0.1), obs=y[0])", "'k' cannot be summed out, since 'z' depends"),
+        (
+            "numpyro.sample('z', dist.Normal(jnp.sum(k) + p, 0.1), obs=y[0])",
+            "'k' cannot be summed out, since 'z' depends on it",
+        ),
+        (
+            "numpyro.factor('few', -jnp.sum(k) * p)",
+            "'k' cannot be summed out, since 'few' depends on it",
+        ),
+        (
+            "numpyro.sample('z', dist.Normal(jnp.cumsum(k)[2] + p, 0.1), obs=y[0])",
+            "'k' cannot be summed out, since 'z' depends",
+        ),
         ("numpyro.deterministic('total', jnp.sum(k))", ""),
     ],
 )
@@ -326,7 +369,10 @@ def model(y=None):
         numpyro.sample("y", dist.Normal(k, 1.0), obs=y)
     {lines}
 """
-    bound, chosen = written(source, y=np.zeros(6)), complete_settings("nuts", chains=1, warmup=50, draws=50)
+    bound, chosen = (
+        written(source, y=np.zeros(6)),
+        complete_settings("nuts", chains=1, warmup=50, draws=50),
+    )
     if said:
         with pytest.raises(UserError, match=said):
             run(bound, chosen)
@@ -345,7 +391,8 @@ def test_what_cannot_be_with_discrete_sites_is_told(written):
             run(bound, complete_settings("nuts", **given))
     moved = written(
         MIXTURE.replace(
-            '    numpyro.sample("y"', '    centre = numpyro.sample("x", dist.Normal(centre, 1.0))\n        numpyro.sample("y"'
+            '    numpyro.sample("y"',
+            '    centre = numpyro.sample("x", dist.Normal(centre, 1.0))\n        numpyro.sample("y"',
         ),
         y=np.zeros(30),
     )
@@ -372,7 +419,10 @@ def test_discrete_sites_are_summed_out_and_drawn_afterwards(written, method):
     assert bound.discrete_latents == ["k"]
     result = run(bound, complete_settings(method, warmup=500, draws=1000))
     grid = np.linspace(0.0005, 0.9995, 1000)
-    one, zero = scipy.stats.norm.pdf(y[:, None], 2, 1) * grid, scipy.stats.norm.pdf(y[:, None], -1, 1) * (1 - grid)
+    one, zero = (
+        scipy.stats.norm.pdf(y[:, None], 2, 1) * grid,
+        scipy.stats.norm.pdf(y[:, None], -1, 1) * (1 - grid),
+    )
     weights = np.exp(np.log(one + zero).sum(0) + scipy.stats.beta.logpdf(grid, 2, 2))
     weights /= weights.sum()
     mean = (weights * grid).sum()
@@ -384,5 +434,7 @@ def test_discrete_sites_are_summed_out_and_drawn_afterwards(written, method):
     expected = (one / (one + zero) * weights).sum(1)
     share = result.posterior["k"].mean((0, 1))
     assert (abs(share - expected) < 5 * np.sqrt(expected * (1 - expected) / 1000) + 1e-3).all()
-    np.testing.assert_array_equal(result.posterior["centre"], np.where(result.posterior["k"] == 1, 2.0, -1.0))
+    np.testing.assert_array_equal(
+        result.posterior["centre"], np.where(result.posterior["k"] == 1, 2.0, -1.0)
+    )
     assert result.posterior["k"].shape == result.posterior["centre"].shape == (4, 1000, 30)

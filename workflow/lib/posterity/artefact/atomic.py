@@ -30,7 +30,9 @@ def claim_files(paths: list[str]) -> None:
         with suppress(OSError, IndexError):
             other = _claim_path(path).read_text().split()[2]
             if other.isdigit() and job.isdigit() and int(other) > int(job):
-                raise UserError(f"{path}: the later job {other} makes it; this one, {job}, was submitted before and ends here")
+                raise UserError(
+                    f"{path}: the later job {other} makes it; this one, {job}, was submitted before and ends here"
+                )
         mine = f"{platform.node()} {os.getpid()} {job} {time.time_ns()}"
         with _explain_os_error(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +61,10 @@ def replace_file(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     name = f".{platform.node()}.{os.getpid()}.{path.name}"
-    beside, scratch = path.with_name(name), os.path.expandvars(os.environ.get("POSTERITY_SCRATCH", ""))
+    beside, scratch = (
+        path.with_name(name),
+        os.path.expandvars(os.environ.get("POSTERITY_SCRATCH", "")),
+    )
     written = Path(scratch, name) if scratch else beside
     if scratch and not Path(scratch).is_dir():
         raise UserError(
@@ -76,7 +81,9 @@ def replace_file(path: str | Path) -> Iterator[Path]:
                 if not path.is_absolute():  # Snakemake, around this job, would copy its backup over what the later job wrote
                     with suppress(OSError):
                         Path(".snakemake/backups", path).unlink()
-                raise UserError(f"{path}: another job has taken it over since this one started; this one's result is dropped")
+                raise UserError(
+                    f"{path}: another job has taken it over since this one started; this one's result is dropped"
+                )
             os.replace(beside, path)
     finally:
         for file in {beside, written}:
@@ -89,7 +96,9 @@ def _explain_os_error(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror or error}); look at the folder and the disk") from error
+        raise UserError(
+            f"{path}: cannot be written ({error.strerror or error}); look at the folder and the disk"
+        ) from error
 
 
 def _claim_path(path: Path) -> Path:

@@ -19,7 +19,9 @@ CHUNK_BYTES = 1e6  # bytes of a chunk of a variable that is written in pieces
 MAX_LOADED_BYTES = 256e6  # bytes of a variable that is not read at once
 
 
-def write_artefact(path: str | Path, groups: dict[str, xr.Dataset], attributes: dict, streams: dict | None = None) -> None:
+def write_artefact(
+    path: str | Path, groups: dict[str, xr.Dataset], attributes: dict, streams: dict | None = None
+) -> None:
     """
     Write groups to one NetCDF file, beside its place, and rename it into it: the file is whole or not there.
 
@@ -31,7 +33,9 @@ def write_artefact(path: str | Path, groups: dict[str, xr.Dataset], attributes: 
     streams = streams or {}
     stubs = {name: groups[name][list(values)] for name, values in streams.items()}
     groups = {name: group.drop_vars(list(streams.get(name, ()))) for name, group in groups.items()}
-    tree = xr.DataTree.from_dict({f"/{name}": _plain_dataset(group) for name, group in groups.items()})
+    tree = xr.DataTree.from_dict(
+        {f"/{name}": _plain_dataset(group) for name, group in groups.items()}
+    )
     tree.attrs = _plain_attributes(attributes)
     encoding = {
         f"/{name}": {
@@ -62,19 +66,30 @@ def read_artefact(path: str | Path, attributes_only: bool = False, **expected: s
     try:
         tree = xr.open_datatree(path, engine="netcdf4")
         try:
-            variables = [] if attributes_only else [one for node in tree.subtree for one in node.variables.values()]
+            variables = (
+                []
+                if attributes_only
+                else [one for node in tree.subtree for one in node.variables.values()]
+            )
             for variable in variables:
                 if variable.nbytes <= MAX_LOADED_BYTES:
                     variable.load()
         finally:
-            if attributes_only or all(variable.nbytes <= MAX_LOADED_BYTES for variable in variables):
+            if attributes_only or all(
+                variable.nbytes <= MAX_LOADED_BYTES for variable in variables
+            ):
                 tree.close()
         tree = xr.DataTree(xr.Dataset(attrs=tree.attrs)) if attributes_only else tree
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file; run the stage that writes it") from None
     except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: is damaged or no NetCDF file ({error}); delete it and run again") from error
-    tree.attrs = {name: value.item() if isinstance(value, np.generic) else value for name, value in tree.attrs.items()}
+        raise UserError(
+            f"{path}: is damaged or no NetCDF file ({error}); delete it and run again"
+        ) from error
+    tree.attrs = {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in tree.attrs.items()
+    }
     for name, value in expected.items():
         if tree.attrs.get(name) != value:
             raise UserError(
@@ -95,10 +110,25 @@ def _append_streamed(path: Path, name: str, stub: xr.DataArray, stream: Streamed
                 group.createDimension(dim, size)
         rows, inner = stream.rows(), list(stream.shape[2:])
         if inner:
-            inner[0] = max(1, min(inner[0], int(CHUNK_BYTES // (stream.dtype.itemsize * rows * np.prod(inner[1:])))))
+            inner[0] = max(
+                1,
+                min(
+                    inner[0],
+                    int(CHUNK_BYTES // (stream.dtype.itemsize * rows * np.prod(inner[1:]))),
+                ),
+            )
         kind = np.dtype("i1") if stream.dtype == bool else stream.dtype
-        variable = group.createVariable(stub.name, kind, stub.dims, fletcher32=True, chunksizes=(1, rows, *inner), fill_value=False)
-        variable.setncatts(_plain_attributes(stub.attrs) | ({"dtype": "bool"} if stream.dtype == bool else {}))
+        variable = group.createVariable(
+            stub.name,
+            kind,
+            stub.dims,
+            fletcher32=True,
+            chunksizes=(1, rows, *inner),
+            fill_value=False,
+        )
+        variable.setncatts(
+            _plain_attributes(stub.attrs) | ({"dtype": "bool"} if stream.dtype == bool else {})
+        )
         if coordinates := [str(name) for name in stub.coords if name not in stub.dims]:
             variable.setncattr("coordinates", " ".join(coordinates))
         for begin, block in stream.blocks():
@@ -116,6 +146,8 @@ def _plain_dataset(data: xr.Dataset) -> xr.Dataset:
 
 def _plain_attributes(attributes: dict) -> dict:
     return {
-        name: value if isinstance(value, str | int | float | np.ndarray) and not isinstance(value, bool) else json.dumps(value)
+        name: value
+        if isinstance(value, str | int | float | np.ndarray) and not isinstance(value, bool)
+        else json.dumps(value)
         for name, value in attributes.items()
     }

@@ -11,10 +11,19 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-VOLATILE_ATTRIBUTES = ("created_at", "wall_time", "compile_seconds", "run_seconds", "fit_seconds", "host")
+VOLATILE_ATTRIBUTES = (
+    "created_at",
+    "wall_time",
+    "compile_seconds",
+    "run_seconds",
+    "fit_seconds",
+    "host",
+)
 
 
-def collect_provenance(stage: str, study: str, settings: dict, seed: int, packages: tuple[str, ...] = (), **more) -> dict:
+def collect_provenance(
+    stage: str, study: str, settings: dict, seed: int, packages: tuple[str, ...] = (), **more
+) -> dict:
     """
     Collect where an artefact comes from: stage, study, settings, seed, versions, commit, host and time of writing.
 
@@ -27,7 +36,9 @@ def collect_provenance(stage: str, study: str, settings: dict, seed: int, packag
         "settings": json.dumps(settings, sort_keys=True),
         "settings_hash": hash_values(settings),
         "seed": seed,
-        "versions": json.dumps({"python": platform.python_version()} | {name: get_version(name) for name in packages}),
+        "versions": json.dumps(
+            {"python": platform.python_version()} | {name: get_version(name) for name in packages}
+        ),
         "git_commit": _describe_commit(),
         "host": platform.node(),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -52,8 +63,14 @@ def hash_dataset(data: xr.Dataset) -> str:
     digest = hashlib.sha256()
     for name in sorted(map(str, data.variables)):
         values = np.ascontiguousarray(data[name].values)
-        content = values.tobytes() if values.dtype.kind in "iufbMm" else json.dumps(values.tolist()).encode()
-        digest.update(f"{name} {data[name].dims} {values.shape} {values.dtype.kind}".encode() + content)
+        content = (
+            values.tobytes()
+            if values.dtype.kind in "iufbMm"
+            else json.dumps(values.tolist()).encode()
+        )
+        digest.update(
+            f"{name} {data[name].dims} {values.shape} {values.dtype.kind}".encode() + content
+        )
     return digest.hexdigest()[:16]
 
 
@@ -67,7 +84,13 @@ def get_version(package: str) -> str:
 
 def _describe_commit() -> str:
     try:
-        done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return done.stdout.strip()

@@ -32,11 +32,22 @@ class StreamedArray:
                 yield piece[:, -done % step :: step]
                 done += piece.shape[1]
 
-        return StreamedArray((self.shape[0], -(-self.shape[1] // step), *self.shape[2:]), self.dtype, pieces)
+        return StreamedArray(
+            (self.shape[0], -(-self.shape[1] // step), *self.shape[2:]), self.dtype, pieces
+        )
 
     def rows(self) -> int:
         """Tell how many draws, of all chains, make a block."""
-        return int(max(1, min(self.shape[1], BLOCK_BYTES // max(1, self.dtype.itemsize * np.prod(self.shape) // self.shape[1]))))
+        return int(
+            max(
+                1,
+                min(
+                    self.shape[1],
+                    BLOCK_BYTES
+                    // max(1, self.dtype.itemsize * np.prod(self.shape) // self.shape[1]),
+                ),
+            )
+        )
 
     def blocks(self) -> Iterator[tuple[int, np.ndarray]]:
         """Give `rows()` draws at a time, each with the number of its first one."""
@@ -54,14 +65,20 @@ class StreamedArray:
 
     def columns(self, chosen: slice | np.ndarray) -> np.ndarray:
         """Give all draws of some scalars, chosen from the flattened site: shape (chain, draw, scalar)."""
-        return np.concatenate([piece.reshape(*piece.shape[:2], -1)[:, :, chosen] for piece in self.pieces()], axis=1)
+        return np.concatenate(
+            [piece.reshape(*piece.shape[:2], -1)[:, :, chosen] for piece in self.pieces()], axis=1
+        )
 
 
 def map_npz_array(file: Path, name: str) -> np.ndarray:
     """Map an array of an uncompressed .npz file into memory: only what is looked at is read."""
     with zipfile.ZipFile(file) as archive, archive.open(f"{name}.npy") as member:
         version = np.lib.format.read_magic(member)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        read = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
         shape, fortran, dtype = read(member)
         begin = member.tell()
         header = archive.getinfo(f"{name}.npy").header_offset

@@ -30,7 +30,9 @@ class JobCollector(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Take a job, or a group of jobs, from a message of Snakemake's; let only errors pass."""
         event = getattr(record, "event", None)
-        if event == LogEvent.JOB_INFO and record.resources.get("mem_mb"):  # a target rule asks for nothing
+        if event == LogEvent.JOB_INFO and record.resources.get(
+            "mem_mb"
+        ):  # a target rule asks for nothing
             self.jobs.append(record)
         elif event == LogEvent.GROUP_INFO:
             for job in record.jobs:
@@ -61,29 +63,61 @@ def format_plan(found: JobCollector) -> str:
         return "Nothing to do: all that was asked for is up to date."
     rows = [("stage", "jobs", "cores", "memory", "time limit", "core hours", "GPUs", "submitted")]
     submissions, hours, largest, order = set(), 0.0, 0, list(BASE_MB)
-    for stage in sorted({job.rule_name for job in found.jobs}, key=lambda name: order.index(name) if name in order else len(order)):
+    for stage in sorted(
+        {job.rule_name for job in found.jobs},
+        key=lambda name: order.index(name) if name in order else len(order),
+    ):
         jobs = [job for job in found.jobs if job.rule_name == stage]
         of_jobs = [job.resources for job in jobs]
         groups = {found.groups[job.jobid] for job in jobs if job.jobid in found.groups}
-        alone = [] if stage in LOCAL_RULES else [job.jobid for job in jobs if job.jobid not in found.groups]
+        alone = (
+            []
+            if stage in LOCAL_RULES
+            else [job.jobid for job in jobs if job.jobid not in found.groups]
+        )
         submissions |= groups | set(alone)
         core_hours = sum(job.threads * job.resources["runtime"] for job in jobs) / 60
-        hours += sum(job.threads * job.resources["runtime"] for job in jobs if job.jobid in alone) / 60
-        largest = max([largest, *(ask["mem_mb"] for ask in [*of_jobs, *map(_group_resources, groups)])])
+        hours += (
+            sum(job.threads * job.resources["runtime"] for job in jobs if job.jobid in alone) / 60
+        )
+        largest = max(
+            [largest, *(ask["mem_mb"] for ask in [*of_jobs, *map(_group_resources, groups)])]
+        )
         gpus = max(ask.get("gpu", 0) for ask in of_jobs)
         longest = max(ask["runtime"] for ask in of_jobs)
-        together = sorted({job.rule.name for group in groups for job in group.jobs}, key=order.index)
+        together = sorted(
+            {job.rule.name for group in groups for job in group.jobs}, key=order.index
+        )
         with_others = f" ({', '.join(together)})" if together[1:] else ""
         how = "on this machine" if stage in LOCAL_RULES else "one by one"
         how = f"in {len(groups)} group{'s' * (len(groups) > 1)}{with_others}" if groups else how
         size = f"{max(ask['mem_mb'] for ask in of_jobs)} MB"
         limit = f"{longest // 60}:{longest % 60:02} h"
-        rows.append((stage, len(jobs), max(job.threads for job in jobs), size, limit, f"{core_hours:.1f}", gpus or "-", how))
-    together = [_group_resources(group) for group in submissions if not isinstance(group, int | str)]
+        rows.append(
+            (
+                stage,
+                len(jobs),
+                max(job.threads for job in jobs),
+                size,
+                limit,
+                f"{core_hours:.1f}",
+                gpus or "-",
+                how,
+            )
+        )
+    together = [
+        _group_resources(group) for group in submissions if not isinstance(group, int | str)
+    ]
     hours += sum(ask["_cores"] * ask["runtime"] for ask in together) / 60
     widths = [max(len(str(row[column])) for row in rows) for column in range(len(rows[0]) - 1)]
     lines = [
-        "  ".join([str(row[0]).ljust(widths[0]), *(str(v).rjust(w) for v, w in zip(row[1:-1], widths[1:], strict=True)), row[-1]])
+        "  ".join(
+            [
+                str(row[0]).ljust(widths[0]),
+                *(str(v).rjust(w) for v, w in zip(row[1:-1], widths[1:], strict=True)),
+                row[-1],
+            ]
+        )
         for row in rows
     ]
     lines.insert(1, "-" * max(map(len, lines)))

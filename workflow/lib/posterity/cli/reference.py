@@ -35,7 +35,10 @@ def describe_type(rule: dict) -> str:
     rule = resolve_reference(rule)
     if "enum" in rule:
         return " or ".join(
-            dict.fromkeys(f"`{str(value).lower() if str(value) in ('True', 'False') else value}`" for value in rule["enum"])
+            dict.fromkeys(
+                f"`{str(value).lower() if str(value) in ('True', 'False') else value}`"
+                for value in rule["enum"]
+            )
         )
     if "const" in rule:
         return f"`{rule['const']}`"
@@ -52,27 +55,68 @@ def make_rows(properties: dict, defaults: dict, required: list[str]) -> list[str
     lines = ["| key | value | default | what it is |", "|---|---|---|---|"]
     for key, rule in properties.items():
         given = defaults.get(key, resolve_reference(rule).get("default"))
-        text = yaml.safe_dump(given, default_flow_style=True, width=1000).strip().removesuffix("...").strip()
-        default = (
-            "required" if key in required else "" if given is None or (isinstance(given, dict) and len(given) > 3) else f"`{text}`"
+        text = (
+            yaml.safe_dump(given, default_flow_style=True, width=1000)
+            .strip()
+            .removesuffix("...")
+            .strip()
         )
-        lines.append(f"| `{key}` | {describe_type(rule)} | {default} | {resolve_reference(rule).get('description', '')} |")
+        default = (
+            "required"
+            if key in required
+            else ""
+            if given is None or (isinstance(given, dict) and len(given) > 3)
+            else f"`{text}`"
+        )
+        lines.append(
+            f"| `{key}` | {describe_type(rule)} | {default} | {resolve_reference(rule).get('description', '')} |"
+        )
     return lines
 
 
 def make_reference(defaults: dict) -> str:
     """Describe every key. `defaults` are those of config/config.yaml."""
     study, definitions = load_schema("study"), load_schema("study")["$defs"]
-    lines = [INTRODUCTION, "## config/config.yaml", "", *make_rows(load_schema("config")["properties"], {}, ["studies"]), ""]
-    lines += ["## A study", "", study["description"], "", *make_rows(study["properties"], defaults, study["required"]), ""]
-    lines += ["Names of studies, models and fits have letters, digits and `_`. A study may not be called logs, benchmarks or"]
+    lines = [
+        INTRODUCTION,
+        "## config/config.yaml",
+        "",
+        *make_rows(load_schema("config")["properties"], {}, ["studies"]),
+        "",
+    ]
+    lines += [
+        "## A study",
+        "",
+        study["description"],
+        "",
+        *make_rows(study["properties"], defaults, study["required"]),
+        "",
+    ]
+    lines += [
+        "Names of studies, models and fits have letters, digits and `_`. A study may not be called logs, benchmarks or"
+    ]
     lines += ["checkpoints, a model not figures, tables, data, truth, comparison or verdict.", ""]
     for name, heading in (("file", "`data:` from a file"), ("simulation", "`data:` simulated")):
-        lines += [f"### {heading}", "", *make_rows(definitions[name]["properties"], {}, definitions[name].get("required", [])), ""]
+        lines += [
+            f"### {heading}",
+            "",
+            *make_rows(definitions[name]["properties"], {}, definitions[name].get("required", [])),
+            "",
+        ]
     simulate = definitions["simulation"]["properties"]["simulate"]
-    lines += ["### `data: simulate:`", "", *make_rows(simulate["properties"], {}, simulate["required"]), ""]
-    lines += ["Expressions of `derive` and `select` know the columns, numbers, texts, lists, `+ - * / % **`, comparisons, `in`,"]
-    lines += ["`& | ~` (and, or, not), `pi`, and the functions " + ", ".join(list_functions()) + ".", ""]
+    lines += [
+        "### `data: simulate:`",
+        "",
+        *make_rows(simulate["properties"], {}, simulate["required"]),
+        "",
+    ]
+    lines += [
+        "Expressions of `derive` and `select` know the columns, numbers, texts, lists, `+ - * / % **`, comparisons, `in`,"
+    ]
+    lines += [
+        "`& | ~` (and, or, not), `pi`, and the functions " + ", ".join(list_functions()) + ".",
+        "",
+    ]
     lines += [
         "### `models: <id>:`",
         "",
@@ -80,7 +124,9 @@ def make_reference(defaults: dict) -> str:
         *make_rows(definitions["model"]["properties"], {}, []),
         "",
     ]
-    for method in study["properties"]["fits"]["additionalProperties"]["properties"]["method"]["enum"]:
+    for method in study["properties"]["fits"]["additionalProperties"]["properties"]["method"][
+        "enum"
+    ]:
         rule = definitions[method]
         lines += [
             f"### `fits: <id>: method: {method}`",
@@ -91,10 +137,24 @@ def make_reference(defaults: dict) -> str:
             "",
         ]
     until = definitions["stop_when"]
-    lines += ["### `fits: <id>: stop_when:`", "", until["description"], "", *make_rows(until["properties"], {}, []), ""]
+    lines += [
+        "### `fits: <id>: stop_when:`",
+        "",
+        until["description"],
+        "",
+        *make_rows(until["properties"], {}, []),
+        "",
+    ]
     for key in ("prior", "predict", "checks", "figures"):
         rule = study["properties"][key]
-        lines += [f"### `{key}:`", "", rule["description"], "", *make_rows(rule["properties"], defaults.get(key, {}), []), ""]
+        lines += [
+            f"### `{key}:`",
+            "",
+            rule["description"],
+            "",
+            *make_rows(rule["properties"], defaults.get(key, {}), []),
+            "",
+        ]
         for inner, nested in rule["properties"].items():
             if nested.get("additionalProperties") is False:
                 lines += [

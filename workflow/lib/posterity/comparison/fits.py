@@ -12,7 +12,15 @@ from posterity.stats.arviz_bridge import remove_stub_modules
 from posterity.stats.summary import flatten_scalars
 
 remove_stub_modules()
-FIT_COLUMNS = ("fit_a", "fit_b", "parameter", "difference", "difference_error", "ratio", "ratio_error")
+FIT_COLUMNS = (
+    "fit_a",
+    "fit_b",
+    "parameter",
+    "difference",
+    "difference_error",
+    "ratio",
+    "ratio_error",
+)
 FIT_COLUMNS += ("wasserstein", "wasserstein_error")
 QUANTILES = (0.1, 0.5, 0.9)
 FAMILY_LEVEL = 0.01  # probability that any scalar of a pair of equal fits is said to differ
@@ -20,7 +28,9 @@ EFFECT_SIZES = {0.1: "negligible", 0.5: "visible"}  # below so many sds; else la
 BLOCK_SCALARS = 50  # scalars whose distances are computed together: bounds the memory
 
 
-def compare_fits(posteriors: dict[str, xr.Dataset], points: dict[str, xr.Dataset], limit: int) -> xr.Dataset:
+def compare_fits(
+    posteriors: dict[str, xr.Dataset], points: dict[str, xr.Dataset], limit: int
+) -> xr.Dataset:
     """
     Compare fits of one model with each other: each pair (a, b) in the given order, except pairs of two point estimates.
 
@@ -36,21 +46,40 @@ def compare_fits(posteriors: dict[str, xr.Dataset], points: dict[str, xr.Dataset
     For a point estimate b its value takes the place of mean_b, and there is no ratio and no distance (NaN). The noise of sd_a as a
     unit is left out.
     """
-    samples = {name: _compute_moments(*flatten_scalars(posterior, limit)) for name, posterior in posteriors.items()}
-    single = {name: flatten_scalars(point.expand_dims(chain=1, draw=1), limit) for name, point in points.items()}
+    samples = {
+        name: _compute_moments(*flatten_scalars(posterior, limit))
+        for name, posterior in posteriors.items()
+    }
+    single = {
+        name: flatten_scalars(point.expand_dims(chain=1, draw=1), limit)
+        for name, point in points.items()
+    }
     parts = []
     for a, b in combinations([*samples, *single], 2):
         if a not in samples:
             continue
-        one, other = samples[a], samples.get(b) or {"labels": single[b][0], "mean": single[b][1][:, 0, 0]}
+        one, other = (
+            samples[a],
+            samples.get(b) or {"labels": single[b][0], "mean": single[b][1][:, 0, 0]},
+        )
         place = {label: j for j, label in enumerate(other["labels"])}
-        i = np.array([i for i, label in enumerate(one["labels"]) if label in place and one["changes"][i]], dtype=int)
+        i = np.array(
+            [i for i, label in enumerate(one["labels"]) if label in place and one["changes"][i]],
+            dtype=int,
+        )
         j = np.array([place[one["labels"][k]] for k in i], dtype=int)
-        names = [np.array(texts, dtype=object) for texts in ([a] * len(i), [b] * len(i), [one["labels"][k] for k in i])]
+        names = [
+            np.array(texts, dtype=object)
+            for texts in ([a] * len(i), [b] * len(i), [one["labels"][k] for k in i])
+        ]
         with np.errstate(all="ignore"):
             parts.append((*names, *_compare_pair(one, other, i, j)))
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)] or [np.zeros(0)] * len(FIT_COLUMNS)
-    return xr.Dataset({key: ("row", column) for key, column in zip(FIT_COLUMNS, columns, strict=True)})
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)] or [
+        np.zeros(0)
+    ] * len(FIT_COLUMNS)
+    return xr.Dataset(
+        {key: ("row", column) for key, column in zip(FIT_COLUMNS, columns, strict=True)}
+    )
 
 
 def _compute_moments(labels: list[str], draws: np.ndarray) -> dict:
@@ -63,26 +92,43 @@ def _compute_moments(labels: list[str], draws: np.ndarray) -> dict:
             "sd": pooled.std(1, ddof=1),
             "mcse": np.asarray(array_stats.mcse(draws, method="mean")),
             "mcse_sd": np.asarray(array_stats.mcse(draws, method="sd")),
-            "noise": np.stack([1 / np.asarray(array_stats.ess(draws, method="quantile", prob=p)) for p in QUANTILES], axis=1),
+            "noise": np.stack(
+                [
+                    1 / np.asarray(array_stats.ess(draws, method="quantile", prob=p))
+                    for p in QUANTILES
+                ],
+                axis=1,
+            ),
         }
     return {"labels": labels, "draws": pooled, "changes": np.ptp(pooled, axis=1) != 0, **numbers}
 
 
 def _compare_pair(one: dict, other: dict, i: np.ndarray, j: np.ndarray) -> tuple[np.ndarray, ...]:
     """Compute the numbers of `fits` for one pair; `i` and `j` are the places of the common scalars in each."""
-    a, b = ({key: values[at] for key, values in fit.items() if key != "labels"} for fit, at in ((one, i), (other, j)))
+    a, b = (
+        {key: values[at] for key, values in fit.items() if key != "labels"}
+        for fit, at in ((one, i), (other, j))
+    )
     difference = (b["mean"] - a["mean"]) / a["sd"]
     if "sd" not in b:
         return difference, a["mcse"] / a["sd"], *[np.full(len(i), np.nan)] * 4
     ratio = b["sd"] / a["sd"]
     blocks = [slice(k, k + BLOCK_SCALARS) for k in range(0, len(i), BLOCK_SCALARS)]
-    parts = [compute_wasserstein(a["draws"][at], b["draws"][at], a["noise"][at] + b["noise"][at]) for at in blocks]
+    parts = [
+        compute_wasserstein(a["draws"][at], b["draws"][at], a["noise"][at] + b["noise"][at])
+        for at in blocks
+    ]
     distance, expected = np.concatenate([np.zeros((2, 0)), *parts], axis=1) / a["sd"]
-    errors = np.hypot(a["mcse"], b["mcse"]) / a["sd"], np.hypot(ratio * a["mcse_sd"], b["mcse_sd"]) / a["sd"]
+    errors = (
+        np.hypot(a["mcse"], b["mcse"]) / a["sd"],
+        np.hypot(ratio * a["mcse_sd"], b["mcse_sd"]) / a["sd"],
+    )
     return difference, errors[0], ratio, errors[1], distance, expected
 
 
-def compute_wasserstein(a: np.ndarray, b: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def compute_wasserstein(
+    a: np.ndarray, b: np.ndarray, noise: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """
     Compute the 1-Wasserstein distance of sorted samples, shapes (scalar, draw), and what it would be for equal distributions.
 
@@ -112,44 +158,76 @@ def describe_pairs(rows: xr.Dataset) -> list[dict]:
 
     Returns, for each pair: fit_a, fit_b, agree (None where nothing can be judged), size (of the largest that differs), message.
     """
-    names = [*zip(rows["fit_a"].values, rows["fit_b"].values, strict=True)] if "fit_a" in rows else []
+    names = (
+        [*zip(rows["fit_a"].values, rows["fit_b"].values, strict=True)] if "fit_a" in rows else []
+    )
     said = []
     for a, b in dict.fromkeys(names):
-        here = {key: values.values[[pair == (a, b) for pair in names]] for key, values in rows.data_vars.items()}
+        here = {
+            key: values.values[[pair == (a, b) for pair in names]]
+            for key, values in rows.data_vars.items()
+        }
         point, error = np.isnan(here["ratio"]).all(), here["difference_error"]
         with np.errstate(all="ignore"):
-            shift, scale, distance = np.abs(here["difference"]), np.abs(np.log(here["ratio"])), here["wasserstein"]
-            tests = max(1, sum(int(np.isfinite(here[key]).sum()) for key in ("difference", "ratio", "wasserstein")))
+            shift, scale, distance = (
+                np.abs(here["difference"]),
+                np.abs(np.log(here["ratio"])),
+                here["wasserstein"],
+            )
+            tests = max(
+                1,
+                sum(
+                    int(np.isfinite(here[key]).sum())
+                    for key in ("difference", "ratio", "wasserstein")
+                ),
+            )
             z, reach = norm.isf(FAMILY_LEVEL / tests / 2), np.sqrt(2 * np.log(tests / FAMILY_LEVEL))
             moved = shift > z * error
             scaled = (scale * here["ratio"] > z * here["ratio_error"]) | (here["ratio"] == 0)
-            bent = (distance > here["wasserstein_error"] + reach * np.fmax(error, here["ratio_error"])) & ~(
-                moved.any() | scaled.any()
-            )
+            bent = (
+                distance > here["wasserstein_error"] + reach * np.fmax(error, here["ratio_error"])
+            ) & ~(moved.any() | scaled.any())
         judged = np.isfinite(shift) & np.isfinite(error)
         parts, largest = [], 0.0
         for differs, size, shown, text in (
-            (moved, shift, shift, f"{b} is up to {{:.2g}} sd from the mean of {a}" if point else "means differ by up to {:.2g} sd"),
+            (
+                moved,
+                shift,
+                shift,
+                f"{b} is up to {{:.2g}} sd from the mean of {a}"
+                if point
+                else "means differ by up to {:.2g} sd",
+            ),
             (scaled, scale, here["ratio"], "sds differ by a factor {:.2g}"),
             (bent, distance, distance, "shapes differ, {:.2g} sd apart"),
         ):
             if differs.any():
                 worst = np.argmax(np.where(differs, size, -1))
-                parts.append(f"{text.format(shown[worst])} ({here['parameter'][worst]}), {describe_effect_size(size[worst])}")
+                parts.append(
+                    f"{text.format(shown[worst])} ({here['parameter'][worst]}), {describe_effect_size(size[worst])}"
+                )
                 largest = max(largest, size[worst])
         if parts:
             message = "; ".join(parts) + ": more than Monte Carlo error"
         elif judged.any():
             worst = np.argmax(np.where(judged, shift, -1))
             message = "agree within Monte Carlo error "
-            message += f"(largest difference of means {shift[worst]:.2g} sd, {here['parameter'][worst]})"
+            message += (
+                f"(largest difference of means {shift[worst]:.2g} sd, {here['parameter'][worst]})"
+            )
         else:
             message = "cannot be compared: too few draws to know the Monte Carlo error"
         if judged.any() and not judged.all():
             message += f"; {(~judged).sum()} of {len(judged)} scalars cannot be compared"
         agree = not parts if parts or judged.any() else None
         said.append(
-            {"fit_a": a, "fit_b": b, "agree": agree, "size": describe_effect_size(largest) if parts else "", "message": message}
+            {
+                "fit_a": a,
+                "fit_b": b,
+                "agree": agree,
+                "size": describe_effect_size(largest) if parts else "",
+                "message": message,
+            }
         )
     return said
 

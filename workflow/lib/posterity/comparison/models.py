@@ -35,7 +35,14 @@ def compare_models(predictives: dict[str, xr.DataTree], reference: str | None) -
             scored[name] = compute_loo(get_group(tree, "posterior"), likelihood)
         except ValueError as reason:
             messages[name] = f"cannot be compared: {reason}"
-    groups = [[other for other in scored if np.array_equal(observed[name], observed[other], equal_nan=True)] for name in scored]
+    groups = [
+        [
+            other
+            for other in scored
+            if np.array_equal(observed[name], observed[other], equal_nan=True)
+        ]
+        for name in scored
+    ]
     group = sorted(max(groups, key=len, default=[]), key=lambda name: -scored[name].elpd)
     for name in scored.keys() - set(group):
         sizes = f"{observed[name].size} here, {observed[group[0]].size} there"
@@ -43,18 +50,31 @@ def compare_models(predictives: dict[str, xr.DataTree], reference: str | None) -
     order = group + [name for name in predictives if name not in group]
     base = reference if reference in group else next(iter(group), "")
     columns = {key: np.full(len(order), np.nan) for key in MODEL_COLUMNS}
-    columns["points"] = np.array([observed[name].size if name in observed else np.nan for name in order])
+    columns["points"] = np.array(
+        [observed[name].size if name in observed else np.nan for name in order]
+    )
     if group:
         table, remarks = _stack_models({name: scored[name] for name in group}, base)
         for place, name in enumerate(group):
             k, good = scored[name].pareto_k.values, scored[name].good_k
-            row = {**table.loc[name], "pareto_k": k.max(), "bad_k": (k > good).sum(), "good_k": good}
+            row = {
+                **table.loc[name],
+                "pareto_k": k.max(),
+                "bad_k": (k > good).sum(),
+                "good_k": good,
+            }
             for key in MODEL_COLUMNS:
                 columns[key][place] = row[key]
             messages[name] = "; ".join(
-                [_describe_model(name, base, order[0], len(group), row, k.size), *([] if place else remarks)]
+                [
+                    _describe_model(name, base, order[0], len(group), row, k.size),
+                    *([] if place else remarks),
+                ]
             )
-    data = xr.Dataset({key: ("model", values) for key, values in columns.items()}, {"model": np.array(order, dtype=object)})
+    data = xr.Dataset(
+        {key: ("model", values) for key, values in columns.items()},
+        {"model": np.array(order, dtype=object)},
+    )
     data["message"] = ("model", np.array([messages[name] for name in order], dtype=object))
     return data.assign_attrs(reference=base)
 
@@ -73,7 +93,9 @@ def flatten_log_likelihood(tree: xr.DataTree) -> tuple[np.ndarray, np.ndarray]:
         part = likelihood[site].transpose("chain", "draw", ...).values
         part = part.reshape(*part.shape[:2], -1).astype(float)
         if part.shape[2] != y.size:
-            raise ValueError(f"site {site} has {y.size} observations but {part.shape[2]} log-likelihood, that of all together")
+            raise ValueError(
+                f"site {site} has {y.size} observations but {part.shape[2]} log-likelihood, that of all together"
+            )
         values.append(y.values.ravel().astype(float))
         parts.append(part)
     if not parts:
@@ -93,9 +115,13 @@ def compute_loo(posterior: xr.Dataset, likelihood: np.ndarray) -> ELPDDataLOO:
     if points < 2:
         raise ValueError("leaving one out takes at least 2 observations, and it has 1")
     if endless:
-        raise ValueError(f"the log-likelihood of {endless} of {points} observations is not finite at some draws")
+        raise ValueError(
+            f"the log-likelihood of {endless} of {points} observations is not finite at some draws"
+        )
     if chains * draws < MIN_LOO_DRAWS:
-        raise ValueError(f"{chains * draws} draws are too few for importance sampling ({MIN_LOO_DRAWS})")
+        raise ValueError(
+            f"{chains * draws} draws are too few for importance sampling ({MIN_LOO_DRAWS})"
+        )
     changes = np.ptp(likelihood, axis=(0, 1)) > CONSTANT_NATS
     elpd, k, p = likelihood.mean((0, 1)), np.zeros(points), 0.0
     if changes.any():
@@ -107,11 +133,22 @@ def compute_loo(posterior: xr.Dataset, likelihood: np.ndarray) -> ELPDDataLOO:
         elpd[changes], p = found.elpd_i.values, float(found.p)
         k[changes] = np.nan_to_num(found.pareto_k.values, nan=np.inf)
     if not np.isfinite(elpd).all():
-        raise ValueError("importance sampling overflows: the log-likelihood changes too much over the draws")
+        raise ValueError(
+            "importance sampling overflows: the log-likelihood changes too much over the draws"
+        )
     good = min(1 - 1 / np.log10(chains * draws), 0.7)
     spread = np.sqrt(points * elpd.var(ddof=1))
-    joint = {"elpd_i": xr.DataArray(elpd, dims="point"), "pareto_k": xr.DataArray(k, dims="point"), "good_k": good}
-    sizes = {"n_samples": chains * draws, "n_data_points": points, "scale": "log", "warning": bool((k > good).any())}
+    joint = {
+        "elpd_i": xr.DataArray(elpd, dims="point"),
+        "pareto_k": xr.DataArray(k, dims="point"),
+        "good_k": good,
+    }
+    sizes = {
+        "n_samples": chains * draws,
+        "n_data_points": points,
+        "scale": "log",
+        "warning": bool((k > good).any()),
+    }
     return ELPDDataLOO(elpd=float(elpd.sum()), se=float(spread), p=p, **sizes, **joint)
 
 
@@ -124,11 +161,18 @@ def _stack_models(scored: dict[str, ELPDDataLOO], base: str) -> tuple[pd.DataFra
     """
     # Weights and differences depend on ratios of densities only: relative to the best model at each point nothing underflows.
     top = np.max([one.elpd_i.values for one in scored.values()], axis=0)
-    relative = {name: ELPDDataLOO(**vars(one) | {"elpd_i": one.elpd_i - top}) for name, one in scored.items()}
+    relative = {
+        name: ELPDDataLOO(**vars(one) | {"elpd_i": one.elpd_i - top})
+        for name, one in scored.items()
+    }
     with warnings.catch_warnings(record=True) as caught, np.errstate(all="ignore"):
         warnings.simplefilter("always")
         table = compare(relative, method="stacking", reference=base, round_to="none")
-    remarks = {f"caution: {one.message}".rstrip(".") for one in caught if issubclass(one.category, UserWarning)}
+    remarks = {
+        f"caution: {one.message}".rstrip(".")
+        for one in caught
+        if issubclass(one.category, UserWarning)
+    }
     density = np.exp([relative[name].elpd_i.values for name in table.index])
     weights = np.maximum(table["weight"].to_numpy(float), 1e-6)
     for _ in range(MAX_EM_STEPS):
@@ -148,7 +192,9 @@ def _describe_model(name: str, base: str, best: str, models: int, row: dict, poi
     if name == base != best:
         parts.append("the others are compared with it")
     elif name != base and abs(difference) <= 2 * error:
-        parts.append(f"cannot be told from {base} (elpd {difference:+.1f} ± {error:.1f}, within 2 standard errors)")
+        parts.append(
+            f"cannot be told from {base} (elpd {difference:+.1f} ± {error:.1f}, within 2 standard errors)"
+        )
     elif name != base:
         times = f", {abs(difference) / error:.1f} standard errors" if error else ""
         parts.append(
@@ -158,7 +204,11 @@ def _describe_model(name: str, base: str, best: str, models: int, row: dict, poi
     if 2 * error < abs(difference) < 4:
         parts.append("caution: for a difference below 4 the standard error is not well known")
     if row["bad_k"]:
-        largest = f"largest {row['pareto_k']:.2f}" if np.isfinite(row["pareto_k"]) else "one cannot be estimated"
+        largest = (
+            f"largest {row['pareto_k']:.2f}"
+            if np.isfinite(row["pareto_k"])
+            else "one cannot be estimated"
+        )
         parts.append(
             f"caution: k-hat is above {row['good_k']:.2f} at {row['bad_k']} of {points} points ({largest}): elpd may be biased"
         )

@@ -31,7 +31,10 @@ def merge_settings(defaults: dict, content: dict) -> dict:
         both = isinstance(value, dict) and isinstance(old, dict)
         other = both and (
             value.get("method", old.get("method")) != old.get("method")
-            or any(kinds & {*value} and kinds & {*old} and (kinds & {*value} != kinds & {*old}) for kinds in ALTERNATIVE_KEYS)
+            or any(
+                kinds & {*value} and kinds & {*old} and (kinds & {*value} != kinds & {*old})
+                for kinds in ALTERNATIVE_KEYS
+            )
         )
         merged[key] = merge_settings(old, value) if both and not other else value
     return merged
@@ -39,4 +42,8 @@ def merge_settings(defaults: dict, content: dict) -> dict:
 
 def drop_nulls(content: dict) -> dict:
     """Leave out keys that are null."""
-    return {key: drop_nulls(value) if isinstance(value, dict) else value for key, value in content.items() if value is not None}
+    return {
+        key: drop_nulls(value) if isinstance(value, dict) else value
+        for key, value in content.items()
+        if value is not None
+    }

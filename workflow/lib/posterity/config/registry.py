@@ -8,7 +8,11 @@ METHODS = {
     **{method: ("independent", None) for method in ("svi", "pathfinder", "laplace")},
     **{method: ("point", None) for method in ("map", "mle")},
 }
-DRAW_KINDS, CHAIN_KINDS, ALL_KINDS = ("chains", "independent"), ("chains",), ("chains", "independent", "point")
+DRAW_KINDS, CHAIN_KINDS, ALL_KINDS = (
+    ("chains", "independent"),
+    ("chains",),
+    ("chains", "independent", "point"),
+)
 # kind: (drawn for each `fit`, `model` or `study`; for fits that give these; artefacts that it needs beside data.nc; title)
 FIGURE_KINDS = {
     "data": ("fit", ALL_KINDS, ("posterior", "predictive"), "data and fitted model"),
@@ -24,8 +28,19 @@ FIGURE_KINDS = {
     "graph": ("model", ALL_KINDS, ("prior",), "graph of the model"),
     "models": ("study", ALL_KINDS, ("comparison",), "models against each other"),
 }
-CURVE_KINDS = ("data", "predictions", "prior")  # kinds that draw the curve of the model's figures.py
-DATA_KINDS = ("data", "ppc", "prior", "predictions", "sensitivity", "models")  # kinds that make no sense without data
+CURVE_KINDS = (
+    "data",
+    "predictions",
+    "prior",
+)  # kinds that draw the curve of the model's figures.py
+DATA_KINDS = (
+    "data",
+    "ppc",
+    "prior",
+    "predictions",
+    "sensitivity",
+    "models",
+)  # kinds that make no sense without data
 # table: artefacts that it needs, title
 TABLES = {
     "parameters": (("posteriors",), "parameters of all fits"),

@@ -11,7 +11,13 @@ from posterity.errors import UserError, collect_errors, hint, raise_errors
 from posterity.python_files import list_defined_names
 
 RESERVED_STUDIES = ("logs", "benchmarks", "checkpoints")
-REQUIRED_DEFAULTS = [("seed",), ("float_type",), ("prior", "draws"), ("predict", "draws"), ("figures", "lines")]
+REQUIRED_DEFAULTS = [
+    ("seed",),
+    ("float_type",),
+    ("prior", "draws"),
+    ("predict", "draws"),
+    ("figures", "lines"),
+]
 REQUIRED_DEFAULTS += [("figures", "interval", "kind"), ("figures", "interval", "probability")]
 RESERVED_MODELS = ("figures", "tables", "data", "truth", "comparison", "verdict")
 
@@ -22,10 +28,14 @@ def _read_study(name: str, chain: tuple[str, ...] = ()) -> dict:
     if not path.is_file():
         known = [file.stem for file in path.parent.glob("*.yaml")]
         where = f"config/studies/{chain[-1]}.yaml: extends: " if chain else ""
-        raise UserError(f"{where}there is no study '{name}' ({path} is missing): {hint(name, known)}")
+        raise UserError(
+            f"{where}there is no study '{name}' ({path} is missing): {hint(name, known)}"
+        )
     if name in chain:
         circle = " extends ".join([*chain[chain.index(name) :], name])
-        raise UserError(f"config/studies/{chain[-1]}.yaml: extends: {circle}: a study cannot extend itself; take one `extends` out")
+        raise UserError(
+            f"config/studies/{chain[-1]}.yaml: extends: {circle}: a study cannot extend itself; take one `extends` out"
+        )
     content = read_yaml(path)
     parent = content.pop("extends", None)
     if parent is None:
@@ -40,7 +50,9 @@ def _read_study(name: str, chain: tuple[str, ...] = ()) -> dict:
         and {"file", "columns"} <= {*mine}
         and mine["file"] != theirs.get("file")
     ):
-        merged["data"] = {key: value for key, value in theirs.items() if key != "columns"}  # another table has other columns
+        merged["data"] = {
+            key: value for key, value in theirs.items() if key != "columns"
+        }  # another table has other columns
     return drop_nulls(merge_settings(merged, content))
 
 
@@ -58,7 +70,11 @@ def check_configuration(config: dict) -> dict:
         raise UserError(f"{where}: studies: name at least one study, as in --config studies=mine")
     defaults = config.get("defaults", {})
     rules = load_schema("study")
-    validate_content(defaults, {key: value for key, value in rules.items() if key != "required"}, f"{where}: defaults")
+    validate_content(
+        defaults,
+        {key: value for key, value in rules.items() if key != "required"},
+        f"{where}: defaults",
+    )
     strict = str(config.get("strict", False)).lower() == "true"
     return {
         "studies": parse_study_names(config["studies"]),
@@ -80,12 +96,16 @@ def load_study(name: str, defaults: dict) -> dict:
     path = Path("config/studies") / f"{name}.yaml"
     content = _read_study(name)
     if not re.fullmatch(r"[A-Za-z0-9_]+", name) or name in RESERVED_STUDIES:
-        raise UserError(f"{path}: a study's name has letters, digits and _ only, and is not one of {', '.join(RESERVED_STUDIES)}")
+        raise UserError(
+            f"{path}: a study's name has letters, digits and _ only, and is not one of {', '.join(RESERVED_STUDIES)}"
+        )
     validate_content(content, load_schema("study"), str(path))
     study = merge_settings(defaults, content)
     study = {"description": "", "compare": {}} | study
     checks = [
-        key for key in load_schema("study")["properties"]["checks"]["properties"] if key not in ("prior_predictive", "expect")
+        key
+        for key in load_schema("study")["properties"]["checks"]["properties"]
+        if key not in ("prior_predictive", "expect")
     ]
     for keys in [*REQUIRED_DEFAULTS, *(("checks", check) for check in checks)]:
         part = study
@@ -111,7 +131,9 @@ def load_study(name: str, defaults: dict) -> dict:
             models[id] = _resolve_model(id, spec, path)
     for id, fit in study["fits"].items():
         with collect_errors(found):
-            validate_content(fit, {**definitions[fit["method"]], "$defs": definitions}, f"{path}: fits: {id}")
+            validate_content(
+                fit, {**definitions[fit["method"]], "$defs": definitions}, f"{path}: fits: {id}"
+            )
     raise_errors(found)
     study["models"] = models
     if study["data"] != "none" and "simulate" in study["data"]:
@@ -121,7 +143,9 @@ def load_study(name: str, defaults: dict) -> dict:
         fit["models"] = fit.get("models", list(study["models"]))
         for model in fit["models"]:
             if model not in study["models"]:
-                raise UserError(f"{path}: fits: {id}: models: there is no model '{model}': {hint(model, study['models'])}")
+                raise UserError(
+                    f"{path}: fits: {id}: models: there is no model '{model}': {hint(model, study['models'])}"
+                )
         study["fits"][id] = fit
     for id, spec in study["models"].items():
         fits = [fit for fit, settings in study["fits"].items() if id in settings["models"]]
@@ -132,7 +156,9 @@ def load_study(name: str, defaults: dict) -> dict:
                     raise UserError(f"{where}: the model has no fit '{fit}': {hint(fit, fits)}")
     for name, (low, high) in study.get("checks", {}).get("prior_predictive", {}).items():
         if low >= high:
-            raise UserError(f"{path}: checks: prior_predictive: {name}: the lower bound comes first, but {low} is not below {high}")
+            raise UserError(
+                f"{path}: checks: prior_predictive: {name}: the lower bound comes first, but {low} is not below {high}"
+            )
     for key, known in (("reference", study["models"]), ("fit", study["fits"])):
         if (given := study["compare"].get(key)) not in (None, *known):
             raise UserError(
@@ -148,18 +174,26 @@ def _check_columns(data: dict, path: Path) -> None:
         return
     if len(set(present)) < len(present):
         twice = next(name for name in present if present.count(name) > 1)
-        raise UserError(f"{data['file']}: two columns are called '{twice}' in the file; give each its own name there")
+        raise UserError(
+            f"{data['file']}: two columns are called '{twice}' in the file; give each its own name there"
+        )
     for column in data.get("columns", {}):
         if column not in present:
-            raise UserError(f"{path}: data: columns: {data['file']} has no column '{column}': {hint(column, present)}")
+            raise UserError(
+                f"{path}: data: columns: {data['file']} has no column '{column}': {hint(column, present)}"
+            )
     kept = list(data["columns"].values()) if data.get("columns") else present
     twice = {name for name in kept if kept.count(name) > 1}
     if twice:
-        raise UserError(f"{path}: data: columns: two columns are to be called '{min(twice)}'; give each its own name")
+        raise UserError(
+            f"{path}: data: columns: two columns are to be called '{min(twice)}'; give each its own name"
+        )
     for key in ("units", "labels"):
         for name in data.get(key, {}):
             if name not in (known := [*kept, *data.get("derive", {})]):
-                raise UserError(f"{path}: data: {key}: there is no variable '{name}': {hint(name, known)}")
+                raise UserError(
+                    f"{path}: data: {key}: there is no variable '{name}': {hint(name, known)}"
+                )
 
 
 def _resolve_model(id: str, spec: dict, path: Path) -> dict:
@@ -169,17 +203,31 @@ def _resolve_model(id: str, spec: dict, path: Path) -> dict:
     spec = fill_defaults(spec, "model")
     if "file" in spec and "model" in spec:
         raise UserError(f"{path}: models: {id}: give `file` or `model`, not both")
-    file = Path(spec["file"]).expanduser() if "file" in spec else Path("workflow/models") / spec.get("model", id) / "model.py"
+    file = (
+        Path(spec["file"]).expanduser()
+        if "file" in spec
+        else Path("workflow/models") / spec.get("model", id) / "model.py"
+    )
     if not file.is_file():
         known = [folder.parent.name for folder in Path("workflow/models").glob("*/model.py")]
-        remedy = hint(spec.get("model", id), known) if "file" not in spec else "the path starts at the project's folder"
+        remedy = (
+            hint(spec.get("model", id), known)
+            if "file" not in spec
+            else "the path starts at the project's folder"
+        )
         raise UserError(f"{path}: models: {id}: there is no file {file}: {remedy}")
     _check_defined(file, [spec["function"]], f"{path}: models: {id}: function")
     figures = [_parse_user_figure(entry) for entry in spec["figures"]]
     if figures:
         if not file.with_name("figures.py").is_file():
-            raise UserError(f"{path}: models: {id}: figures: there is no file {file.with_name('figures.py')} to hold them")
-        _check_defined(file.with_name("figures.py"), [figure["name"] for figure in figures], f"{path}: models: {id}: figures")
+            raise UserError(
+                f"{path}: models: {id}: figures: there is no file {file.with_name('figures.py')} to hold them"
+            )
+        _check_defined(
+            file.with_name("figures.py"),
+            [figure["name"] for figure in figures],
+            f"{path}: models: {id}: figures",
+        )
     return {
         "file": str(file),
         "function": spec["function"],
@@ -193,7 +241,11 @@ def _resolve_model(id: str, spec: dict, path: Path) -> dict:
 def _parse_user_figure(entry: str | dict) -> dict:
     """Say of a figure of the model's own its name, the fits that it is drawn for (None: all with draws), and whether together."""
     name, fits = next(iter(entry.items())) if isinstance(entry, dict) else (entry, None)
-    return {"name": name, "fits": [fits] if isinstance(fits, str) else fits, "together": isinstance(fits, list)}
+    return {
+        "name": name,
+        "fits": [fits] if isinstance(fits, str) else fits,
+        "together": isinstance(fits, list),
+    }
 
 
 def find_simulation_model(name: str, study: dict, path: Path = Path()) -> dict:
@@ -205,7 +257,9 @@ def _check_defined(file: Path, functions: list[str], where: str) -> None:
     known = list_defined_names(file)
     for function in functions:
         if function not in known and "*" not in known:
-            raise UserError(f"{where}: {file} has no function '{function}': {hint(function, known)}")
+            raise UserError(
+                f"{where}: {file} has no function '{function}': {hint(function, known)}"
+            )
 
 
 def _check_expectations(study: dict, path: Path) -> None:
@@ -220,10 +274,14 @@ def _check_expectations(study: dict, path: Path) -> None:
             raise UserError(f"{where}: there is no model '{model}': {hint(model, study['models'])}")
         for fit, checks in fits.items():
             if fit not in study["fits"] or model not in study["fits"][fit]["models"]:
-                raise UserError(f"{where}: {model}: there is no fit '{fit}' of this model: {hint(fit, study['fits'])}")
+                raise UserError(
+                    f"{where}: {model}: there is no fit '{fit}' of this model: {hint(fit, study['fits'])}"
+                )
             for check in checks:
                 if check not in known:
-                    raise UserError(f"{where}: {model}: {fit}: there is no check '{check}': {hint(check, known)}")
+                    raise UserError(
+                        f"{where}: {model}: {fit}: there is no check '{check}': {hint(check, known)}"
+                    )
             if "any" in checks.values() and "fail" not in checks.values():
                 check = next(check for check, status in checks.items() if status == "any")
                 sentence = "a check cannot be switched off; `any` is for a fit of which another check is expected to fail"

@@ -2,7 +2,15 @@
 
 from pathlib import Path
 
-from posterity.config.registry import ALL_KINDS, CURVE_KINDS, DATA_KINDS, DRAW_KINDS, FIGURE_KINDS, METHODS, TABLES
+from posterity.config.registry import (
+    ALL_KINDS,
+    CURVE_KINDS,
+    DATA_KINDS,
+    DRAW_KINDS,
+    FIGURE_KINDS,
+    METHODS,
+    TABLES,
+)
 from posterity.errors import UserError
 from posterity.python_files import list_defined_names, read_docstring
 
@@ -21,7 +29,11 @@ def count_threads(settings: dict) -> int:
 
 def list_fits(study: dict, model: str, gives: tuple[str, ...] = ALL_KINDS) -> list[str]:
     """List the fits of a model that give draws of a kind."""
-    return [fit for fit, settings in study["fits"].items() if model in settings["models"] and get_draw_kind(study, fit) in gives]
+    return [
+        fit
+        for fit, settings in study["fits"].items()
+        if model in settings["models"] and get_draw_kind(study, fit) in gives
+    ]
 
 
 def choose_compared_models(study: dict) -> tuple[str, list[str]]:
@@ -35,10 +47,17 @@ def choose_compared_models(study: dict) -> tuple[str, list[str]]:
         return "", []
     given = study["compare"].get("fit")
     having = {fit: settings["models"] for fit, settings in study["fits"].items()}
-    able = [fit for fit in having if get_draw_kind(study, fit) in DRAW_KINDS and given in (None, fit)]
+    able = [
+        fit for fit in having if get_draw_kind(study, fit) in DRAW_KINDS and given in (None, fit)
+    ]
     best = max(
         able,
-        key=lambda fit: (len(having[fit]) > 1, get_draw_kind(study, fit) == "chains", len(having[fit]), fit == "nuts"),
+        key=lambda fit: (
+            len(having[fit]) > 1,
+            get_draw_kind(study, fit) == "chains",
+            len(having[fit]),
+            fit == "nuts",
+        ),
         default="",
     )
     models = having.get(best, [])
@@ -46,27 +65,39 @@ def choose_compared_models(study: dict) -> tuple[str, list[str]]:
     for key, known in (("fit", [best] * bool(models)), ("reference", models)):
         if study["compare"].get(key) not in (None, *known):
             what = (
-                "two models with draws by it" if key == "fit" else f"that model among those of the fit {best or '(there is none)'}"
+                "two models with draws by it"
+                if key == "fit"
+                else f"that model among those of the fit {best or '(there is none)'}"
             )
-            raise UserError(f"the study's compare: {key}: '{study['compare'][key]}': a comparison needs {what}")
+            raise UserError(
+                f"the study's compare: {key}: '{study['compare'][key]}': a comparison needs {what}"
+            )
     return (best, models) if models else ("", [])
 
 
 def has_comparison(study: dict) -> bool:
     """Tell whether there is anything to compare: two models by one fit, or two fits of one model."""
-    return bool(choose_compared_models(study)[1]) or any(len(list_fits(study, model)) > 1 for model in study["models"])
+    return bool(choose_compared_models(study)[1]) or any(
+        len(list_fits(study, model)) > 1 for model in study["models"]
+    )
 
 
-def _list_needed_artefacts(kind: str, study: dict, model: str, fit: str, curve: bool) -> tuple[str, ...] | None:
+def _list_needed_artefacts(
+    kind: str, study: dict, model: str, fit: str, curve: bool
+) -> tuple[str, ...] | None:
     """Say which artefacts a figure needs; None where it makes no sense."""
     _, gives, needs, _ = FIGURE_KINDS[kind]
     if kind not in study["figures"].get("kinds", FIGURE_KINDS):
         return None
-    if (study["data"] == "none" and kind in DATA_KINDS) or (fit and get_draw_kind(study, fit) not in gives):
+    if (study["data"] == "none" and kind in DATA_KINDS) or (
+        fit and get_draw_kind(study, fit) not in gives
+    ):
         return None
     match kind:
         case "data" if get_draw_kind(study, fit) == "point":
-            return ("posterior",) if curve else None  # a point estimate has no predictions, but a curve
+            return (
+                ("posterior",) if curve else None
+            )  # a point estimate has no predictions, but a curve
         case "loss" if study["fits"][fit]["method"] != "svi":
             return None
         case "predictions" if "at" not in study["predict"]:
@@ -92,7 +123,9 @@ def list_figures(name: str, study: dict) -> dict[str, dict]:
 
     def add(figure: str, **entry) -> None:
         if figure in found:
-            raise UserError(f"config/studies/{name}.yaml: two figures would be called '{figure}'; rename a model or a fit")
+            raise UserError(
+                f"config/studies/{name}.yaml: two figures would be called '{figure}'; rename a model or a fit"
+            )
         found[figure] = {"fits": None, "own": None, "curve": None, "caption": ""} | entry
 
     for kind, (scope, _, _, title) in FIGURE_KINDS.items():
@@ -106,17 +139,36 @@ def list_figures(name: str, study: dict) -> dict[str, dict]:
             for fit in places:
                 needs = _list_needed_artefacts(kind, study, model, fit, curve is not None)
                 if needs is not None:
-                    entry = {"kind": kind, "title": title, "model": model, "fit": fit, "needs": needs}
-                    add("_".join(filter(None, [model, fit, kind])), **entry, curve=curve if kind in CURVE_KINDS else None)
+                    entry = {
+                        "kind": kind,
+                        "title": title,
+                        "model": model,
+                        "fit": fit,
+                        "needs": needs,
+                    }
+                    add(
+                        "_".join(filter(None, [model, fit, kind])),
+                        **entry,
+                        curve=curve if kind in CURVE_KINDS else None,
+                    )
         for figure in spec["figures"]:
             kind = figure["name"]
-            entry = {"kind": kind, "title": kind.replace("_", " "), "model": model, "own": str(beside)}
+            entry = {
+                "kind": kind,
+                "title": kind.replace("_", " "),
+                "model": model,
+                "own": str(beside),
+            }
             entry["caption"] = read_docstring(beside, kind)
             if figure["together"]:
                 add(f"{model}_{kind}", **entry, fit="", fits=figure["fits"], needs=("posteriors",))
                 continue
             for fit in figure["fits"] or list_fits(study, model, DRAW_KINDS):
-                needs = ("posterior", "predictive") if get_draw_kind(study, fit) in DRAW_KINDS else ("posterior",)
+                needs = (
+                    ("posterior", "predictive")
+                    if get_draw_kind(study, fit) in DRAW_KINDS
+                    else ("posterior",)
+                )
                 add(f"{model}_{fit}_{kind}", **entry, fit=fit, needs=needs)
     return found
 
@@ -133,7 +185,9 @@ def list_tables(study: dict) -> dict[str, tuple[str, ...]]:
     return {table: needs for table, (needs, _) in TABLES.items() if made[table]}
 
 
-def list_report_links(study: str, figures: dict[str, dict], tables: dict[str, str]) -> dict[str, dict[str, str]]:
+def list_report_links(
+    study: str, figures: dict[str, dict], tables: dict[str, str]
+) -> dict[str, dict[str, str]]:
     """List the links of the report's first page: by model and fit the files of its figures, by their titles."""
     links = {}
     for name, figure in figures.items():

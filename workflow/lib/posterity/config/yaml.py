@@ -16,16 +16,24 @@ class _Loader(yaml.CSafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if key in seen:
-                raise yaml.MarkedYAMLError(problem=f"the key '{key}' is given twice", problem_mark=key_node.start_mark)
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key '{key}' is given twice", problem_mark=key_node.start_mark
+                )
             seen.add(key)
         return super().construct_mapping(node, deep)
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, regexp) for tag, regexp in resolvers if tag.rpartition(":")[2] not in ("bool", "float", "timestamp")]
+    first: [
+        (tag, regexp)
+        for tag, regexp in resolvers
+        if tag.rpartition(":")[2] not in ("bool", "float", "timestamp")
+    ]
     for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(
@@ -46,7 +54,9 @@ def read_yaml(path: str | Path) -> dict:
         line = f", line {mark.line + 1}" if mark else ""
         tab = mark and text[mark.index : mark.index + 1] == "\t"
         problem = "a tab where blanks are needed" if tab else error.problem
-        raise UserError(f"{path}{line}: this is no YAML ({problem}); mend the line or the one above it") from None
+        raise UserError(
+            f"{path}{line}: this is no YAML ({problem}); mend the line or the one above it"
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: this is no YAML ({str(error).splitlines()[0]})") from None
     if not isinstance(content, dict):

@@ -24,10 +24,14 @@ def make_covariates(design: dict, dim: str, seed: int, where: str) -> xr.Dataset
             case [_, *_] | int() | float():
                 values = np.asarray(value)
             case _:
-                raise UserError(f"{where}: {name}: give a number, a list, {{linspace: [a, b, n]}} or {{uniform: [a, b, n]}}")
+                raise UserError(
+                    f"{where}: {name}: give a number, a list, {{linspace: [a, b, n]}} or {{uniform: [a, b, n]}}"
+                )
         if values.dtype.kind not in "iufb" or values.ndim > 1:
             raise UserError(f"{where}: {name}: numbers are needed, not {value!r}")
         if values.ndim and data.sizes.get(dim, values.size) != values.size:
-            raise UserError(f"{where}: {name} has {values.size} values and the others {data.sizes[dim]}; give one number")
+            raise UserError(
+                f"{where}: {name} has {values.size} values and the others {data.sizes[dim]}; give one number"
+            )
         data[name] = ((dim,) if values.ndim else (), values)
     return data.assign_coords({dim: np.arange(data.sizes[dim])}) if dim in data.sizes else data

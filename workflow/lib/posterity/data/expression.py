@@ -33,15 +33,28 @@ def _conditions_only(function: Callable) -> Callable:
 
     def apply(*values):
         for value in values:
-            if (np.ndim(value) == 0 and not isinstance(value, bool | np.bool)) or np.asarray(value).dtype.kind not in "biu":
-                raise TypeError("&, |, ~, and, or, not join conditions; put each comparison into brackets, as in (x > 3) & (e < 1)")
+            if (np.ndim(value) == 0 and not isinstance(value, bool | np.bool)) or np.asarray(
+                value
+            ).dtype.kind not in "biu":
+                raise TypeError(
+                    "&, |, ~, and, or, not join conditions; put each comparison into brackets, as in (x > 3) & (e < 1)"
+                )
         return function(*values)
 
     return apply
 
 
-FUNCTIONS = {name: getattr(np, name) for name in ("log", "log10", "log2", "exp", "sqrt", "abs", "sin", "cos", "tan")}
-FUNCTIONS |= {"where": np.where, "minimum": np.minimum, "maximum": np.maximum, "isfinite": _is_present, "isnan": _is_missing}
+FUNCTIONS = {
+    name: getattr(np, name)
+    for name in ("log", "log10", "log2", "exp", "sqrt", "abs", "sin", "cos", "tan")
+}
+FUNCTIONS |= {
+    "where": np.where,
+    "minimum": np.minimum,
+    "maximum": np.maximum,
+    "isfinite": _is_present,
+    "isnan": _is_missing,
+}
 CONSTANTS = {"pi": np.pi, "nan": np.nan}
 OPERATORS = {
     ast.Add: operator.add,
@@ -87,10 +100,14 @@ def evaluate_expression(text: str, columns: dict[str, np.ndarray], where: str) -
                 return constant
             case ast.Name(id=name):
                 if name not in identifiers:
-                    raise UserError(f"{where}: '{shown}' uses '{name}', which is no column: {hint(name, names)}")
+                    raise UserError(
+                        f"{where}: '{shown}' uses '{name}', which is no column: {hint(name, names)}"
+                    )
                 if identifiers[name] in CONSTANTS and identifiers[name] in columns:
                     remedy = "give the column another name with `columns:` and use that, or write the number out"
-                    raise UserError(f"{where}: '{shown}' uses '{name}', which is a column and a number; {remedy}")
+                    raise UserError(
+                        f"{where}: '{shown}' uses '{name}', which is a column and a number; {remedy}"
+                    )
                 return names[identifiers[name]]
             case ast.List(elts=items) | ast.Tuple(elts=items):
                 return [value(item) for item in items]
@@ -114,19 +131,27 @@ def evaluate_expression(text: str, columns: dict[str, np.ndarray], where: str) -
                     return result
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
                 if name not in FUNCTIONS:
-                    raise UserError(f"{where}: '{shown}' calls '{name}', which is no function here: {hint(name, FUNCTIONS)}")
+                    raise UserError(
+                        f"{where}: '{shown}' calls '{name}', which is no function here: {hint(name, FUNCTIONS)}"
+                    )
                 return FUNCTIONS[name](*map(value, arguments))
-        raise UserError(f"{where}: '{shown}' has a part that the expression language does not know: '{ast.unparse(node)}'")
+        raise UserError(
+            f"{where}: '{shown}' has a part that the expression language does not know: '{ast.unparse(node)}'"
+        )
 
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError):
-        raise UserError(f"{where}: '{shown}' is no expression; write for example log10(x) or (x > 3) & (e < 1)") from None
+        raise UserError(
+            f"{where}: '{shown}' is no expression; write for example log10(x) or (x > 3) & (e < 1)"
+        ) from None
     try:
         with np.errstate(all="ignore"):
             return value(tree)
     except (TypeError, ValueError, ArithmeticError) as error:
-        raise UserError(f"{where}: '{shown}' cannot be computed on these columns: {error}") from None
+        raise UserError(
+            f"{where}: '{shown}' cannot be computed on these columns: {error}"
+        ) from None
 
 
 def list_used_columns(text: str, columns: Iterable[str]) -> list[str]:
@@ -137,7 +162,9 @@ def list_used_columns(text: str, columns: Iterable[str]) -> list[str]:
         return []
     identifiers = {_identifier(name): name for name in columns}
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called]
+    found = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called
+    ]
     found.sort(key=lambda node: (node.lineno, node.col_offset))
     return list(dict.fromkeys(identifiers[node.id] for node in found if node.id in identifiers))
 
@@ -148,7 +175,12 @@ def _identifier(name: str) -> str:
 
 
 def _shadows(name: str) -> bool:
-    return keyword.iskeyword(name) and name not in ("and", "or", "not", "in")  # a column may well be called lambda
+    return keyword.iskeyword(name) and name not in (
+        "and",
+        "or",
+        "not",
+        "in",
+    )  # a column may well be called lambda
 
 
 def _without_keywords(text: str, columns: Iterable[str]) -> str:
@@ -156,4 +188,6 @@ def _without_keywords(text: str, columns: Iterable[str]) -> str:
     words = "|".join(name for name in columns if _shadows(name))
     if not words:
         return text
-    return re.sub(rf"""('[^']*'|"[^"]*")|\b({words})\b""", lambda found: found[1] or f"_{found[2]}_", text)
+    return re.sub(
+        rf"""('[^']*'|"[^"]*")|\b({words})\b""", lambda found: found[1] or f"_{found[2]}_", text
+    )

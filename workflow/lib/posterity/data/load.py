@@ -25,7 +25,9 @@ def load_data(
     return describe_variables(values, spec, study_file), truth, source
 
 
-def run_simulator(spec: dict, model: dict, float_type: str, threads: int, where: str) -> tuple[xr.Dataset, xr.Dataset]:
+def run_simulator(
+    spec: dict, model: dict, float_type: str, threads: int, where: str
+) -> tuple[xr.Dataset, xr.Dataset]:
     """
     Simulate by simulate.py beside the model, else by running the model forward. Returns data and truth.
 
@@ -38,7 +40,15 @@ def run_simulator(spec: dict, model: dict, float_type: str, threads: int, where:
         from posterity.runtime.device import configure_jax
 
         configure_jax(threads, float_type)
-        return simulate_model(settings["model"], model, settings["truth"], settings["design"], spec["dim"], settings["seed"], where)
+        return simulate_model(
+            settings["model"],
+            model,
+            settings["truth"],
+            settings["design"],
+            spec["dim"],
+            settings["seed"],
+            where,
+        )
     if settings["truth"] == "prior":
         raise UserError(f"{where}: truth: {file} needs the true values; give them by name")
     module = load_module(file)
@@ -46,11 +56,16 @@ def run_simulator(spec: dict, model: dict, float_type: str, threads: int, where:
     try:
         values = module.simulate(rng, settings["truth"], settings["design"])
     except KeyError as error:
-        raise UserError(f"{where}: {file} needs the key {error} in `truth` or `design`; add it") from error
+        raise UserError(
+            f"{where}: {file} needs the key {error} in `truth` or `design`; add it"
+        ) from error
     values, drawn = values if isinstance(values, tuple) else (values, xr.Dataset())
     values, drawn = (
-        one.assign_coords({dim: range(one.sizes[dim]) for dim in set(one.dims) - set(one.coords)}) for one in (values, drawn)
+        one.assign_coords({dim: range(one.sizes[dim]) for dim in set(one.dims) - set(one.coords)})
+        for one in (values, drawn)
     )
     given = {name: np.asarray(value, dtype=float) for name, value in settings["truth"].items()}
-    truth = xr.Dataset({name: ([f"{name}_dim_{i}" for i in range(one.ndim)], one) for name, one in given.items()})
+    truth = xr.Dataset(
+        {name: ([f"{name}_dim_{i}" for i in range(one.ndim)], one) for name, one in given.items()}
+    )
     return values, truth.merge(drawn)

@@ -19,10 +19,18 @@ import xarray as xr
 
 from posterity.errors import UserError
 
-FORMATS = {".ecsv": "ECSV", ".fits": "FITS", ".fit": "FITS", ".parquet": "Parquet", ".pq": "Parquet"}
+FORMATS = {
+    ".ecsv": "ECSV",
+    ".fits": "FITS",
+    ".fit": "FITS",
+    ".parquet": "Parquet",
+    ".pq": "Parquet",
+}
 FORMATS |= {".nc": "NetCDF", ".nc4": "NetCDF"}
 COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".zst")
-NETCDF_UNWRITTEN = 9.969209968386869e36  # what NetCDF holds where a floating point number was never written
+NETCDF_UNWRITTEN = (
+    9.969209968386869e36  # what NetCDF holds where a floating point number was never written
+)
 
 log = logging.getLogger("posterity")
 
@@ -66,7 +74,9 @@ def read_file(file: str, dim: str, hdu: int | str | None, study_file: str) -> Fi
     """
     kind = detect_format(file)
     if hdu is not None and kind != "FITS":
-        raise UserError(f"{study_file}: data: hdu: {file} is no FITS file by its extension; take the key out")
+        raise UserError(
+            f"{study_file}: data: hdu: {file} is no FITS file by its extension; take the key out"
+        )
     remedy = "it may be cut short, damaged or of another format; make it anew"
     if kind == "CSV":
         remedy = "give CSV (in UTF-8, with a header line) or a file .ecsv, .fits, .parquet or .nc"
@@ -77,23 +87,38 @@ def read_file(file: str, dim: str, hdu: int | str | None, study_file: str) -> Fi
                 content = _read_netcdf(file)
             else:
                 columns = _read_fits(file, hdu) if kind == "FITS" else TABLE_READERS[kind](file)
-                dims = {name: (dim, *map(str, range(1, column.values.ndim))) for name, column in columns.items()}
-                columns = {name: column._replace(dims=dims[name]) for name, column in columns.items()}
+                dims = {
+                    name: (dim, *map(str, range(1, column.values.ndim)))
+                    for name, column in columns.items()
+                }
+                columns = {
+                    name: column._replace(dims=dims[name]) for name, column in columns.items()
+                }
                 content = FileContent(columns, frozenset(), True)
         except (UserError, MemoryError):
             raise
         except FileNotFoundError:
-            raise UserError(f"{file}: there is no such file; look at `data: file:` of the study") from None
+            raise UserError(
+                f"{file}: there is no such file; look at `data: file:` of the study"
+            ) from None
         except Exception as error:  # what a package raises on a damaged file is anything
             reason = textwrap.shorten(str(error).strip() or type(error).__name__, 200)
             what = "table" if kind == "CSV" else f"{kind} file"
-            raise UserError(f"{file}: this is no {what} that can be read ({reason}); {remedy}") from error
+            raise UserError(
+                f"{file}: this is no {what} that can be read ({reason}); {remedy}"
+            ) from error
     for warning in caught:
         log.warning("%s: %s", file, warning.message)
     return content
 
 
-def _column(values: np.ndarray, missing: np.ndarray, units: str = "", label: str = "", dims: tuple[str, ...] = ()) -> Column:
+def _column(
+    values: np.ndarray,
+    missing: np.ndarray,
+    units: str = "",
+    label: str = "",
+    dims: tuple[str, ...] = (),
+) -> Column:
     """Bring values to native numbers, dates, or objects that are str, and mark what is missing."""
     kind = values.dtype.kind
     if kind == "S":
@@ -117,22 +142,34 @@ def _column(values: np.ndarray, missing: np.ndarray, units: str = "", label: str
 def _read_csv(file: str) -> dict[str, Column]:
     options = {"skipinitialspace": True, "encoding": "utf-8-sig"}
     cells = {"header": None, "nrows": 1, "dtype": str, "keep_default_na": False}
-    headers = {sep: pd.read_csv(file, sep=sep, **cells, **options).iloc[0].tolist() for sep in ",\t"}
+    headers = {
+        sep: pd.read_csv(file, sep=sep, **cells, **options).iloc[0].tolist() for sep in ",\t"
+    }
     sep = max(headers, key=lambda sep: len(headers[sep]))
     names = [name.strip() or f"Unnamed: {place}" for place, name in enumerate(headers[sep])]
     _check_header(names, file)
     try:
-        frame = pd.read_csv(file, sep=sep, dtype_backend="numpy_nullable", low_memory=False, **options)
+        frame = pd.read_csv(
+            file, sep=sep, dtype_backend="numpy_nullable", low_memory=False, **options
+        )
     except pd.errors.ParserError as error:
         if long := _find_long_line(error):
             line, cells = long
-            raise UserError(f"{file}: line {line} has {cells} cells, but the header has {len(names)}; correct the line") from None
+            raise UserError(
+                f"{file}: line {line} has {cells} cells, but the header has {len(names)}; correct the line"
+            ) from None
         raise
-    if not isinstance(frame.index, pd.RangeIndex):  # pandas takes what is too much for labels of the rows
-        raise UserError(f"{file}: row 1 has more cells than the header, which has {len(names)}; correct the row or the header")
+    if not isinstance(
+        frame.index, pd.RangeIndex
+    ):  # pandas takes what is too much for labels of the rows
+        raise UserError(
+            f"{file}: row 1 has more cells than the header, which has {len(names)}; correct the row or the header"
+        )
     frame.columns = names
     if len(names) > 1 and frame.dtypes.iloc[0].kind == "O" and len(frame):
-        comments = frame.iloc[:, 0].str.startswith("#").fillna(False) & frame.iloc[:, 1:].isna().all(axis=1)
+        comments = frame.iloc[:, 0].str.startswith("#").fillna(False) & frame.iloc[
+            :, 1:
+        ].isna().all(axis=1)
         if comments.any():
             row = int(np.flatnonzero(comments)[0]) + 1
             raise UserError(
@@ -143,7 +180,9 @@ def _read_csv(file: str) -> dict[str, Column]:
     for name in names:
         series = frame[name]
         dtype = object if series.dtype.kind == "O" else series.dtype.numpy_dtype
-        columns[name] = _column(series.to_numpy(dtype, na_value=empty[series.dtype.kind]), series.isna().to_numpy(bool))
+        columns[name] = _column(
+            series.to_numpy(dtype, na_value=empty[series.dtype.kind]), series.isna().to_numpy(bool)
+        )
     return columns
 
 
@@ -159,17 +198,27 @@ def _find_long_line(error: pd.errors.ParserError) -> tuple[int, int] | None:
 
 def _check_header(names: list[str], file: str) -> None:
     if names[0].startswith("SIMPLE  =") or any("\0" in name for name in names):
-        raise UserError(f"{file}: this is no table of text; give the file the extension of its format (.fits, .parquet, .nc)")
+        raise UserError(
+            f"{file}: this is no table of text; give the file the extension of its format (.fits, .parquet, .nc)"
+        )
     if names[0].startswith("#"):
-        remedy = "give the file the extension .ecsv" if "%ECSV" in names[0] else "take out comment lines, and # before the header"
-        raise UserError(f"{file}: the first line begins with #, which is no header of a CSV file; {remedy}")
+        remedy = (
+            "give the file the extension .ecsv"
+            if "%ECSV" in names[0]
+            else "take out comment lines, and # before the header"
+        )
+        raise UserError(
+            f"{file}: the first line begins with #, which is no header of a CSV file; {remedy}"
+        )
     _check_distinct(names, file)
 
 
 def _check_distinct(names: list[str], file: str) -> None:
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise UserError(f"{file}: two columns are called '{twice}' in the file; give each its own name there")
+        raise UserError(
+            f"{file}: two columns are called '{twice}' in the file; give each its own name there"
+        )
 
 
 def _read_ecsv(file: str) -> dict[str, Column]:
@@ -180,7 +229,9 @@ def _read_ecsv(file: str) -> dict[str, Column]:
     table = Table.read(lines, format="ascii.ecsv")
     header = next(line for line in lines if line.strip() and not line.startswith("#"))
     for names in csv.reader([header], delimiter=" "), csv.reader([header], delimiter=","):
-        if len(found := next(names)) == len(table.colnames):  # astropy calls the second of two columns x x_1
+        if len(found := next(names)) == len(
+            table.colnames
+        ):  # astropy calls the second of two columns x x_1
             _check_distinct(found, file)
     return _convert_astropy(table)
 
@@ -209,23 +260,37 @@ def _read_fits(file: str, hdu: int | str | None) -> dict[str, Column]:
 
     _raise_on_damage()
     with fits.open(io.BytesIO(_read_bytes(file)), checksum=True) as parts:
-        known = [f"{place} ({part.name})" if part.name else str(place) for place, part in enumerate(parts)]
+        known = [
+            f"{place} ({part.name})" if part.name else str(place)
+            for place, part in enumerate(parts)
+        ]
         tables = {
             place: part
             for place, part in enumerate(parts)
-            if isinstance(part, fits.BinTableHDU | fits.TableHDU) and not isinstance(part, fits.CompImageHDU)
+            if isinstance(part, fits.BinTableHDU | fits.TableHDU)
+            and not isinstance(part, fits.CompImageHDU)
         }
         if not tables:
-            raise UserError(f"{file}: there is no table in this FITS file, or it is cut short; it has the parts {', '.join(known)}")
+            raise UserError(
+                f"{file}: there is no table in this FITS file, or it is cut short; it has the parts {', '.join(known)}"
+            )
         of_tables = ", ".join(known[place] for place in tables)
         chosen = next(iter(tables))
         if hdu is not None:
-            found = [place for place, part in enumerate(parts) if hdu == place or str(hdu).lower() == part.name.lower()]
+            found = [
+                place
+                for place, part in enumerate(parts)
+                if hdu == place or str(hdu).lower() == part.name.lower()
+            ]
             if not found:
-                raise UserError(f"{file}: there is no hdu '{hdu}', which the study names; the tables are {of_tables}")
+                raise UserError(
+                    f"{file}: there is no hdu '{hdu}', which the study names; the tables are {of_tables}"
+                )
             chosen = next((place for place in found if place in tables), None)
             if chosen is None:
-                raise UserError(f"{file}: hdu '{hdu}', which the study names, is no table; the tables are {of_tables}")
+                raise UserError(
+                    f"{file}: hdu '{hdu}', which the study names, is no table; the tables are {of_tables}"
+                )
         _check_distinct(tables[chosen].columns.names, file)
         return _convert_astropy(Table.read(tables[chosen]))
 
@@ -239,7 +304,10 @@ def _convert_astropy(table) -> dict[str, Column]:
         if isinstance(column, Plain):  # masked columns too
             values, missing = np.ma.getdata(column.data), np.ma.getmaskarray(column.data)
         else:  # Time, SkyCoord: refused by their name where the study keeps them
-            values, missing = np.full(len(column), type(column), object), np.zeros(len(column), bool)
+            values, missing = (
+                np.full(len(column), type(column), object),
+                np.zeros(len(column), bool),
+            )
         units = "" if column.info.unit is None else str(column.info.unit)
         columns[name] = _column(np.asarray(values), missing, units, column.info.description or "")
     return columns
@@ -254,7 +322,9 @@ def _read_parquet(file: str) -> dict[str, Column]:
     _check_distinct(table.column_names, file)
     columns = {}
     for field in table.schema:
-        if re.fullmatch(r"__index_level_\d+__", field.name):  # the row labels of a pandas table without a name
+        if re.fullmatch(
+            r"__index_level_\d+__", field.name
+        ):  # the row labels of a pandas table without a name
             continue
         values, kind = table.column(field.name), field.type
         missing = values.is_null().to_numpy()
@@ -266,13 +336,21 @@ def _read_parquet(file: str) -> dict[str, Column]:
             values = values.cast(pa.timestamp(kind.unit))  # as UTC
         if missing.any() and (pa.types.is_integer(values.type) or pa.types.is_boolean(values.type)):
             values = values.fill_null(pa.scalar(0).cast(values.type))
-        notes = {key.decode(): text.decode() for key, text in (field.metadata or {}).items() if key in (b"unit", b"units")}
-        columns[field.name] = _column(values.to_numpy(), missing, notes.get("units", notes.get("unit", "")))
+        notes = {
+            key.decode(): text.decode()
+            for key, text in (field.metadata or {}).items()
+            if key in (b"unit", b"units")
+        }
+        columns[field.name] = _column(
+            values.to_numpy(), missing, notes.get("units", notes.get("unit", ""))
+        )
     return columns
 
 
 def _read_netcdf(file: str) -> FileContent:
-    with open(file, "rb") as start:  # where a classic file is cut short, netCDF4 fills it with zeros, scipy tells
+    with open(
+        file, "rb"
+    ) as start:  # where a classic file is cut short, netCDF4 fills it with zeros, scipy tells
         engine = "scipy" if start.read(4) in (b"CDF\1", b"CDF\2") else "netcdf4"
     columns = {}
     with (
@@ -280,9 +358,19 @@ def _read_netcdf(file: str) -> FileContent:
         xr.open_dataset(file, engine=engine, decode_times=False, mask_and_scale=False) as raw,
     ):
         if not data.variables:
-            groups = [name for name in xr.open_groups(file, engine=engine) if name != "/"] if engine == "netcdf4" else []
-            of_groups = f": they are in the groups {', '.join(groups)}; copy one to the top of a file of its own" if groups else ""
-            raise UserError(f"{file}: there are no variables at the top of this NetCDF file{of_groups or ', it may be cut short'}")
+            groups = (
+                [name for name in xr.open_groups(file, engine=engine) if name != "/"]
+                if engine == "netcdf4"
+                else []
+            )
+            of_groups = (
+                f": they are in the groups {', '.join(groups)}; copy one to the top of a file of its own"
+                if groups
+                else ""
+            )
+            raise UserError(
+                f"{file}: there are no variables at the top of this NetCDF file{of_groups or ', it may be cut short'}"
+            )
         for name, variable in data.variables.items():
             values, encoding = variable.values, variable.encoding
             missing = np.zeros(values.shape, bool)
@@ -291,12 +379,24 @@ def _read_netcdf(file: str) -> FileContent:
             elif values.dtype.kind == "f":
                 missing = np.isnan(values) | (values == values.dtype.type(NETCDF_UNWRITTEN))
                 packed = {"scale_factor", "add_offset", "_Unsigned"} & set(encoding)
-                if raw[name].dtype.kind in "iu" and not packed:  # xarray makes integers with gaps floats
+                if (
+                    raw[name].dtype.kind in "iu" and not packed
+                ):  # xarray makes integers with gaps floats
                     values = raw[name].values
             units = str(variable.attrs.get("units", ""))
             label = str(variable.attrs.get("long_name", ""))
-            columns[str(name)] = _column(values, missing, "" if units == "1" else units, label, tuple(map(str, variable.dims)))
+            columns[str(name)] = _column(
+                values,
+                missing,
+                "" if units == "1" else units,
+                label,
+                tuple(map(str, variable.dims)),
+            )
         return FileContent(columns, frozenset(map(str, data.coords)), False)
 
 
-TABLE_READERS: dict[str, Callable[[str], dict[str, Column]]] = {"CSV": _read_csv, "ECSV": _read_ecsv, "Parquet": _read_parquet}
+TABLE_READERS: dict[str, Callable[[str], dict[str, Column]]] = {
+    "CSV": _read_csv,
+    "ECSV": _read_ecsv,
+    "Parquet": _read_parquet,
+}

@@ -7,7 +7,9 @@ from posterity.diagnostics.check import Check, judge_value, skip_check
 from posterity.stats.importance import compute_pareto_k
 from posterity.stats.losses import compute_decrease, find_last_fifths
 
-MAX_LOG_DENSITY_GAP = 0.01  # nats: starts that reach the best log density within this have found the same maximum
+MAX_LOG_DENSITY_GAP = (
+    0.01  # nats: starts that reach the best log density within this have found the same maximum
+)
 
 
 MAX_EXPECTED_RISE = 1e-3  # nats that the log density of a maximum may still be expected to rise
@@ -28,8 +30,12 @@ def check_pareto_k(statistics: xr.Dataset, limit: float | dict) -> Check:
     else:
         return skip_check("khat", "the method makes no approximation that could be weighted")
     value = compute_pareto_k(weights.values.ravel())
-    remedy = "" if value < 0.5 else "; take a richer guide, more steps or particles, or another start"
-    return judge_value("khat", value, limit, f"Pareto k-hat of the guide's draws: {value:.2f}{remedy}")
+    remedy = (
+        "" if value < 0.5 else "; take a richer guide, more steps or particles, or another start"
+    )
+    return judge_value(
+        "khat", value, limit, f"Pareto k-hat of the guide's draws: {value:.2f}{remedy}"
+    )
 
 
 def check_elbo_convergence(optimisation: xr.Dataset, limit: float | dict) -> Check:
@@ -44,7 +50,9 @@ def check_elbo_convergence(optimisation: xr.Dataset, limit: float | dict) -> Che
         return skip_check("elbo_convergence", "the method has no loss")
     first, second, end = find_averaging_windows(optimisation)
     fall, error, after = compute_decrease(optimisation["loss"].values[:end])
-    message = f"mean loss of steps {second} to {end}: {after:.3f}, {abs(fall):.3f} +- {error:.3f} nats"
+    message = (
+        f"mean loss of steps {second} to {end}: {after:.3f}, {abs(fall):.3f} +- {error:.3f} nats"
+    )
     message += f" {'below' if fall > 0 else 'above'} that of steps {first} to {second}"
     moved = 0.0 if abs(fall) < 3 * error else abs(fall)
     remedy = "" if moved == 0 else "; run more steps" if fall > 0 else "; take a smaller step_size"
@@ -72,8 +80,14 @@ def check_evidence(evidence: xr.Dataset, limit: float | dict) -> Check:
         return skip_check("evidence_error", "the method gives no evidence")
     error, each = float(evidence["ln_z_error"]), evidence["ln_z_of_run"].values
     message = f"ln Z = {float(evidence['ln_z']):.3f} +- {error:.3f}"
-    message += f"; {len(each)} runs from {each.min():.3f} to {each.max():.3f}" if len(each) > 1 else "; one run: several say more"
-    return judge_value("evidence_error", error, limit, message + ("; take more live points" if error > 0.2 else ""))
+    message += (
+        f"; {len(each)} runs from {each.min():.3f} to {each.max():.3f}"
+        if len(each) > 1
+        else "; one run: several say more"
+    )
+    return judge_value(
+        "evidence_error", error, limit, message + ("; take more live points" if error > 0.2 else "")
+    )
 
 
 def check_optimum(optimisation: xr.Dataset, limit: float | dict) -> Check:
@@ -93,4 +107,10 @@ def check_optimum(optimisation: xr.Dataset, limit: float | dict) -> Check:
         why = f"it may still rise (by about {max(rise, 0):.1g} nats; gradient {slope:.1g}); run more steps"
         why = why if np.isfinite(slope) else "its gradient is not finite; try other starts"
         return Check("optimum_restarts", 0.0, np.nan, "fail", f"{message}, but {why}")
-    return judge_value("optimum_restarts", same, limit, message + ("; try more starts" if same < 2 else ""), above=False)
+    return judge_value(
+        "optimum_restarts",
+        same,
+        limit,
+        message + ("; try more starts" if same < 2 else ""),
+        above=False,
+    )

@@ -33,7 +33,9 @@ class Outcome:
     message: str
 
 
-def judge_value(name: str, value: float, limits: float | dict, message: str, above: bool = True) -> Check:
+def judge_value(
+    name: str, value: float, limits: float | dict, message: str, above: bool = True
+) -> Check:
     """
     Judge a value by its limits: a number (beyond it: fail), or {"warn": a, "fail": b}.
 
@@ -42,9 +44,13 @@ def judge_value(name: str, value: float, limits: float | dict, message: str, abo
     limits = limits if isinstance(limits, dict) else {"fail": limits}
     status = "pass"
     for level in ("warn", "fail"):
-        if level in limits and (not np.isfinite(value) or (value > limits[level] if above else value < limits[level])):
+        if level in limits and (
+            not np.isfinite(value) or (value > limits[level] if above else value < limits[level])
+        ):
             status = level
-    return Check(name, float(value), float(limits.get("fail", limits.get("warn", np.nan))), status, message)
+    return Check(
+        name, float(value), float(limits.get("fail", limits.get("warn", np.nan))), status, message
+    )
 
 
 def skip_check(name: str, reason: str) -> Check:
@@ -60,7 +66,10 @@ def find_worst_status(statuses: list[str]) -> str:
 
 def checks_to_dataset(checks: list[Check], **coords: list[str]) -> xr.Dataset:
     """Put checks into the group `checks` of an artefact: value, threshold, status, message over the dimension `check`."""
-    texts = {key: np.array([getattr(check, key) for check in checks], dtype=object) for key in ("status", "message")}
+    texts = {
+        key: np.array([getattr(check, key) for check in checks], dtype=object)
+        for key in ("status", "message")
+    }
     data = xr.Dataset(
         {
             "value": ("check", [check.value for check in checks]),
@@ -70,12 +79,16 @@ def checks_to_dataset(checks: list[Check], **coords: list[str]) -> xr.Dataset:
         },
         {"check": np.array([check.name for check in checks], dtype=object)},
     )
-    return data.assign_coords({name: ("check", np.array(values, dtype=object)) for name, values in coords.items()})
+    return data.assign_coords(
+        {name: ("check", np.array(values, dtype=object)) for name, values in coords.items()}
+    )
 
 
 def checks_from_dataset(data: xr.Dataset) -> list[Check]:
     """Read checks back from the group `checks` of an artefact."""
-    columns = [data[key].values.tolist() for key in ("check", "value", "threshold", "status", "message")]
+    columns = [
+        data[key].values.tolist() for key in ("check", "value", "threshold", "status", "message")
+    ]
     return [Check(*row) for row in zip(*columns, strict=True)]
 
 
@@ -99,6 +112,8 @@ def apply_expectation(check: Check, declared: str | None) -> Outcome:
         ignored = f"{check.name} is ignored, as the fit is expected to fail"
         return Outcome("expected", True, f"{ignored} (status {check.status}): {check.message}")
     if check.status == declared:
-        return Outcome("expected", True, f"{check.name} is expected to {declared}, and does: {check.message}")
+        return Outcome(
+            "expected", True, f"{check.name} is expected to {declared}, and does: {check.message}"
+        )
     found = f"but its status is {check.status}: {check.message}"
     return Outcome("fail", True, f"{check.name} is expected to {declared} (`expect:`), {found}")

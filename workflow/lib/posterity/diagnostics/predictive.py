@@ -10,7 +10,9 @@ from posterity.diagnostics.check import Check, judge_value, skip_check
 from posterity.errors import UserError, hint
 
 
-def check_prior_bounds(predicted: dict[str, np.ndarray], bounds: dict[str, list], known: set[str], limits: float | dict) -> Check:
+def check_prior_bounds(
+    predicted: dict[str, np.ndarray], bounds: dict[str, list], known: set[str], limits: float | dict
+) -> Check:
     """
     Check that prior predictive draws lie inside the bounds that the study declares, by observed variable.
 
@@ -19,22 +21,32 @@ def check_prior_bounds(predicted: dict[str, np.ndarray], bounds: dict[str, list]
     """
     for name in bounds:
         if name not in predicted and name not in known:
-            raise UserError(f"checks: prior_predictive: there is no observed variable '{name}': {hint(name, predicted)}")
+            raise UserError(
+                f"checks: prior_predictive: there is no observed variable '{name}': {hint(name, predicted)}"
+            )
     shares = {}
     for name, (low, high) in bounds.items():
         if name in predicted:
             with np.errstate(invalid="ignore"):
                 shares[name] = float(((predicted[name] >= low) & (predicted[name] <= high)).mean())
     if not shares:
-        return skip_check("prior_predictive", "the study declares no bounds for these variables (`checks: prior_predictive`)")
+        return skip_check(
+            "prior_predictive",
+            "the study declares no bounds for these variables (`checks: prior_predictive`)",
+        )
     worst = min(shares, key=shares.get)
     low, high = bounds[worst]
-    message = f"{shares[worst]:.1%} of the prior predictive draws of {worst} lie in [{low:g}, {high:g}]"
+    message = (
+        f"{shares[worst]:.1%} of the prior predictive draws of {worst} lie in [{low:g}, {high:g}]"
+    )
     return judge_value("prior_predictive", shares[worst], limits, message, above=False)
 
 
 def check_test_statistics(
-    replicated: dict[str, np.ndarray], observed: dict[str, np.ndarray], names: tuple[str, ...], limits: float | dict
+    replicated: dict[str, np.ndarray],
+    observed: dict[str, np.ndarray],
+    names: tuple[str, ...],
+    limits: float | dict,
 ) -> Check:
     """
     Check test statistics of the data against those of posterior predictions.
@@ -51,13 +63,23 @@ def check_test_statistics(
     site = min(p_values, key=lambda name: p_values[name].min())
     spread = np.maximum(replicated[site].std(0), np.finfo(float).tiny)
     far = np.abs(np.median(observed[site], 0) - replicated[site].mean(0)) / spread
-    at = int(np.lexsort((-far, p_values[site]))[0])  # of the least likely ones the one that is farthest out
+    at = int(
+        np.lexsort((-far, p_values[site]))[0]
+    )  # of the least likely ones the one that is farthest out
     value = min(1.0, count * float(p_values[site][at]))
-    side = "larger" if np.median(observed[site][:, at]) > np.median(replicated[site][:, at]) else "smaller"
+    side = (
+        "larger"
+        if np.median(observed[site][:, at]) > np.median(replicated[site][:, at])
+        else "smaller"
+    )
     message = f"least likely of {count} statistics: the {names[at]} of {site}, {side} than predicted; corrected p = {value:.2g}"
     found = judge_value("ppc", value, limits, message, above=False)
     if found.status == "pass" and p_values[site][at] < 2 / (len(replicated[site]) + 1):
-        return replace(found, status="warn", message=f"{message}; beyond all predictions, which are too few to say more")
+        return replace(
+            found,
+            status="warn",
+            message=f"{message}; beyond all predictions, which are too few to say more",
+        )
     return found
 
 
@@ -73,18 +95,33 @@ def compute_two_sided_p(replicated: np.ndarray, observed: np.ndarray) -> np.ndar
 def check_prior_predictive(before: xr.DataTree, known: set[str], limits: dict) -> Check:
     """Check the prior predictive draws against the bounds of the study; `known` are the variables of the data."""
     if before.attrs["improper"]:
-        return skip_check("prior_predictive", f"the prior of {before.attrs['improper']} is improper: it predicts nothing")
-    names = {site: values.attrs.get("variable", site) for site, values in get_group(before, "observed_data").items()}
-    expected = {names[site]: values.values for site, values in get_group(before, "prior_predictive").items()}
-    bounds = {names.get(name, name): limit for name, limit in limits.get("prior_predictive", {}).items()}
+        return skip_check(
+            "prior_predictive",
+            f"the prior of {before.attrs['improper']} is improper: it predicts nothing",
+        )
+    names = {
+        site: values.attrs.get("variable", site)
+        for site, values in get_group(before, "observed_data").items()
+    }
+    expected = {
+        names[site]: values.values for site, values in get_group(before, "prior_predictive").items()
+    }
+    bounds = {
+        names.get(name, name): limit for name, limit in limits.get("prior_predictive", {}).items()
+    }
     return check_prior_bounds(expected, bounds, known, limits["prior_coverage"])
 
 
 def check_posterior_predictive(statistics: xr.Dataset, limit: float | dict) -> Check:
     """Check the test statistics of the data against those of predictions."""
-    sites = [str(name).removesuffix("_replicated") for name in statistics.data_vars if str(name).endswith("_replicated")]
+    sites = [
+        str(name).removesuffix("_replicated")
+        for name in statistics.data_vars
+        if str(name).endswith("_replicated")
+    ]
     names = tuple(statistics["statistic"].values) if sites else ()
     replicated, observed = (
-        {site: statistics[f"{site}_{kind}"].values.reshape(-1, len(names)) for site in sites} for kind in ("replicated", "observed")
+        {site: statistics[f"{site}_{kind}"].values.reshape(-1, len(names)) for site in sites}
+        for kind in ("replicated", "observed")
     )
     return check_test_statistics(replicated, observed, names, limit)

@@ -11,7 +11,9 @@ MIN_DRAWS = 5  # draws that importance weights are smoothed by
 SENSITIVITY_LEVEL = 0.05  # above it a parameter is sensitive (section 3.3 of the paper)
 
 
-def measure_sensitivity(posterior: xr.Dataset, log_prior: xr.Dataset, log_likelihood: xr.Dataset, limit: int) -> xr.Dataset:
+def measure_sensitivity(
+    posterior: xr.Dataset, log_prior: xr.Dataset, log_likelihood: xr.Dataset, limit: int
+) -> xr.Dataset:
     """
     Measure how the posterior moves when prior or likelihood count a little more or less.
 
@@ -20,18 +22,28 @@ def measure_sensitivity(posterior: xr.Dataset, log_prior: xr.Dataset, log_likeli
     """
     labels, draws = flatten_scalars(posterior, limit)
     size = draws.shape[1] * draws.shape[2]
-    moving = np.flatnonzero(np.ptp(draws.reshape(len(labels), size), axis=1) > 0) if size >= MIN_DRAWS else []
+    moving = (
+        np.flatnonzero(np.ptp(draws.reshape(len(labels), size), axis=1) > 0)
+        if size >= MIN_DRAWS
+        else []
+    )
     labels, draws = [labels[i] for i in moving], draws[np.asarray(moving, int)]
     sensitivities = {}
     for name, densities in (("prior", log_prior), ("likelihood", log_likelihood)):
         total = np.zeros(draws.shape[1:])
         for values in densities.data_vars.values():
-            total = total + values.transpose("chain", "draw", ...).values.reshape(*draws.shape[1:], -1).sum(-1)
+            total = total + values.transpose("chain", "draw", ...).values.reshape(
+                *draws.shape[1:], -1
+            ).sum(-1)
         moved = compute_power_scaling(draws, total)
-        sensitivities[name] = ("parameter", np.full(len(labels), np.nan) if not moved.any() else moved)
+        sensitivities[name] = (
+            "parameter",
+            np.full(len(labels), np.nan) if not moved.any() else moved,
+        )
     found = xr.Dataset(sensitivities, {"parameter": labels})
     words = [
-        _describe_sensitivity(float(prior), float(data)) for prior, data in zip(found["prior"], found["likelihood"], strict=True)
+        _describe_sensitivity(float(prior), float(data))
+        for prior, data in zip(found["prior"], found["likelihood"], strict=True)
     ]
     return found.assign(diagnosis=("parameter", np.array(words, dtype=object)))
 
@@ -43,7 +55,9 @@ def _describe_sensitivity(prior: float, likelihood: float) -> str:
         return "prior and data may disagree"
     if prior >= SENSITIVITY_LEVEL:
         return "the prior is strong, or the data say little"
-    return "the data decide" if likelihood >= SENSITIVITY_LEVEL else "neither prior nor data move it"
+    return (
+        "the data decide" if likelihood >= SENSITIVITY_LEVEL else "neither prior nor data move it"
+    )
 
 
 def check_sensitivity(found: xr.Dataset, limit: float | dict) -> Check:

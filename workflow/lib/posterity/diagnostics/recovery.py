@@ -11,7 +11,12 @@ from posterity.stats.summary import compute_interval, flatten_scalars
 
 
 def check_intervals(
-    labels: list[str], draws: np.ndarray, truth: np.ndarray, kind: str, probability: float, level: float | dict
+    labels: list[str],
+    draws: np.ndarray,
+    truth: np.ndarray,
+    kind: str,
+    probability: float,
+    level: float | dict,
 ) -> Check:
     """
     Compare a known truth with the intervals of the posterior.
@@ -36,10 +41,15 @@ def check_intervals(
 
     misses = missed(truth[:, None])[:, 0]
     k = int(misses.sum())
-    tail = sum(comb(count, j) * (1 - probability) ** j * probability ** (count - j) for j in range(k, count + 1))
+    tail = sum(
+        comb(count, j) * (1 - probability) ** j * probability ** (count - j)
+        for j in range(k, count + 1)
+    )
     p_number = max(tail, float((missed(draws).sum(0) >= k).mean()))
     size = draws.shape[1]
-    below = ((draws < truth[:, None]).sum(1) + 0.5 * (draws == truth[:, None]).sum(1) + 0.5) / (size + 1)
+    below = ((draws < truth[:, None]).sum(1) + 0.5 * (draws == truth[:, None]).sum(1) + 0.5) / (
+        size + 1
+    )
     p_each = 2 * np.minimum(below, 1 - below)
     at = int(p_each.argmin())
     p = min(1.0, 2 * min(p_number, count * float(p_each[at])))
@@ -51,16 +61,28 @@ def check_intervals(
     )
     found = judge_value("recovery", p, level, message, above=False)
     if found.status == "pass" and min(below[at], 1 - below[at]) < 1 / (size + 1):
-        return replace(found, status="warn", message=f"{message}; the truth lies outside all draws, which are too few to say more")
+        return replace(
+            found,
+            status="warn",
+            message=f"{message}; the truth lies outside all draws, which are too few to say more",
+        )
     return found
 
 
-def check_recovery(truth: xr.Dataset, draws: xr.Dataset, interval: dict, level: float | dict, limit: int) -> Check:
+def check_recovery(
+    truth: xr.Dataset, draws: xr.Dataset, interval: dict, level: float | dict, limit: int
+) -> Check:
     """Check the intervals of all sites whose true values are known."""
-    known = [site for site in draws.data_vars if site in truth and truth[site].size == draws[site].isel(chain=0, draw=0).size]
+    known = [
+        site
+        for site in draws.data_vars
+        if site in truth and truth[site].size == draws[site].isel(chain=0, draw=0).size
+    ]
     labels, values = flatten_scalars(draws[known], limit)
     shaped = {site: draws[site].isel(chain=[0], draw=[0]) for site in known}
-    true = xr.Dataset({site: one.copy(data=truth[site].values.reshape(one.shape)) for site, one in shaped.items()})
+    true = xr.Dataset(
+        {site: one.copy(data=truth[site].values.reshape(one.shape)) for site, one in shaped.items()}
+    )
     _, expected = flatten_scalars(true, limit)
     values = values.reshape(len(labels), values.shape[1] * values.shape[2])
     return check_intervals(labels, values, expected[:, 0, 0], **interval, level=level)

@@ -12,7 +12,13 @@ from numpyro.infer.util import potential_energy
 from posterity.errors import UserError
 from posterity.inference.initial_values import choose_init_strategy, nonfinite_start_error
 from posterity.inference.result import FitResult
-from posterity.inference.run import ChunkedProgram, RunOptions, RunResult, compute_max_draws, run_chunks
+from posterity.inference.run import (
+    ChunkedProgram,
+    RunOptions,
+    RunResult,
+    compute_max_draws,
+    run_chunks,
+)
 from posterity.model.model import BoundModel
 from posterity.model.reparam import reparametrise
 from posterity.runtime.compile_cache import load_or_compile
@@ -71,7 +77,11 @@ def run_kernel(
     """
     traced, chains = model.traced_arguments, len(keys)
     places = ChainSharding(chains, sampler.ensemble)
-    lanes = jax.tree.map(lambda one: one[None], (keys, positions)) if sampler.ensemble else (keys, positions)
+    lanes = (
+        jax.tree.map(lambda one: one[None], (keys, positions))
+        if sampler.ensemble
+        else (keys, positions)
+    )
 
     def init(key, traced, position=None):
         with jax.ensure_compile_time_eval():  # a kernel looks at its settings
@@ -90,19 +100,25 @@ def run_kernel(
         else:
             potential = (jax.vmap(energy) if sampler.ensemble else energy)(state.z)
         if "z_grad" in state._fields:
-            smooth = jnp.stack([jnp.isfinite(slope).all() for slope in jax.tree.leaves(state.z_grad)]).all()
+            smooth = jnp.stack(
+                [jnp.isfinite(slope).all() for slope in jax.tree.leaves(state.z_grad)]
+            ).all()
             potential = jnp.where(smooth, potential, jnp.nan)
         return (state, jnp.zeros((), int)), potential
 
     def advance(carry, traced, count, recording):
-        kernel, _ = init(jnp.zeros((chains, 2) if sampler.ensemble else 2, jnp.uint32), traced)  # the kernel sees the model
+        kernel, _ = init(
+            jnp.zeros((chains, 2) if sampler.ensemble else 2, jnp.uint32), traced
+        )  # the kernel sees the model
         constrain = kernel.postprocess_fn((), traced)
         state, evaluations = carry
 
         def taken(state):
             return state.z, {f".{name}": take(state) for name, take in sampler.fields.items()}
 
-        kept = jax.tree.map(lambda one: jnp.zeros((size, *one.shape), one.dtype), jax.eval_shape(taken, state))
+        kept = jax.tree.map(
+            lambda one: jnp.zeros((size, *one.shape), one.dtype), jax.eval_shape(taken, state)
+        )
 
         def step(iteration, carry):
             state, kept, evaluations = carry
@@ -112,22 +128,31 @@ def run_kernel(
                 evaluations = evaluations + sampler.fields[sampler.evaluations](state)
             return state, kept, evaluations
 
-        state, (unconstrained, statistics), evaluations = jax.lax.fori_loop(0, count, step, (state, kept, evaluations))
+        state, (unconstrained, statistics), evaluations = jax.lax.fori_loop(
+            0, count, step, (state, kept, evaluations)
+        )
 
         def constrained(unconstrained):
             mapped = jax.vmap(jax.vmap(constrain)) if sampler.ensemble else jax.vmap(constrain)
             return {name: value for name, value in mapped(unconstrained).items() if name in keep}
 
-        nothing = jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), jax.eval_shape(constrained, unconstrained))
+        nothing = jax.tree.map(
+            lambda one: jnp.zeros(one.shape, one.dtype), jax.eval_shape(constrained, unconstrained)
+        )
         sites = jax.lax.cond(recording, constrained, lambda _: nothing, unconstrained)
         return (state, evaluations), sites | statistics
 
     def plan():
         begun = jax.jit(places.over(start, 1)).trace(lanes, traced)
-        return [begun, jax.jit(places.over(advance, 3)).trace(placed(begun.out_info[0]), traced, 0, True)], begun.out_info[0]
+        return [
+            begun,
+            jax.jit(places.over(advance, 3)).trace(placed(begun.out_info[0]), traced, 0, True),
+        ], begun.out_info[0]
 
     def placed(shapes):
-        return jax.tree.map(lambda one: jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=places.sharding), shapes)
+        return jax.tree.map(
+            lambda one: jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=places.sharding), shapes
+        )
 
     numbers = sum(int(np.prod(model.sites[name].shape)) for name in keep) + len(sampler.fields)
     size = int(max(1, min(draws, CHUNK_BYTES // (8 * numbers * chains))))
@@ -146,7 +171,8 @@ def run_kernel(
         state, values = program(state, traced, count, recording)
         if sampler.ensemble:  # (1, draw, chain, ...) to (chain, draw, ...); what is one number for the ensemble is each chain's
             whole = {
-                name: value[0] if value.ndim > 2 else jnp.repeat(value[0, :, None], chains, 1) for name, value in values.items()
+                name: value[0] if value.ndim > 2 else jnp.repeat(value[0, :, None], chains, 1)
+                for name, value in values.items()
             }
             values = {name: jnp.swapaxes(value, 0, 1) for name, value in whole.items()}
         return state, values
@@ -163,7 +189,9 @@ def run_kernel(
         draws=draws,
         size=size,
         cut_warmup=(lambda carry: carry) if sampler.ensemble else cut_warmup,
-        evaluations=(lambda carry: int(np.sum(carry[1]))) if sampler.evaluations else lambda carry: 0,
+        evaluations=(lambda carry: int(np.sum(carry[1])))
+        if sampler.evaluations
+        else lambda carry: 0,
         thin=keep,
         watch=tuple(name for name in keep if model.sites[name].role == "latent"),
         chains=chains,
@@ -178,7 +206,11 @@ class ChainSharding:
     def __init__(self, chains: int, ensemble: bool):
         available = jax.devices()
         self.batched = available[0].platform == "gpu"
-        self.count = 1 if ensemble else max(count for count in range(1, len(available) + 1) if chains % count == 0)
+        self.count = (
+            1
+            if ensemble
+            else max(count for count in range(1, len(available) + 1) if chains % count == 0)
+        )
         self.mesh = Mesh(np.array(available[: self.count]), ("chain",))
         self.sharding = NamedSharding(self.mesh, PartitionSpec("chain"))
 
@@ -192,7 +224,13 @@ class ChainSharding:
             return jax.vmap(one)(inputs) if self.batched else jax.lax.map(one, inputs)
 
         split, whole = PartitionSpec("chain"), PartitionSpec()
-        return jax.shard_map(one_by_one, mesh=self.mesh, in_specs=(split, *[whole] * shared), out_specs=split, check_vma=False)
+        return jax.shard_map(
+            one_by_one,
+            mesh=self.mesh,
+            in_specs=(split, *[whole] * shared),
+            out_specs=split,
+            check_vma=False,
+        )
 
 
 def sample_chains(
@@ -219,7 +257,9 @@ def sample_chains(
     sampler = KernelSpec(
         kernel=lambda: kernel(function, start),
         fields=fields,
-        made_from=[value for name, value in sorted(settings.items()) if name not in ("draws", "stop_when")],
+        made_from=[
+            value for name, value in sorted(settings.items()) if name not in ("draws", "stop_when")
+        ],
         evaluations=evaluations,
         ensemble=ensemble,
     )
@@ -228,11 +268,17 @@ def sample_chains(
     draws = compute_max_draws(settings)
     keep, wanted = options.recorded_sites(model), []
     if model.discrete_latents:  # these, and what may depend on them, are computed at the end
-        wanted = [name for name in keep if model.sites[name].discrete or model.sites[name].role == "deterministic"]
+        wanted = [
+            name
+            for name in keep
+            if model.sites[name].discrete or model.sites[name].role == "deterministic"
+        ]
         keep = {name: 1 for name in model.site_names("latent") if not model.sites[name].discrete}
     positions = None
     if settings["init"] == "pathfinder":
-        from posterity.inference.methods.pathfinder import find_start_positions  # blackjax takes a second, for those who ask
+        from posterity.inference.methods.pathfinder import (
+            find_start_positions,  # blackjax takes a second, for those who ask
+        )
 
         positions = find_start_positions(model, function, start, keys)
     drawn = run_kernel(

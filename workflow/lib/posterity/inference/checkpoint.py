@@ -47,7 +47,11 @@ class Checkpoint:
             with np.load(self.folder / STATE) as archive:
                 about = json.loads(str(archive["about"]))
                 leaves = [archive[f"leaf{i}"] for i in range(about["leaves"])]
-            different = sorted(name for name in self.inputs | about["inputs"] if self.inputs.get(name) != about["inputs"].get(name))
+            different = sorted(
+                name
+                for name in self.inputs | about["inputs"]
+                if self.inputs.get(name) != about["inputs"].get(name)
+            )
             files = [self.folder / f"draws-{i}.npz" for i in range(about["pieces"])]
             for file in files:
                 with zipfile.ZipFile(file) as archive:
@@ -55,12 +59,18 @@ class Checkpoint:
                         raise ValueError(f"{file.name}: {damaged}")
         except FileNotFoundError:
             if (self.folder / STATE).exists():
-                return None, f"{self.folder}: a part of the checkpoint is missing; the fit starts anew"
+                return (
+                    None,
+                    f"{self.folder}: a part of the checkpoint is missing; the fit starts anew",
+                )
             return None, ""
         except Exception as error:  # whatever a damaged file does to zip and NumPy
             return None, f"{self.folder}: the checkpoint is damaged ({error}); the fit starts anew"
         if different:
-            return None, f"{self.folder}: the checkpoint is of other inputs ({', '.join(different)} differ); the fit starts anew"
+            return (
+                None,
+                f"{self.folder}: the checkpoint is of other inputs ({', '.join(different)} differ); the fit starts anew",
+            )
         return SavedState(leaves, about, files), ""
 
     def clear(self) -> None:
@@ -75,11 +85,17 @@ class Checkpoint:
     def save(self, leaves: list[np.ndarray], about: dict, pieces: int) -> None:
         """Write the state after the first `pieces` pieces."""
         about = about | {"inputs": self.inputs, "pieces": pieces, "leaves": len(leaves)}
-        self._write(STATE, {f"leaf{i}": leaf for i, leaf in enumerate(leaves)} | {"about": np.array(json.dumps(about))})
+        self._write(
+            STATE,
+            {f"leaf{i}": leaf for i, leaf in enumerate(leaves)}
+            | {"about": np.array(json.dumps(about))},
+        )
 
     def _write(self, name: str, values: dict[str, np.ndarray]) -> Path:
         if not owns_file(self.output):
-            raise UserError(f"{self.output}: another job has taken it over since this one started; this one ends here")
+            raise UserError(
+                f"{self.output}: another job has taken it over since this one started; this one ends here"
+            )
         path = self.folder / name
         beside = path.with_name(f".{os.getpid()}.{name}")
         try:
@@ -88,5 +104,7 @@ class Checkpoint:
                 np.savez(file, **values)
             os.replace(beside, path)
         except OSError as error:
-            raise UserError(f"{path}: the checkpoint cannot be written ({error.strerror or error}); look at the disk") from error
+            raise UserError(
+                f"{path}: the checkpoint cannot be written ({error.strerror or error}); look at the disk"
+            ) from error
         return path

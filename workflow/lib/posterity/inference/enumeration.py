@@ -12,9 +12,7 @@ from posterity.model.dependencies import find_ancestors
 from posterity.model.model import PLACEHOLDER_KEY, BoundModel, trace_conditioned
 from posterity.runtime.compile_cache import compile_and_run
 
-REMEDY = (
-    "put it and all that depends on it into one plate, and let nothing but jnp.where and Vindex act on it, no sum over the plate"
-)
+REMEDY = "put it and all that depends on it into one plate, and let nothing but jnp.where and Vindex act on it, no sum over the plate"
 
 
 def marginalise_discrete(function: Callable, model: BoundModel, moved: list[str]) -> Callable:
@@ -29,15 +27,21 @@ def marginalise_discrete(function: Callable, model: BoundModel, moved: list[str]
     for site, origins in above.items():
         for discrete in set(origins) & set(model.discrete_latents) - {site}:
             if site in moved:
-                raise UserError(f"reparam: {site}: its prior depends on the discrete site '{discrete}'; leave it out")
+                raise UserError(
+                    f"reparam: {site}: its prior depends on the discrete site '{discrete}'; leave it out"
+                )
             if not plates[discrete] <= plates[site]:
                 raise UserError(
                     f"{model.file}: '{discrete}' cannot be summed out, since '{site}' depends on it outside of its plate; {REMEDY}"
                 )
     try:
-        jax.eval_shape(lambda traced: _compute_density(summing, model, traced), model.traced_arguments)
+        jax.eval_shape(
+            lambda traced: _compute_density(summing, model, traced), model.traced_arguments
+        )
         latent = {
-            name: np.zeros(model.sites[name].shape) for name in model.site_names("latent") if name not in model.discrete_latents
+            name: np.zeros(model.sites[name].shape)
+            for name in model.site_names("latent")
+            if name not in model.discrete_latents
         }
         jax.eval_shape(
             lambda *given: {name: _draw_discrete(model, *given)[name]["value"] for name in latent},
@@ -52,7 +56,9 @@ def marginalise_discrete(function: Callable, model: BoundModel, moved: list[str]
     return summing
 
 
-def sample_discrete(model: BoundModel, draws: dict[str, np.ndarray], keep: list[str], key: np.ndarray) -> tuple[dict, float, float]:
+def sample_discrete(
+    model: BoundModel, draws: dict[str, np.ndarray], keep: list[str], key: np.ndarray
+) -> tuple[dict, float, float]:
     """
     Draw the discrete sites, given the others, and compute the deterministic ones in `keep`.
 
@@ -64,23 +70,33 @@ def sample_discrete(model: BoundModel, draws: dict[str, np.ndarray], keep: list[
         sites = _draw_discrete(model, inputs, traced)
         return {name: sites[name]["value"] for name in keep if name not in draws}
 
-    flat = {name: values.reshape(chains * length, *values.shape[2:]) for name, values in draws.items()}
+    flat = {
+        name: values.reshape(chains * length, *values.shape[2:]) for name, values in draws.items()
+    }
     keys = np.asarray(jax.random.split(jax.numpy.asarray(key), chains * length))
     found, compiled, ran = compile_and_run(
         lambda inputs, traced: jax.lax.map(lambda each: one(each, traced), inputs),
         ((keys, flat), model.traced_arguments),
         ["summed", model.fingerprint, sorted(keep), chains * length],
     )
-    return {name: values.reshape(chains, length, *values.shape[1:]) for name, values in found.items()}, compiled, ran
+    return (
+        {name: values.reshape(chains, length, *values.shape[1:]) for name, values in found.items()},
+        compiled,
+        ran,
+    )
 
 
 def _draw_discrete(model: BoundModel, inputs: tuple, traced: dict) -> dict:
     """Draw the discrete sites given the others, and run the model on all."""
     key, latent = inputs
     function = config_enumerate(substitute(seed(model.full_data, key), data=latent))
-    inferred = infer_discrete(function, first_available_dim=-1 - _count_plate_dims(model, traced), rng_key=key)
+    inferred = infer_discrete(
+        function, first_available_dim=-1 - _count_plate_dims(model, traced), rng_key=key
+    )
     sites = trace(inferred).get_trace(**traced)
-    return trace_conditioned(model, latent | {name: sites[name]["value"] for name in model.discrete_latents}, traced)
+    return trace_conditioned(
+        model, latent | {name: sites[name]["value"] for name in model.discrete_latents}, traced
+    )
 
 
 def _find_plates(model: BoundModel) -> dict[str, set[str]]:
@@ -97,10 +113,17 @@ def _find_plates(model: BoundModel) -> dict[str, set[str]]:
 
 
 def _compute_density(summing: Callable, model: BoundModel, traced: dict):
-    return log_density(enum(seed(summing, jax.random.PRNGKey(0)), -1 - _count_plate_dims(model, traced)), (), traced, {})[0]
+    return log_density(
+        enum(seed(summing, jax.random.PRNGKey(0)), -1 - _count_plate_dims(model, traced)),
+        (),
+        traced,
+        {},
+    )[0]
 
 
 def _count_plate_dims(model: BoundModel, traced: dict) -> int:
     """The number of dimensions that plates take."""
     sites = trace_conditioned(model, {}, traced).values()
-    return max([-frame.dim for site in sites for frame in site.get("cond_indep_stack", ())], default=0)
+    return max(
+        [-frame.dim for site in sites for frame in site.get("cond_indep_stack", ())], default=0
+    )

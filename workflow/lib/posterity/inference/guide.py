@@ -45,22 +45,39 @@ class GuideProblem:
         if not settings["guide"].startswith("Auto"):
             file = Path(model.file.rpartition(":")[0]).with_name("guide.py")
             if not file.is_file():
-                raise UserError(f"{file}: there is no such file, but the guide '{settings['guide']}' should be in it; write it")
+                raise UserError(
+                    f"{file}: there is no such file, but the guide '{settings['guide']}' should be in it; write it"
+                )
             module = load_module(file)
             if not callable(getattr(module, settings["guide"], None)):
-                known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
-                raise UserError(f"{file}: there is no function '{settings['guide']}': {hint(settings['guide'], known)}")
+                known = [
+                    name
+                    for name, value in vars(module).items()
+                    if callable(value) and not name.startswith("_")
+                ]
+                raise UserError(
+                    f"{file}: there is no function '{settings['guide']}': {hint(settings['guide'], known)}"
+                )
             files = import_closure(file.resolve(), file.resolve().parent)
             self.own = getattr(module, settings["guide"])
             self.source = "\n".join(path.read_text(encoding="utf-8") for path in files)
         elif settings["guide"] not in GUIDE_NAMES:
-            raise UserError(f"{model.name}: svi: guide: there is no '{settings['guide']}': {hint(settings['guide'], GUIDE_NAMES)}")
+            raise UserError(
+                f"{model.name}: svi: guide: there is no '{settings['guide']}': {hint(settings['guide'], GUIDE_NAMES)}"
+            )
         elif (
             settings["guide"] in FLOW_NAMES
-            and sum(int(np.prod(model.sites[name].shape)) for name in model.site_names("latent")) < 2
+            and sum(int(np.prod(model.sites[name].shape)) for name in model.site_names("latent"))
+            < 2
         ):
-            raise UserError(f"{model.name}: the flow {settings['guide']} needs two latent numbers, not 1; take AutoNormal")
-        self.batched = SubsamplePlates(model, settings["minibatch"]) if settings["minibatch"] else model.full_data
+            raise UserError(
+                f"{model.name}: the flow {settings['guide']} needs two latent numbers, not 1; take AutoNormal"
+            )
+        self.batched = (
+            SubsamplePlates(model, settings["minibatch"])
+            if settings["minibatch"]
+            else model.full_data
+        )
         self._check()
 
     def _check(self) -> None:
@@ -78,29 +95,56 @@ class GuideProblem:
             except (ValueError, TypeError) as error:
                 if not self.settings["minibatch"]:
                     raise
-                raise UserError(f"{self.model.file}: {remedy.format(' '.join(str(error).split()))}") from None
-            unfit = [name for name, site in messages.items() if site["type"] == "sample" and _has_shape_mismatch(site)]
+                raise UserError(
+                    f"{self.model.file}: {remedy.format(' '.join(str(error).split()))}"
+                ) from None
+            unfit = [
+                name
+                for name, site in messages.items()
+                if site["type"] == "sample" and _has_shape_mismatch(site)
+            ]
             if self.settings["minibatch"] and unfit:
-                raise UserError(f"{self.model.file}: {remedy.format(f"the site '{unfit[0]}' has all observations")}")
-            plates.update({name: site["args"][0] for name, site in messages.items() if site["type"] == "plate"})
+                raise UserError(
+                    f"{self.model.file}: {remedy.format(f"the site '{unfit[0]}' has all observations")}"
+                )
+            plates.update(
+                {
+                    name: site["args"][0]
+                    for name, site in messages.items()
+                    if site["type"] == "plate"
+                }
+            )
             if self.own:
-                guide = trace(seed(self.guide(self.batched, None), jax.random.PRNGKey(0))).get_trace(**traced)
+                guide = trace(
+                    seed(self.guide(self.batched, None), jax.random.PRNGKey(0))
+                ).get_trace(**traced)
                 self._compare(guide, messages)
             return 0
 
         jax.eval_shape(run, self.model.traced_arguments)
         for plate, size in self.settings["minibatch"].items():
             if plate not in plates:
-                raise UserError(f"{self.model.file}: minibatch: the model has no plate '{plate}': {hint(plate, plates)}")
+                raise UserError(
+                    f"{self.model.file}: minibatch: the model has no plate '{plate}': {hint(plate, plates)}"
+                )
             if size > plates[plate]:
                 have = plates[plate]
-                raise UserError(f"{self.model.file}: minibatch: {plate}: {size} is more than its {have} elements; take fewer")
+                raise UserError(
+                    f"{self.model.file}: minibatch: {plate}: {size} is more than its {have} elements; take fewer"
+                )
 
     def _compare(self, guide: dict, messages: dict) -> None:
         """Raise UserError unless a guide of one's own has the latent sites of the model."""
-        latent, name_of = self.model.site_names("latent"), f"{self.model.name}: the guide '{self.settings['guide']}'"
+        latent, name_of = (
+            self.model.site_names("latent"),
+            f"{self.model.name}: the guide '{self.settings['guide']}'",
+        )
         sampled = {name: site for name, site in guide.items() if site["type"] == "sample"}
-        found = {name: jnp.shape(site["value"]) for name, site in sampled.items() if not site["infer"].get("is_auxiliary")}
+        found = {
+            name: jnp.shape(site["value"])
+            for name, site in sampled.items()
+            if not site["infer"].get("is_auxiliary")
+        }
         for name in latent:
             shape = jnp.shape(messages[name]["value"])
             if found.get(name) != shape:
@@ -110,14 +154,23 @@ class GuideProblem:
                     "of this name and shape"
                 )
         for name in set(found) - set(latent):
-            raise UserError(f"{name_of} has a site '{name}' that the model does not have: {hint(name, latent)}")
+            raise UserError(
+                f"{name_of} has a site '{name}' that the model does not have: {hint(name, latent)}"
+            )
 
     def svi(self, function: Callable, rate) -> SVI:
         """Make guide and objective, with an optimiser of this step size."""
         start = INIT_STRATEGIES[self.settings["init"]]()
         guide = self.guide(function, start)
-        optimiser = optax.chain(OPTIMISERS[self.settings["optimiser"]](), optax.scale_by_learning_rate(rate))
-        return SVI(function, guide, optax_to_numpyro(optimiser), Trace_ELBO(num_particles=self.settings["particles"]))
+        optimiser = optax.chain(
+            OPTIMISERS[self.settings["optimiser"]](), optax.scale_by_learning_rate(rate)
+        )
+        return SVI(
+            function,
+            guide,
+            optax_to_numpyro(optimiser),
+            Trace_ELBO(num_particles=self.settings["particles"]),
+        )
 
     def guide(self, function: Callable, start: Callable) -> Callable:
         """Make the guide."""
@@ -157,13 +210,26 @@ class GuideProblem:
 
         def draw(key):
             log_q, of_guide = log_density(seed(svi.guide, key), (), traced, params)
-            log_p, of_model = log_density(replay(seed(self.model.full_data, key), of_guide), (), traced, {})
-            return {name: of_model[name]["value"] for name in recorded}, {"log_p": log_p, "log_q": log_q}
+            log_p, of_model = log_density(
+                replay(seed(self.model.full_data, key), of_guide), (), traced, {}
+            )
+            return {name: of_model[name]["value"] for name in recorded}, {
+                "log_p": log_p,
+                "log_q": log_q,
+            }
 
-        best = {name: value for name, value in params.items() if self.own and isinstance(value, jax.Array)}
+        best = {
+            name: value
+            for name, value in params.items()
+            if self.own and isinstance(value, jax.Array)
+        }
         return jax.lax.map(draw, jax.random.split(key, count)), best
 
 
 def _has_shape_mismatch(site: dict) -> bool:
     """Tell whether the observations of a site have another shape than its distribution."""
-    return site["is_observed"] and jnp.shape(site["value"]) != site["fn"].shape() and jnp.size(site["value"]) > 1
+    return (
+        site["is_observed"]
+        and jnp.shape(site["value"]) != site["fn"].shape()
+        and jnp.size(site["value"]) > 1
+    )

@@ -25,7 +25,9 @@ HMC_FIELDS = {
 }
 
 
-def sample_hamiltonian(model: BoundModel, settings: dict, stream: Stream, options: RunOptions, kernel: Callable) -> FitResult:
+def sample_hamiltonian(
+    model: BoundModel, settings: dict, stream: Stream, options: RunOptions, kernel: Callable
+) -> FitResult:
     """
     Sample by HMC or NUTS; the statistics have the names of ArviZ's schema.
 
@@ -34,9 +36,15 @@ def sample_hamiltonian(model: BoundModel, settings: dict, stream: Stream, option
     blocks = not isinstance(parse_dense_mass(model, settings), bool)  # they are named by site
 
     def made(function, start):
-        return kernel(model=function, init_strategy=start) if blocks else RavelledKernel(function, start, kernel)
+        return (
+            kernel(model=function, init_strategy=start)
+            if blocks
+            else RavelledKernel(function, start, kernel)
+        )
 
-    result, fields = sample_chains(model, settings, stream, options, made, HMC_FIELDS, evaluations="num_steps")
+    result, fields = sample_chains(
+        model, settings, stream, options, made, HMC_FIELDS, evaluations="num_steps"
+    )
     potential, steps = fields.pop("potential_energy"), fields.pop("num_steps")
     return replace(result, statistics=fields | {"lp": -potential, "n_steps": steps})
 
@@ -55,13 +63,17 @@ class RavelledKernel:
     def init(self, key, warmup: int, position, arguments: tuple, traced: dict):
         """Begin at a position, one array for each site, or where the strategy says."""
         begin, key = jax.random.split(key)
-        found = initialize_model(begin, self.model, init_strategy=self.start, dynamic_args=True, model_kwargs=traced)
+        found = initialize_model(
+            begin, self.model, init_strategy=self.start, dynamic_args=True, model_kwargs=traced
+        )
         known = position is None
         flat, self.apart = ravel_pytree(found.param_info.z if known else position)
         potential = found.potential_fn(**traced)
         self.kernel = self.make(potential_fn=lambda z: potential(self.apart(z)))
         self.constrain = found.postprocess_fn(**traced)
-        begun = ParamInfo(flat, found.param_info.potential_energy, ravel_pytree(found.param_info.z_grad)[0])
+        begun = ParamInfo(
+            flat, found.param_info.potential_energy, ravel_pytree(found.param_info.z_grad)[0]
+        )
         return self.kernel.init(key, warmup, begun if known else flat, (), {})
 
     def sample(self, state, arguments: tuple, traced: dict):
@@ -82,14 +94,21 @@ def parse_dense_mass(model: BoundModel, settings: dict) -> bool | list[tuple[str
     blocks = settings["dense_mass"]
     if isinstance(blocks, bool):
         return blocks
-    seen, latent = set(), [name for name in model.site_names("latent") if name not in model.discrete_latents]
+    seen, latent = (
+        set(),
+        [name for name in model.site_names("latent") if name not in model.discrete_latents],
+    )
     for site in [site for block in blocks for site in block]:
         if site not in latent:
-            raise UserError(f"dense_mass: model {model.name} has no latent site '{site}': {hint(site, latent)}")
+            raise UserError(
+                f"dense_mass: model {model.name} has no latent site '{site}': {hint(site, latent)}"
+            )
         if site in seen:
             raise UserError(f"dense_mass: the site '{site}' stands in two blocks; name it once")
         if site in settings.get("reparam", {}):
-            raise UserError(f"dense_mass: the site '{site}' is reparametrised, so that its coordinates are others; leave it out")
+            raise UserError(
+                f"dense_mass: the site '{site}' is reparametrised, so that its coordinates are others; leave it out"
+            )
         seen.add(site)
     return [tuple(block) for block in blocks]
 

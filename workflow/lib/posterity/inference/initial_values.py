@@ -31,12 +31,16 @@ def nonfinite_start_error(model: BoundModel, otherwise: str = "") -> UserError:
 
         def density(latent):
             sites = trace_conditioned(model, latent, traced)
-            each = {name: jnp.sum(site["fn"].log_prob(site["value"])) for name, site in sites.items() if site["type"] == "sample"}
+            each = {
+                name: jnp.sum(site["fn"].log_prob(site["value"]))
+                for name, site in sites.items()
+                if site["type"] == "sample"
+            }
             return sum(each.values()), {name: each[name] for name in model.site_names("observed")}
 
-        (_, each), gradient = jax.value_and_grad(lambda moving: density(latent | moving), has_aux=True)(
-            {name: latent[name] for name in latent if name not in model.discrete_latents}
-        )
+        (_, each), gradient = jax.value_and_grad(
+            lambda moving: density(latent | moving), has_aux=True
+        )({name: latent[name] for name in latent if name not in model.discrete_latents})
         return each, {name: jnp.isfinite(value).all() for name, value in gradient.items()}
 
     keys = np.stack([derive_key(0, "start", draw) for draw in range(PRIOR_TRIES)])
@@ -52,7 +56,9 @@ def nonfinite_start_error(model: BoundModel, otherwise: str = "") -> UserError:
     finite = {name: int(np.isfinite(values).sum()) for name, values in draws.items()}
     worst = min(finite, key=finite.get, default=None)
     blame = (
-        f" (the log likelihood of site '{worst}' is finite in {finite[worst]} of {PRIOR_TRIES} draws of the prior)" if worst else ""
+        f" (the log likelihood of site '{worst}' is finite in {finite[worst]} of {PRIOR_TRIES} draws of the prior)"
+        if worst
+        else ""
     )
     if worst and finite[worst] == PRIOR_TRIES:
         blame = " (though the likelihood is finite at draws of the prior: look at numpyro.factor, and at what depends on bounds)"
@@ -65,18 +71,30 @@ def nonfinite_start_error(model: BoundModel, otherwise: str = "") -> UserError:
 def choose_init_strategy(model: BoundModel, settings: dict) -> Callable:
     """Choose where chains start: a strategy by its name, or values by site."""
     init = settings["init"]
-    if init == "pathfinder" and settings["method"] in ("barker", "sa"):  # NumPyro's kernels start from their own strategy alone
-        raise UserError(f"init: {settings['method']} cannot start from pathfinder; take median, or values by site")
+    if init == "pathfinder" and settings["method"] in (
+        "barker",
+        "sa",
+    ):  # NumPyro's kernels start from their own strategy alone
+        raise UserError(
+            f"init: {settings['method']} cannot start from pathfinder; take median, or values by site"
+        )
     if isinstance(init, str):
         return INIT_STRATEGIES["uniform" if init == "pathfinder" else init]
     for site, value in init.items():
         if site in model.discrete_latents:
-            raise UserError(f"init: the site '{site}' is discrete and summed out; it has no start: leave it out")
+            raise UserError(
+                f"init: the site '{site}' is discrete and summed out; it has no start: leave it out"
+            )
         if site not in model.site_names("latent"):
-            raise UserError(f"init: model {model.name} has no latent site '{site}': {hint(site, model.site_names('latent'))}")
+            raise UserError(
+                f"init: model {model.name} has no latent site '{site}': {hint(site, model.site_names('latent'))}"
+            )
         if np.shape(value) not in ((), model.sites[site].shape):
             raise UserError(
                 f"init: {site}: the site has shape {model.sites[site].shape}, not {np.shape(value)}; give so many values"
             )
-    values = {site: np.broadcast_to(np.asarray(value, float), model.sites[site].shape) for site, value in init.items()}
+    values = {
+        site: np.broadcast_to(np.asarray(value, float), model.sites[site].shape)
+        for site, value in init.items()
+    }
     return init_to_value(values=values)

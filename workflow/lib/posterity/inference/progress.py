@@ -17,7 +17,10 @@ class ProgressReporter:
     def __init__(self, work, tell: Callable[[str], None], before: float):
         self.work, self.tell, self.before = work, tell, before
         self.started = time.perf_counter()
-        self.last = {"told": (self.started, 0.0), "saved": (self.started, 0.0)}  # when, and what it cost
+        self.last = {
+            "told": (self.started, 0.0),
+            "saved": (self.started, 0.0),
+        }  # when, and what it cost
         self.first = None  # where the present phase began, for the time that is left
 
     def elapsed(self) -> float:
@@ -39,9 +42,15 @@ class ProgressReporter:
     def report(self, state, records, done: int, warmup: int) -> None:
         """Tell of warm-up or draws, the time that is left, smallest ESS, largest R-hat, divergences, and work for a draw."""
         now, warming = time.perf_counter(), done < warmup
-        parts = [f"warm-up {done} of {warmup}" if warming else f"{done - warmup} of {self.work.draws} {self.work.unit}"]
+        parts = [
+            f"warm-up {done} of {warmup}"
+            if warming
+            else f"{done - warmup} of {self.work.draws} {self.work.unit}"
+        ]
         if self.first and done > self.first[0]:
-            left = (now - self.first[1]) / (done - self.first[0]) * (warmup + self.work.draws - done)
+            left = (
+                (now - self.first[1]) / (done - self.first[0]) * (warmup + self.work.draws - done)
+            )
             parts.append(f"about {left:.0f} s left")
         parts += [] if warming else _describe_convergence(records)
         if "diverging" in records.totals:
@@ -56,10 +65,17 @@ def _describe_convergence(records) -> list[str]:
     draws, found = records.scalars(), []
     if len(draws) == 0 or draws.shape[2] < 8:
         return []
-    for name, measure, largest in (("smallest ESS", effective_sample_size, False), ("largest R-hat", split_gelman_rubin, True)):
+    for name, measure, largest in (
+        ("smallest ESS", effective_sample_size, False),
+        ("largest R-hat", split_gelman_rubin, True),
+    ):
         with np.errstate(all="ignore"):
             values = np.array([float(measure(one)) for one in draws])
         if np.isfinite(values).any():
-            at = int(np.nanargmax(np.where(np.isfinite(values), values if largest else -values, np.nan)))
-            found.append(f"{name} {values[at]:{'.3f' if largest else '.0f'}} ({records.labels[at]})")
+            at = int(
+                np.nanargmax(np.where(np.isfinite(values), values if largest else -values, np.nan))
+            )
+            found.append(
+                f"{name} {values[at]:{'.3f' if largest else '.0f'}} ({records.labels[at]})"
+            )
     return found

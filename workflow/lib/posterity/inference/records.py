@@ -8,7 +8,9 @@ import numpy as np
 from posterity.artefact.streamed import StreamedArray, map_npz_array
 from posterity.inference.checkpoint import Checkpoint, SavedState
 
-MAX_BUFFER_BYTES = 256e6  # bytes of records that are held in memory; more are left in the checkpoint
+MAX_BUFFER_BYTES = (
+    256e6  # bytes of records that are held in memory; more are left in the checkpoint
+)
 MONITORED_SCALARS = 20  # scalars whose convergence the log tells
 GOAL_SCALARS = 1000  # scalars that the goals of `stop_when` are looked at for
 
@@ -18,7 +20,9 @@ class DrawBuffer:
 
     def __init__(self, thin: dict[str, int], watch: tuple[str, ...], limit: int):
         self.thin, self.watch, self.limit = thin, watch, limit
-        self.held: list[dict[str, np.ndarray] | None] = []  # by piece; None where it is in a file alone
+        self.held: list[
+            dict[str, np.ndarray] | None
+        ] = []  # by piece; None where it is in a file alone
         self.files: list[Path] = []
         self.new: list[dict[str, np.ndarray]] = []
         self.watched: list[np.ndarray] = []
@@ -31,11 +35,17 @@ class DrawBuffer:
     def add(self, values: dict[str, np.ndarray], count: int) -> None:
         """Add the records of `count` iterations."""
         self._watch({name: values[name][:, :count] for name in self.watch if name in values})
-        kept = {".watched": self.watched[-1]} if any(self.thin.get(name, 1) > 1 for name in self.watch) else {}
+        kept = (
+            {".watched": self.watched[-1]}
+            if any(self.thin.get(name, 1) > 1 for name in self.watch)
+            else {}
+        )
         for name, value in values.items():
             step = self.thin.get(name, 1)
             part = value[:, -self.length % step : count : step]
-            kept[name] = value if part.shape == value.shape else part.copy()  # a view would keep all of the buffer in memory
+            kept[name] = (
+                value if part.shape == value.shape else part.copy()
+            )  # a view would keep all of the buffer in memory
             self._count(name, kept[name])
         self.new.append(kept)
         self.listed = [name for name in kept if name != ".watched"]
@@ -49,7 +59,10 @@ class DrawBuffer:
     def flush(self, checkpoint: Checkpoint) -> None:
         """Write what is new as the next piece of the checkpoint."""
         if self.new:
-            piece = {name: np.concatenate([one[name] for one in self.new], axis=1) for name in self.new[0]}
+            piece = {
+                name: np.concatenate([one[name] for one in self.new], axis=1)
+                for name in self.new[0]
+            }
             self.files.append(checkpoint.add(len(self.files), piece))
             self.held.append(piece)
             self.new = []
@@ -106,8 +119,12 @@ class DrawBuffer:
         share = max(1, self.limit // max(1, len(values)))
         for name, value in values.items():
             flat = value.reshape(*value.shape[:2], -1)
-            chosen = np.unique(np.linspace(0, flat.shape[2] - 1, min(share, flat.shape[2])).round().astype(int))
-            places = [",".join(map(str, np.unravel_index(index, value.shape[2:]))) for index in chosen]
+            chosen = np.unique(
+                np.linspace(0, flat.shape[2] - 1, min(share, flat.shape[2])).round().astype(int)
+            )
+            places = [
+                ",".join(map(str, np.unravel_index(index, value.shape[2:]))) for index in chosen
+            ]
             labels += [f"{name}[{place}]" if place else name for place in places]
             columns.append(flat[:, :, chosen])
         if columns:
@@ -116,4 +133,8 @@ class DrawBuffer:
 
     def scalars(self) -> np.ndarray:
         """The records of the scalars that are watched, shape (scalar, chain, draw)."""
-        return np.moveaxis(np.concatenate(self.watched, axis=1), 2, 0) if self.watched else np.zeros((0, 1, 0))
+        return (
+            np.moveaxis(np.concatenate(self.watched, axis=1), 2, 0)
+            if self.watched
+            else np.zeros((0, 1, 0))
+        )

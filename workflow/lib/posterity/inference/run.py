@@ -18,11 +18,22 @@ import numpy as np
 from posterity.errors import UserError
 from posterity.inference.checkpoint import Checkpoint
 from posterity.inference.progress import ProgressReporter
-from posterity.inference.records import GOAL_SCALARS, MAX_BUFFER_BYTES, MONITORED_SCALARS, DrawBuffer
+from posterity.inference.records import (
+    GOAL_SCALARS,
+    MAX_BUFFER_BYTES,
+    MONITORED_SCALARS,
+    DrawBuffer,
+)
 
-CHUNK_SECONDS = (1.0, 15.0)  # s that a chunk should take: from the first to the second, a hundredth of the time so far
+CHUNK_SECONDS = (
+    1.0,
+    15.0,
+)  # s that a chunk should take: from the first to the second, a hundredth of the time so far
 MAX_CHUNK_GROWTH = 8  # a chunk has at most so many times the iterations of the last one
-GOAL_CHECKS = (100, 1.25)  # the first look at the goals of `stop_when`, and how much later the next one is; never by the clock
+GOAL_CHECKS = (
+    100,
+    1.25,
+)  # the first look at the goals of `stop_when`, and how much later the next one is; never by the clock
 
 
 class RunInterrupted(UserError):
@@ -82,13 +93,17 @@ class RunOptions:
     def recorded_sites(self, model) -> dict[str, int]:
         """Give the sites of a model that are recorded, and every how many-th draw of each."""
         return (
-            dict.fromkeys([*model.site_names("latent"), *model.site_names("deterministic")], 1) if self.thin is None else self.thin
+            dict.fromkeys([*model.site_names("latent"), *model.site_names("deterministic")], 1)
+            if self.thin is None
+            else self.thin
         )
 
     def for_phase(self, name: str) -> "RunOptions":
         """How a part of the fit is driven, which has a checkpoint of its own."""
         kept = self.checkpoint
-        return replace(self, checkpoint=kept and Checkpoint(kept.folder / name, kept.inputs, kept.output))
+        return replace(
+            self, checkpoint=kept and Checkpoint(kept.folder / name, kept.inputs, kept.output)
+        )
 
 
 @dataclass(frozen=True)
@@ -112,7 +127,11 @@ def run_chunks(work: ChunkedProgram, options: RunOptions) -> RunResult:
     """
     goals = {name: options.stop_when[name] for name in ("ess", "rhat") if name in options.stop_when}
     rule = work.rule or (
-        StoppingRule(" and ".join(goals), _next_goal_check, lambda records: _goals_reached(goals, records)) if goals else None
+        StoppingRule(
+            " and ".join(goals), _next_goal_check, lambda records: _goals_reached(goals, records)
+        )
+        if goals
+        else None
     )
     records = DrawBuffer(work.thin, work.watch, GOAL_SCALARS if goals else MONITORED_SCALARS)
     saved, sentence = options.checkpoint.load() if options.checkpoint else (None, "")
@@ -147,7 +166,9 @@ def run_chunks(work: ChunkedProgram, options: RunOptions) -> RunResult:
                 records.add(jax.tree.map(np.asarray, values), count)
             done += count
             took, elapsed = time.perf_counter() - clock, progress.elapsed()
-            wish = min(CHUNK_SECONDS[1], max(CHUNK_SECONDS[0], elapsed / 100), max(0.1, limit - elapsed))
+            wish = min(
+                CHUNK_SECONDS[1], max(CHUNK_SECONDS[0], elapsed / 100), max(0.1, limit - elapsed)
+            )
             pace = max(1, int(min(MAX_CHUNK_GROWTH * count, wish * count / max(took, 1e-9))))
             if not recording and elapsed > limit / 2 and work.cut_warmup and done < warmup - 1:
                 state, warmup = work.cut_warmup(state), done + 1
@@ -158,21 +179,40 @@ def run_chunks(work: ChunkedProgram, options: RunOptions) -> RunResult:
                 stopped = rule.name
             elif elapsed > limit and drawn >= 4:
                 stopped = "minutes"
-            ends = work.lasting if stopped else progress.due("saved") or records.waiting() > MAX_BUFFER_BYTES / 2 or asked
+            ends = (
+                work.lasting
+                if stopped
+                else progress.due("saved") or records.waiting() > MAX_BUFFER_BYTES / 2 or asked
+            )
             if options.checkpoint and ends:
                 with progress.noted("saved"):
                     records.flush(options.checkpoint)
-                    about = {"done": done, "warmup": warmup, "seconds": progress.elapsed(), "stopped": stopped}
-                    options.checkpoint.save([np.asarray(leaf) for leaf in jax.tree.leaves(state)], about, len(records.files))
+                    about = {
+                        "done": done,
+                        "warmup": warmup,
+                        "seconds": progress.elapsed(),
+                        "stopped": stopped,
+                    }
+                    options.checkpoint.save(
+                        [np.asarray(leaf) for leaf in jax.tree.leaves(state)],
+                        about,
+                        len(records.files),
+                    )
             if asked and (work.lasting or not stopped):
-                kept = f"; the next run goes on from {options.checkpoint.folder}" if options.checkpoint else ""
+                kept = (
+                    f"; the next run goes on from {options.checkpoint.folder}"
+                    if options.checkpoint
+                    else ""
+                )
                 raise RunInterrupted(
                     f"stopped by {signal.Signals(asked[0]).name} after {done} of {warmup + work.draws} iterations{kept}"
                 )
             if progress.due("told"):
                 with progress.noted("told"):
                     progress.report(state, records, done, warmup)
-            if progress.first is None or (recording != (done >= warmup)):  # the first chunk, or the last one of the warm-up
+            if progress.first is None or (
+                recording != (done >= warmup)
+            ):  # the first chunk, or the last one of the warm-up
                 progress.first = (done, time.perf_counter())
     return RunResult(state, records, warmup, max(0, done - warmup), stopped, progress.elapsed())
 
@@ -202,9 +242,15 @@ def _catch_signals() -> Iterator[list[int]]:
 def _restore_state(leaves: list[np.ndarray], like) -> object:
     """Put the leaves of a state back into its tree, each to its place."""
     shapes, tree = jax.tree.flatten(like)
-    if [(leaf.shape, leaf.dtype) for leaf in leaves] != [(shape.shape, shape.dtype) for shape in shapes]:
-        raise UserError("the state in the checkpoint has another shape; delete the folder results/checkpoints and run again")
-    return tree.unflatten([jax.device_put(leaf, shape.sharding) for leaf, shape in zip(leaves, shapes, strict=True)])
+    if [(leaf.shape, leaf.dtype) for leaf in leaves] != [
+        (shape.shape, shape.dtype) for shape in shapes
+    ]:
+        raise UserError(
+            "the state in the checkpoint has another shape; delete the folder results/checkpoints and run again"
+        )
+    return tree.unflatten(
+        [jax.device_put(leaf, shape.sharding) for leaf, shape in zip(leaves, shapes, strict=True)]
+    )
 
 
 def _next_goal_check(drawn: int) -> int:
@@ -224,15 +270,29 @@ def _goals_reached(goals: dict, records: DrawBuffer) -> bool:
     if not len(draws) or not np.isfinite(draws).all():
         return False
     half = draws.shape[2] // 2
-    chains = draws if draws.shape[1] > 1 else np.concatenate([draws[:, :, :half], draws[:, :, half : 2 * half]], axis=1)
-    ess = [import_array_stats().ess(draws, method="bulk"), import_array_stats().ess(draws, method="tail", prob=(0.05, 0.95))]
-    return bool(np.min(ess) >= goals.get("ess", 0) and np.max(import_array_stats().rhat(chains)) <= goals.get("rhat", np.inf))
+    chains = (
+        draws
+        if draws.shape[1] > 1
+        else np.concatenate([draws[:, :, :half], draws[:, :, half : 2 * half]], axis=1)
+    )
+    ess = [
+        import_array_stats().ess(draws, method="bulk"),
+        import_array_stats().ess(draws, method="tail", prob=(0.05, 0.95)),
+    ]
+    return bool(
+        np.min(ess) >= goals.get("ess", 0)
+        and np.max(import_array_stats().rhat(chains)) <= goals.get("rhat", np.inf)
+    )
 
 
-GOAL_DRAWS_FACTOR = 20  # times the draws of the fit, at most, where `stop_when` has goals and no number of draws
+GOAL_DRAWS_FACTOR = (
+    20  # times the draws of the fit, at most, where `stop_when` has goals and no number of draws
+)
 
 
 def compute_max_draws(settings: dict) -> int:
     """Give the draws per chain that a fit has at most: those of `stop_when`, or its own, with a goal twenty times those."""
     until = settings["stop_when"]
-    return until.get("draws", settings["draws"] * (GOAL_DRAWS_FACTOR if "ess" in until or "rhat" in until else 1))
+    return until.get(
+        "draws", settings["draws"] * (GOAL_DRAWS_FACTOR if "ess" in until or "rhat" in until else 1)
+    )

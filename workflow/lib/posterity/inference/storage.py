@@ -8,7 +8,9 @@ import numpy as np
 from posterity.artefact.streamed import BLOCK_BYTES, StreamedArray
 from posterity.errors import UserError, hint
 
-MIN_LATENT_DRAWS = 1000  # draws of a latent site that are kept in any case: predictions are made from them
+MIN_LATENT_DRAWS = (
+    1000  # draws of a latent site that are kept in any case: predictions are made from them
+)
 SUMMARY_STATISTICS = ("mean", "sd", "q5", "median", "q95", "mcse", "ess_bulk", "ess_tail", "r_hat")
 
 
@@ -36,7 +38,9 @@ def compute_thinning_steps(store: dict, model, draws: int | None) -> dict[str, i
     sites = [*latent, *model.site_names("deterministic")]
     for site in store:
         if site not in sites:
-            raise UserError(f"store: model {model.name} has no latent or deterministic site '{site}': {hint(site, sites)}")
+            raise UserError(
+                f"store: model {model.name} has no latent or deterministic site '{site}': {hint(site, sites)}"
+            )
     found = {}
     for site in sites:
         chosen = store.get(site, "all")
@@ -74,9 +78,14 @@ def select_draws(
             step = _choose_latent_step(values.shape[0] * values.shape[1], store, latent)
         missing = step // recorded.get(site, 1)
         if missing > 1:
-            values = values.every(missing) if isinstance(values, StreamedArray) else values[:, ::missing]
+            values = (
+                values.every(missing) if isinstance(values, StreamedArray) else values[:, ::missing]
+            )
         groups.setdefault(step, {})[site] = values
-    names = {step: f"posterior_thinned_{step}" if place else "posterior" for place, step in enumerate(sorted(groups))}
+    names = {
+        step: f"posterior_thinned_{step}" if place else "posterior"
+        for place, step in enumerate(sorted(groups))
+    }
     return StoredDraws({names[step]: (step, groups[step]) for step in sorted(groups)}, summaries)
 
 
@@ -104,7 +113,11 @@ def summarise_site(values: np.ndarray | StreamedArray) -> np.ndarray:
     for begin in range(0, size, width):
         here = slice(begin, begin + width)
         block = values.columns(here).reshape(chains * draws, -1).astype(float)
-        found[:5, here] = [block.mean(0), block.std(0, ddof=1), *np.quantile(block, [0.05, 0.5, 0.95], axis=0)]
+        found[:5, here] = [
+            block.mean(0),
+            block.std(0, ddof=1),
+            *np.quantile(block, [0.05, 0.5, 0.95], axis=0),
+        ]
     chosen = select_scalars(size, MAX_STORED_SCALARS)
     for begin in range(0, len(chosen), width):
         here = chosen[begin : begin + width]
@@ -117,5 +130,15 @@ def summarise_site(values: np.ndarray | StreamedArray) -> np.ndarray:
 def _choose_latent_step(draws: int, store: dict, latent: list[str]) -> int:
     """Choose every how many-th draw makes ENOUGH, so that they are draws that thinned latent sites have, too."""
     step = max(1, draws // MIN_LATENT_DRAWS)
-    other = lcm(*(choice["thin"] for site, choice in store.items() if site in latent and isinstance(choice, dict)))
-    return step // other * other if step >= other else max(one for one in range(1, step + 1) if other % one == 0)
+    other = lcm(
+        *(
+            choice["thin"]
+            for site, choice in store.items()
+            if site in latent and isinstance(choice, dict)
+        )
+    )
+    return (
+        step // other * other
+        if step >= other
+        else max(one for one in range(1, step + 1) if other % one == 0)
+    )

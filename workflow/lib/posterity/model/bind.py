@@ -29,10 +29,20 @@ def load_model_function(spec: dict) -> tuple[Callable, dict, dict]:
     try:
         module = load_module(file)
     except Exception as error:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
+        lines = [
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if Path(frame.filename) == file
+        ]
         where = f"{spec['file']}, line {lines[-1]}" if lines else spec["file"]
-        raise UserError(f"{where}: the model does not import ({type(error).__name__}: {error}); mend that line") from error
-    return getattr(module, spec["function"]), getattr(module, "LABELS", {}), getattr(module, "UNITS", {})
+        raise UserError(
+            f"{where}: the model does not import ({type(error).__name__}: {error}); mend that line"
+        ) from error
+    return (
+        getattr(module, spec["function"]),
+        getattr(module, "LABELS", {}),
+        getattr(module, "UNITS", {}),
+    )
 
 
 def bind_model(id: str, spec: dict, data: xr.Dataset, forward: bool = False) -> BoundModel:
@@ -76,7 +86,9 @@ def bind_model(id: str, spec: dict, data: xr.Dataset, forward: bool = False) -> 
     model = BoundModel(function, id, name, arguments, labels=dict(labels), units=dict(units))
     model = replace(model, constants=_find_constants(model))
     model, conditions = _find_sites(model, spec, data)
-    left_out = [name for name, rule in parameters.items() if rule.default is None and name not in arguments]
+    left_out = [
+        name for name, rule in parameters.items() if rule.default is None and name not in arguments
+    ]
     for argument in [] if forward else left_out:
         variable = spec["arguments"].get(argument, argument)
         site = _find_unobserved_site(model, argument, data) if variable != "none" else None
@@ -97,12 +109,25 @@ def bind_model(id: str, spec: dict, data: xr.Dataset, forward: bool = False) -> 
 def _find_unobserved_site(model: BoundModel, argument: str, data: xr.Dataset) -> str | None:
     """Find the site that an argument would observe if the data had it."""
     for shape in [*((size,) for size in dict.fromkeys(data.sizes.values())), ()]:
-        messages, attempt = {}, replace(model, arguments=model.arguments | {argument: np.zeros(shape)})
+        messages, attempt = (
+            {},
+            replace(model, arguments=model.arguments | {argument: np.zeros(shape)}),
+        )
         try:
-            jax.eval_shape(lambda traced, a=attempt, m=messages: m.update(trace_model(a, traced)[0]), attempt.traced_arguments)
+            jax.eval_shape(
+                lambda traced, a=attempt, m=messages: m.update(trace_model(a, traced)[0]),
+                attempt.traced_arguments,
+            )
         except Exception:  # not this shape
             continue
-        return next((name for name in model.site_names("latent") if messages.get(name, {}).get("is_observed")), None)
+        return next(
+            (
+                name
+                for name in model.site_names("latent")
+                if messages.get(name, {}).get("is_observed")
+            ),
+            None,
+        )
     return None
 
 
@@ -130,7 +155,9 @@ def _find_constants(model: BoundModel) -> tuple[str, ...]:
         attempt = replace(model, constants=constants)
         try:
             jax.eval_shape(
-                lambda key, traced, attempt=attempt: trace_model(attempt, traced, key)[1], PLACEHOLDER_KEY, attempt.traced_arguments
+                lambda key, traced, attempt=attempt: trace_model(attempt, traced, key)[1],
+                PLACEHOLDER_KEY,
+                attempt.traced_arguments,
             )
         except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
             if constants == every:
@@ -145,7 +172,11 @@ def _find_constants(model: BoundModel) -> tuple[str, ...]:
 def _locate_error(model: BoundModel, error: Exception) -> tuple[str, str]:
     """Say where in a model's file an error arose, and which statement it was."""
     file = Path(model.file.rpartition(":")[0]).resolve()
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename) == file
+    ]
     if not lines:
         return model.file, ""
     return f"{model.file}, line {lines[-1]}", linecache.getline(str(file), lines[-1]).strip()
@@ -161,10 +192,18 @@ def _concrete_value_error(model: BoundModel, error: Exception) -> UserError:
 
 def _trace_error(model: BoundModel, error: Exception) -> UserError:
     where, statement = _locate_error(model, error)
-    shapes = ", ".join(f"{name} {np.shape(value)}" for name, value in model.arguments.items()) or "none"
+    shapes = (
+        ", ".join(f"{name} {np.shape(value)}" for name, value in model.arguments.items()) or "none"
+    )
     reason = " ".join(str(error).split()) or repr(error)
-    before = ", ".join(f"{name} {np.shape(value)}" for name, value in getattr(error, "sites", {}).items())
-    remedy = "give each site a name of its own" if _is_duplicate(error) else "mend that line, or what it is given"
+    before = ", ".join(
+        f"{name} {np.shape(value)}" for name, value in getattr(error, "sites", {}).items()
+    )
+    remedy = (
+        "give each site a name of its own"
+        if _is_duplicate(error)
+        else "mend that line, or what it is given"
+    )
     return UserError(
         f"{where}: the model cannot be evaluated on these data ({reason})"
         f"{f', in `{statement}`' if statement else ''}{f', after the sites {before}' if before else ''}; "
@@ -182,27 +221,53 @@ def _find_sites(model: BoundModel, spec: dict, data: xr.Dataset) -> tuple[BoundM
         return values
 
     shapes = jax.eval_shape(run, model.traced_arguments)
-    observed = [name for name, site in messages.items() if site["type"] == "sample" and site["is_observed"]]
+    observed = [
+        name for name, site in messages.items() if site["type"] == "sample" and site["is_observed"]
+    ]
     if observed and model.traced_arguments:
         reached = eval_provenance(
-            lambda **traced: {name: trace_model(model, traced)[1][name] for name in observed}, **model.traced_arguments
+            lambda **traced: {name: trace_model(model, traced)[1][name] for name in observed},
+            **model.traced_arguments,
         )
-        optional = {name for name, rule in inspect.signature(model.function).parameters.items() if rule.default is None}
-        origin = {name: sorted(map(str, reached[name]), key=lambda arg: (arg not in optional, arg)) for name in observed}
+        optional = {
+            name
+            for name, rule in inspect.signature(model.function).parameters.items()
+            if rule.default is None
+        }
+        origin = {
+            name: sorted(map(str, reached[name]), key=lambda arg: (arg not in optional, arg))
+            for name in observed
+        }
     for name in observed:  # an observation that had to stay concrete is known by its values
-        same = [arg for arg in model.constants if _equals_argument(messages[name]["value"], model.arguments[arg])]
+        same = [
+            arg
+            for arg in model.constants
+            if _equals_argument(messages[name]["value"], model.arguments[arg])
+        ]
         origin[name] = origin.get(name) or same
-    observing = dict.fromkeys(spec["arguments"].get(origin[name][0], origin[name][0]) for name in observed if origin[name])
+    observing = dict.fromkeys(
+        spec["arguments"].get(origin[name][0], origin[name][0]) for name in observed if origin[name]
+    )
     sites, labels, units, observations = {}, dict(model.labels), dict(model.units), {}
     for name, site in messages.items():  # in the order of the function
         if name not in shapes:
             continue
         value = shapes[name]
-        role = "deterministic" if site["type"] == "deterministic" else "observed" if site["is_observed"] else "latent"
+        role = (
+            "deterministic"
+            if site["type"] == "deterministic"
+            else "observed"
+            if site["is_observed"]
+            else "latent"
+        )
         if role == "observed" and isinstance(unwrap_distribution(site["fn"]), Unit):
             continue  # numpyro.factor: a term of the density, nothing that was measured
         variables = [spec["arguments"].get(argument, argument) for argument in origin.get(name, ())]
-        matching = [variable for variable in variables if variable in data and data[variable].shape == value.shape]
+        matching = [
+            variable
+            for variable in variables
+            if variable in data and data[variable].shape == value.shape
+        ]
         if matching:
             observations[name] = matching[0]
             dims = data[matching[0]].dims
@@ -215,8 +280,12 @@ def _find_sites(model: BoundModel, spec: dict, data: xr.Dataset) -> tuple[BoundM
         else:
             distribution, discrete = unwrap_distribution(site["fn"]), site["fn"].support.is_discrete
             improper = isinstance(distribution, ImproperUniform)
-            sites[name] = Site(role, value.shape, dims, type(distribution).__name__, discrete, improper)
-    plates = {frame.name for site in messages.values() for frame in site.get("cond_indep_stack", ())}
+            sites[name] = Site(
+                role, value.shape, dims, type(distribution).__name__, discrete, improper
+            )
+    plates = {
+        frame.name for site in messages.values() for frame in site.get("cond_indep_stack", ())
+    }
     for plate in spec["dims"]:
         if plate not in plates:
             raise UserError(
@@ -236,7 +305,9 @@ def _equals_argument(value, argument: np.ndarray) -> bool:
     return not isinstance(value, jax.core.Tracer) and np.array_equal(value, argument)
 
 
-def _name_dims(name: str, site: dict, shape: tuple[int, ...], renamed: dict, data: xr.Dataset) -> tuple[str, ...]:
+def _name_dims(
+    name: str, site: dict, shape: tuple[int, ...], renamed: dict, data: xr.Dataset
+) -> tuple[str, ...]:
     """Name the dimensions of a site: by its plates, else `<site>_dim_<i>`."""
     batch = len(shape) - (site["fn"].event_dim if "fn" in site else 0)
     dims = [f"{name}_dim_{axis}" for axis in range(len(shape))]

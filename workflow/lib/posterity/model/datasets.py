@@ -10,9 +10,16 @@ from posterity.runtime.compile_cache import load_or_compile
 
 def get_observed_values(model: BoundModel) -> dict[str, np.ndarray]:
     """The observations of each observed site, as the model conditions on them."""
-    run = jax.jit(lambda traced: {name: trace_model(model, traced)[1][name] for name in model.site_names("observed")})
+    run = jax.jit(
+        lambda traced: {
+            name: trace_model(model, traced)[1][name] for name in model.site_names("observed")
+        }
+    )
     program = load_or_compile(
-        (model.traced_arguments,), ["observed", model.fingerprint], lambda: ([run.trace(model.traced_arguments)], None), quick=(0,)
+        (model.traced_arguments,),
+        ["observed", model.fingerprint],
+        lambda: ([run.trace(model.traced_arguments)], None),
+        quick=(0,),
     ).run[0]
     return {name: np.asarray(value) for name, value in program(model.traced_arguments).items()}
 

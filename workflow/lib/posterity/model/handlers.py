@@ -5,7 +5,13 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpyro.distributions import ExpandedDistribution, ImproperUniform, Independent, MaskedDistribution, biject_to
+from numpyro.distributions import (
+    ExpandedDistribution,
+    ImproperUniform,
+    Independent,
+    MaskedDistribution,
+    biject_to,
+)
 from numpyro.handlers import uncondition
 from numpyro.primitives import Messenger
 
@@ -22,10 +28,16 @@ class InitImproper(Messenger):
 
     def process_message(self, msg: dict) -> None:
         """Set a value that is uniform in (-2, 2) in unconstrained space, as samplers start."""
-        if msg["type"] == "sample" and msg["value"] is None and isinstance(unwrap_distribution(msg["fn"]), ImproperUniform):
+        if (
+            msg["type"] == "sample"
+            and msg["value"] is None
+            and isinstance(unwrap_distribution(msg["fn"]), ImproperUniform)
+        ):
             transform = biject_to(msg["fn"].support)
             shape = transform.inverse_shape(msg["fn"].shape())
-            msg["value"] = transform(jax.random.uniform(msg["kwargs"]["rng_key"], shape, minval=-2, maxval=2))
+            msg["value"] = transform(
+                jax.random.uniform(msg["kwargs"]["rng_key"], shape, minval=-2, maxval=2)
+            )
 
 
 class FullPlates(Messenger):
@@ -45,7 +57,9 @@ class ReplicateObserved(uncondition):
         """Widen the distribution of an observed site to the shape of its observations, and forget them."""
         if msg["type"] == "sample" and msg["is_observed"] and msg["value"] is not None:
             shape = np.shape(msg["value"])
-            batch = np.broadcast_shapes(shape[: len(shape) - msg["fn"].event_dim], msg["fn"].batch_shape)
+            batch = np.broadcast_shapes(
+                shape[: len(shape) - msg["fn"].event_dim], msg["fn"].batch_shape
+            )
             if msg["fn"].batch_shape != batch:
                 msg["fn"] = msg["fn"].expand(batch)
         super().process_message(msg)
@@ -74,4 +88,7 @@ class SubsamplePlates(Messenger):
     def process_message(self, msg: dict) -> None:
         """Ask a plate for a part of its elements; the seed of a handler further out draws them."""
         if msg["type"] == "plate" and msg["name"] in self.sizes:
-            msg["args"], msg["value"] = (msg["args"][0], min(self.sizes[msg["name"]], msg["args"][0])), None
+            msg["args"], msg["value"] = (
+                (msg["args"][0], min(self.sizes[msg["name"]], msg["args"][0])),
+                None,
+            )

@@ -85,20 +85,43 @@ class BoundModel:
 
         Values of the traced arguments are no part of it. Two models with one fingerprint make the same compiled program.
         """
-        kinds, moving = {}, [name for name in self.site_names("latent") if not self.sites[name].discrete]
+        kinds, moving = (
+            {},
+            [name for name in self.site_names("latent") if not self.sites[name].discrete],
+        )
 
         def run(latent, traced):
             sites = trace_conditioned(self, latent, traced)
-            sampled = {name: site for name, site in sites.items() if site["type"] == "sample"}  # terms by numpyro.factor too
-            kinds.update({name: type(site["fn"].support).__name__ for name, site in sampled.items()})
-            scales = {name: 1.0 if site["scale"] is None else site["scale"] for name, site in sampled.items()}
+            sampled = {
+                name: site for name, site in sites.items() if site["type"] == "sample"
+            }  # terms by numpyro.factor too
+            kinds.update(
+                {name: type(site["fn"].support).__name__ for name, site in sampled.items()}
+            )
+            scales = {
+                name: 1.0 if site["scale"] is None else site["scale"]
+                for name, site in sampled.items()
+            }
             return (
-                {name: site["value"] for name, site in sites.items() if site["type"] in ("sample", "deterministic")},
-                {name: scales[name] * site["fn"].log_prob(site["value"]) for name, site in sampled.items()},
-                {name: biject_to(sampled[name]["fn"].support).inv(sampled[name]["value"]) for name in moving},
+                {
+                    name: site["value"]
+                    for name, site in sites.items()
+                    if site["type"] in ("sample", "deterministic")
+                },
+                {
+                    name: scales[name] * site["fn"].log_prob(site["value"])
+                    for name, site in sampled.items()
+                },
+                {
+                    name: biject_to(sampled[name]["fn"].support).inv(sampled[name]["value"])
+                    for name in moving
+                },
             )
 
-        latent = {name: jax.ShapeDtypeStruct(site.shape, int if site.discrete else float) for name, site in self.sites.items()}
+        latent = {
+            name: jax.ShapeDtypeStruct(site.shape, int if site.discrete else float)
+            for name, site in self.sites.items()
+        }
         latent = {name: latent[name] for name in self.site_names("latent")}
         seen = jax.jit(run).lower(latent, self.traced_arguments).as_text()
         path, _, function = self.file.rpartition(": ")
@@ -106,30 +129,48 @@ class BoundModel:
         source = b"".join(
             path.read_bytes() for path in import_closure(file, file.parent)
         )  # how a distribution of one's own is drawn from
-        return hashlib.sha256(source + seen.encode() + repr([function, *sorted(kinds.items())]).encode()).hexdigest()
+        return hashlib.sha256(
+            source + seen.encode() + repr([function, *sorted(kinds.items())]).encode()
+        ).hexdigest()
 
     @property
     def improper_sites(self) -> list[str]:
         """The sites whose prior is improper: it has no draws."""
-        return [name for name, site in self.sites.items() if site.role == "latent" and site.improper]
+        return [
+            name for name, site in self.sites.items() if site.role == "latent" and site.improper
+        ]
 
     def site_attributes(self, site: str) -> dict[str, str]:
         """`long_name`, `units` and `role` of a site, for an artefact."""
-        return {"long_name": self.labels.get(site, site), "units": self.units.get(site, ""), "role": self.sites[site].role}
+        return {
+            "long_name": self.labels.get(site, site),
+            "units": self.units.get(site, ""),
+            "role": self.sites[site].role,
+        }
 
-    def to_dataset(self, values: dict[str, np.ndarray], lead: tuple[str, ...], data: xr.Dataset) -> xr.Dataset:
+    def to_dataset(
+        self, values: dict[str, np.ndarray], lead: tuple[str, ...], data: xr.Dataset
+    ) -> xr.Dataset:
         """Put the values of sites, with leading dimensions such as (chain, draw), into a Dataset with names and units."""
         variables, coords = {}, {}
         for name in sorted(values, key=list(self.sites).index):
             array = np.asarray(values[name])
             # A log density has the site's dimensions without those of the event.
-            variables[name] = (lead + self.sites[name].dims[: array.ndim - len(lead)], array, self.site_attributes(name))
+            variables[name] = (
+                lead + self.sites[name].dims[: array.ndim - len(lead)],
+                array,
+                self.site_attributes(name),
+            )
         made = xr.Dataset(variables)
         for dim in set(lead) & set(made.dims):
             coords[dim] = np.arange(made.sizes[dim])
         for name, coord in data.coords.items():
             # The number of a row belongs to the data; among draws ArviZ stumbles over it where only some sites have it.
-            if set(coord.dims) <= set(made.dims) and name not in variables and not (lead and name == "row"):
+            if (
+                set(coord.dims) <= set(made.dims)
+                and name not in variables
+                and not (lead and name == "row")
+            ):
                 coords[name] = coord.variable
         return made.assign_coords(coords)
 
@@ -141,7 +182,10 @@ def _is_duplicate(error: Exception) -> bool:
     NumPyro has no error class for that. It is the only assertion of the method with which `trace` records a site.
     """
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return isinstance(error, AssertionError) and frames[-1].f_code is trace.postprocess_message.__code__
+    return (
+        isinstance(error, AssertionError)
+        and frames[-1].f_code is trace.postprocess_message.__code__
+    )
 
 
 def trace_model(model: BoundModel, traced: dict, key=PLACEHOLDER_KEY) -> tuple[dict, dict]:
@@ -150,13 +194,25 @@ def trace_model(model: BoundModel, traced: dict, key=PLACEHOLDER_KEY) -> tuple[d
     try:
         messages = handler.get_trace(**traced)
     except Exception as error:
-        error.sites = {name: site["value"] for name, site in (handler.trace or {}).items() if site["type"] == "sample"}
+        error.sites = {
+            name: site["value"]
+            for name, site in (handler.trace or {}).items()
+            if site["type"] == "sample"
+        }
         raise
-    values = {name: site["value"] for name, site in messages.items() if site["type"] in ("sample", "deterministic")}
+    values = {
+        name: site["value"]
+        for name, site in messages.items()
+        if site["type"] in ("sample", "deterministic")
+    }
     for name in values:
         site = messages[name]
-        if site["type"] == "sample" and site["is_observed"] and np.size(site["value"]) == 1:  # one number for a vector: obs=0.0
-            values[name] = jnp.broadcast_to(site["value"], np.broadcast_shapes(np.shape(site["value"]), site["fn"].shape()))
+        if (
+            site["type"] == "sample" and site["is_observed"] and np.size(site["value"]) == 1
+        ):  # one number for a vector: obs=0.0
+            values[name] = jnp.broadcast_to(
+                site["value"], np.broadcast_shapes(np.shape(site["value"]), site["fn"].shape())
+            )
     return messages, values
 
 
@@ -168,4 +224,6 @@ def trace_predictive(model: BoundModel, key: jax.Array, latent: dict, traced: di
 
 def trace_conditioned(model: BoundModel, latent: dict, traced: dict) -> dict:
     """Run the model once with latent sites as given and the observations in place. Returns the sites' messages."""
-    return trace(InitImproper(substitute(seed(model.full_data, jax.random.PRNGKey(0)), data=latent))).get_trace(**traced)
+    return trace(
+        InitImproper(substitute(seed(model.full_data, jax.random.PRNGKey(0)), data=latent))
+    ).get_trace(**traced)

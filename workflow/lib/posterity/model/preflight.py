@@ -28,7 +28,9 @@ WORDS = (  # what a value has to be, by the class of its constraint
 )
 
 
-def check_model(model: BoundModel, data: xr.Dataset, source: str, methods: tuple[str, ...] = ()) -> None:
+def check_model(
+    model: BoundModel, data: xr.Dataset, source: str, methods: tuple[str, ...] = ()
+) -> None:
     """Raise UserError with the first of the `faults`, and say how many more there are."""
     found = find_model_errors(model, data, source, methods)
     if found:
@@ -36,7 +38,9 @@ def check_model(model: BoundModel, data: xr.Dataset, source: str, methods: tuple
         raise UserError(found[0] + more)
 
 
-def find_model_errors(model: BoundModel, data: xr.Dataset, source: str, methods: tuple[str, ...] = ()) -> list[str]:
+def find_model_errors(
+    model: BoundModel, data: xr.Dataset, source: str, methods: tuple[str, ...] = ()
+) -> list[str]:
     """
     List what is wrong with a model and its data, a sentence each, with site, shape or row, and remedy.
 
@@ -53,16 +57,24 @@ def find_model_errors(model: BoundModel, data: xr.Dataset, source: str, methods:
     for argument, values in model.arguments.items():
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             first = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
-            place = f", entry {', '.join(str(i + 1) for i in first)} (counted from 1)" if first else ""
-            found.append(f"{source}: the argument '{argument}' of {model.name} is {values[first]}{place}; complete the data")
+            place = (
+                f", entry {', '.join(str(i + 1) for i in first)} (counted from 1)" if first else ""
+            )
+            found.append(
+                f"{source}: the argument '{argument}' of {model.name} is {values[first]}{place}; complete the data"
+            )
     if not model.site_names("latent"):
-        found.append(f"{model.file}: the model has no latent site, so that there is nothing to fit; give it a parameter")
+        found.append(
+            f"{model.file}: the model has no latent site, so that there is nothing to fit; give it a parameter"
+        )
     shapes = _find_shapes(model)
     for name in model.discrete_latents:
         about = model.sites[name]
         site = f"{model.file}: the latent site '{name}' ({about.distribution}, shape {about.shape}) is discrete"
         if not shapes[name][2]:
-            found.append(f"{site}, and NumPyro cannot list its values, so that no method can sum it out; do so by hand")
+            found.append(
+                f"{site}, and NumPyro cannot list its values, so that no method can sum it out; do so by hand"
+            )
         unable = [method for method in methods if method not in ENUMERATING_METHODS]
         if unable:
             found.append(
@@ -74,7 +86,9 @@ def find_model_errors(model: BoundModel, data: xr.Dataset, source: str, methods:
         and model.discrete_latents == model.site_names("latent")
         and all(shapes[name][2] for name in model.discrete_latents)
     ):
-        found.append(f"{model.file}: all latent sites are discrete, so that nothing is left to sample; count their values by hand")
+        found.append(
+            f"{model.file}: all latent sites are discrete, so that nothing is left to sample; count their values by hand"
+        )
     if unfit := find_shape_errors(model):
         return found + unfit
     return found + _find_out_of_range(model, data, source)
@@ -96,7 +110,11 @@ def find_shape_errors(model: BoundModel) -> list[str]:
         except ValueError:
             together = None
         if together != values and values not in ((), (1,)):  # one number for all is meant
-            effect = "do not fit" if together is None else f"would be compared {' x '.join(map(str, together))} times"
+            effect = (
+                "do not fit"
+                if together is None
+                else f"would be compared {' x '.join(map(str, together))} times"
+            )
             found.append(
                 f"{model.file}: site '{name}': observations of shape {values} and {model.sites[name].distribution} of shape "
                 f"{distribution} {effect}; make the distribution one for each observation (look at its parameters' shapes)"
@@ -117,7 +135,12 @@ def _find_shapes(model: BoundModel) -> dict[str, tuple]:
                     unwrap_distribution(site["fn"]).support(site["value"])
                 except ValueError as error:
                     unfit = str(error)
-                found[name] = (shape[: len(shape) - event], site["fn"].batch_shape, site["fn"].has_enumerate_support, unfit)
+                found[name] = (
+                    shape[: len(shape) - event],
+                    site["fn"].batch_shape,
+                    site["fn"].has_enumerate_support,
+                    unfit,
+                )
         return 0
 
     jax.eval_shape(run, model.traced_arguments)
@@ -134,7 +157,11 @@ def _find_out_of_range(model: BoundModel, data: xr.Dataset, source: str) -> list
             site, base = messages[name], messages[name]["fn"]
             while hasattr(base, "base_dist"):
                 base = base.base_dist
-            rules = {p: rule for p, rule in base.arg_constraints.items() if _is_fixed(rule) and hasattr(base, p)}
+            rules = {
+                p: rule
+                for p, rule in base.arg_constraints.items()
+                if _is_fixed(rule) and hasattr(base, p)
+            }
             numbers[name] = {p: getattr(base, p) for p in rules}
             support = getattr(type(base), "support", None)
             if _is_fixed(support) and name in model.observations:
@@ -144,19 +171,32 @@ def _find_out_of_range(model: BoundModel, data: xr.Dataset, source: str) -> list
         return numbers
 
     keys = np.stack([derive_key(0, "preflight", draw) for draw in range(PREFLIGHT_DRAWS)])
-    mapped = jax.jit(jax.vmap(run, in_axes=(0, None))).trace(keys, model.traced_arguments)  # `found` is known from here
+    mapped = jax.jit(jax.vmap(run, in_axes=(0, None))).trace(
+        keys, model.traced_arguments
+    )  # `found` is known from here
     program = load_or_compile(
-        (keys, model.traced_arguments), ["preflight", model.fingerprint], lambda: ([mapped], None), quick=(0,)
+        (keys, model.traced_arguments),
+        ["preflight", model.fingerprint],
+        lambda: ([mapped], None),
+        quick=(0,),
     ).run[0]
     drawn = program(keys, model.traced_arguments)
     for name, (distribution, rules) in found.items():
         for parameter, rule in rules.items():
             values = np.asarray(drawn[name][parameter])
-            good = np.asarray(rule(values))  # of a vector or matrix there is one answer for all its elements
-            bad = ~np.broadcast_to(good.reshape(good.shape + (1,) * (values.ndim - good.ndim)), values.shape)
+            good = np.asarray(
+                rule(values)
+            )  # of a vector or matrix there is one answer for all its elements
+            bad = ~np.broadcast_to(
+                good.reshape(good.shape + (1,) * (values.ndim - good.ndim)), values.shape
+            )
             bad = bad.all(axis=0) & (values == values[0]).all(axis=0)
             if bad.any():
-                sentences.append(_explain_out_of_range(model, data, source, name, distribution, parameter, values[0], bad, rule))
+                sentences.append(
+                    _explain_out_of_range(
+                        model, data, source, name, distribution, parameter, values[0], bad, rule
+                    )
+                )
     return sentences
 
 
@@ -164,7 +204,10 @@ def describe_entry(data: xr.Dataset, dims: tuple[str, ...], index: tuple[int, ..
     """Name a place in the data: the row of a table in its file, else the number along each dimension."""
     if "row" in data.coords and dims and data["row"].dims == dims[:1]:
         return f"row {int(data['row'].values[index[0]])} (counted from 1 below the header)"
-    return ", ".join(f"{dim} {i + 1}" for dim, i in zip(dims, index, strict=True)) + " (counted from 1)"
+    return (
+        ", ".join(f"{dim} {i + 1}" for dim, i in zip(dims, index, strict=True))
+        + " (counted from 1)"
+    )
 
 
 def _is_fixed(rule) -> bool:
@@ -174,7 +217,9 @@ def _is_fixed(rule) -> bool:
     return not isinstance(rule, constraints.independent)  # several numbers have one answer
 
 
-def _explain_out_of_range(model, data, source, site, distribution, parameter, values, bad, rule) -> str:
+def _explain_out_of_range(
+    model, data, source, site, distribution, parameter, values, bad, rule
+) -> str:
     place, value = "", values[tuple(np.argwhere(bad)[0])] if values.ndim else values
     culprits = []
     if values.ndim:
@@ -185,8 +230,14 @@ def _explain_out_of_range(model, data, source, site, distribution, parameter, va
         place = f"{describe_entry(data, model.sites[site].dims[: len(index)], index)}: "
     what = f"'{culprits[0]}' is {value:g}" if culprits else f"the {parameter} is {value:g}"
     more = f" (and {int(bad.sum()) - 1} more rows)" if bad.sum() > 1 else ""
-    bound = next((text for known, text in WORDS if isinstance(rule, type(known))), str(rule).strip("<>"))
-    role = f"{parameter} of {distribution} at site '{site}'" if parameter != "observation" else f"{distribution} at site '{site}'"
+    bound = next(
+        (text for known, text in WORDS if isinstance(rule, type(known))), str(rule).strip("<>")
+    )
+    role = (
+        f"{parameter} of {distribution} at site '{site}'"
+        if parameter != "observation"
+        else f"{distribution} at site '{site}'"
+    )
     return (
         f"{source}: {place}{what}{more}, but the {role} of model {model.name} has to be {bound}; "
         "correct the value, or leave such rows out with `select:` in the study"

@@ -16,7 +16,9 @@ def reparametrise(model: BoundModel, settings: dict) -> Callable:
     chosen = {}
     for site, kind in settings.get("reparam", {}).items():
         if site not in model.site_names("latent"):
-            raise UserError(f"reparam: model {model.name} has no latent site '{site}': {hint(site, model.site_names('latent'))}")
+            raise UserError(
+                f"reparam: model {model.name} has no latent site '{site}': {hint(site, model.site_names('latent'))}"
+            )
         kind, options = next(iter(kind.items())) if isinstance(kind, dict) else (kind, {})
         options = {"centered": 0.0} | options if kind == "LocScale" else options
         chosen[site] = getattr(reparametrisations, f"{kind}Reparam")(**options)

@@ -5,18 +5,29 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from posterity.artefact.groups import get_group
-from posterity.plots.style import MODEL_COLOUR, TRUTH_COLOUR, get_true_value, select_parameters, select_shown_draws, write_note
+from posterity.plots.style import (
+    MODEL_COLOUR,
+    TRUTH_COLOUR,
+    get_true_value,
+    select_parameters,
+    select_shown_draws,
+    write_note,
+)
 from posterity.stats.arviz_bridge import hide_package
 
 with hide_package("arviz"):
     import corner
 
-LEVELS = 1 - np.exp(-0.5 * np.array([1.0, 2.0]) ** 2)  # what lies within 1 and 2 sigma of a Gaussian in two dimensions
+LEVELS = 1 - np.exp(
+    -0.5 * np.array([1.0, 2.0]) ** 2
+)  # what lies within 1 and 2 sigma of a Gaussian in two dimensions
 
 
 def draw_figure(artefacts: dict, settings: dict) -> Figure:
     """Draw marginals and pairwise densities, with the contours of 39 % and 86 % (1 and 2 sigma) and the truth where known."""
-    shown = select_parameters(select_shown_draws(artefacts["posterior"], settings["options"]), settings["options"])
+    shown = select_parameters(
+        select_shown_draws(artefacts["posterior"], settings["options"]), settings["options"]
+    )
     truth = get_group(artefacts["data"], "truth")
     moving = [(name, label, draws.ravel()) for name, label, draws in shown if np.ptp(draws) > 0]
     if not moving:
@@ -54,14 +65,18 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
     for axes in figure.axes:
         axes.tick_params(labelsize=8)
     panels = np.reshape(figure.axes, (size, size))
-    for i, (_, label, _) in enumerate(moving):  # corner would put them at fixed places, where ticks of many digits are
+    for i, (_, label, _) in enumerate(
+        moving
+    ):  # corner would put them at fixed places, where ticks of many digits are
         text = label.replace(" of ", " of\n") if size > 3 else label
         panels[-1, i].set_xlabel(text, fontsize=9)
         if i:
             panels[i, 0].set_ylabel(text, fontsize=9)
     figure.align_labels()
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
-    note = "contours: 39 % and 86 %\n(1 and 2 sigma)" + ("\nred lines: truth" if any(t is not None for t in truths) else "")
+    note = "contours: 39 % and 86 %\n(1 and 2 sigma)" + (
+        "\nred lines: truth" if any(t is not None for t in truths) else ""
+    )
     if size > 1:
         right = figure.axes[size - 1]
         right.text(0.98, 0.98, note, ha="right", va="top", fontsize=8, transform=right.transAxes)

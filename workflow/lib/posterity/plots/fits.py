@@ -35,12 +35,20 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
     names = list(dict.fromkeys(rows["parameter"].values.tolist()))
     labels = {name: label_scalar(name, settings["options"]) for name in names}
     if len(set(labels.values())) == len(names):
-        rows = rows.assign(parameter=("row", np.array([labels[name] for name in rows["parameter"].values], dtype=object)))
+        rows = rows.assign(
+            parameter=(
+                "row",
+                np.array([labels[name] for name in rows["parameter"].values], dtype=object),
+            )
+        )
     said, every = describe_pairs(rows), 0
     if len(said) > MAX_PAIRS:
         said, every = [pair for pair in said if pair["fit_a"] == said[0]["fit_a"]], len(said)
     chosen = choose_scalars(rows["parameter"].values, np.abs(rows["difference"].values))
-    looks = [{"marker": MARKERS[i % len(MARKERS)], "color": COLOUR_CYCLE[i % len(COLOUR_CYCLE)]} for i in range(len(said))]
+    looks = [
+        {"marker": MARKERS[i % len(MARKERS)], "color": COLOUR_CYCLE[i % len(COLOUR_CYCLE)]}
+        for i in range(len(said))
+    ]
     texts = [f"{pair['fit_b']} against {pair['fit_a']}: {pair['message']}" for pair in said]
     step = 0.3 + 0.1 * len(said) if len(chosen) <= 10 else 0.22 + 0.06 * len(said)
     figure, panels = make_figure_with_notes(1.1 + step * len(chosen), texts, looks)
@@ -53,15 +61,27 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
         here = {str(key): values.values[mine] for key, values in rows.data_vars.items()}
         shown = np.isin(here["parameter"], chosen)
         here = {key: values[shown] for key, values in here.items()}
-        y = np.array([chosen.index(name) for name in here["parameter"]]) + 0.7 * ((i + 0.5) / len(said) - 0.5)
+        y = np.array([chosen.index(name) for name in here["parameter"]]) + 0.7 * (
+            (i + 0.5) / len(said) - 0.5
+        )
         points = {**look, "ls": "", "ms": 5, "zorder": 3}
-        left.errorbar(here["difference"], y, xerr=1.96 * here["difference_error"], elinewidth=1.2, **points)
+        left.errorbar(
+            here["difference"], y, xerr=1.96 * here["difference_error"], elinewidth=1.2, **points
+        )
         if np.isnan(here["ratio"]).all():
             continue
         ratio = np.clip(here["ratio"], RATIO_TICKS[0], RATIO_TICKS[-1])
         with np.errstate(all="ignore"):
-            factor = np.exp(np.minimum(1.96 * np.nan_to_num(here["ratio_error"] / here["ratio"]), 5))
-        middle.errorbar(ratio, y, xerr=(ratio - ratio / factor, ratio * factor - ratio), elinewidth=1.2, **points)
+            factor = np.exp(
+                np.minimum(1.96 * np.nan_to_num(here["ratio_error"] / here["ratio"]), 5)
+            )
+        middle.errorbar(
+            ratio,
+            y,
+            xerr=(ratio - ratio / factor, ratio * factor - ratio),
+            elinewidth=1.2,
+            **points,
+        )
         right.barh(y, here["wasserstein_error"], 0.5 / len(said), color="0.8", zorder=1)
         right.plot(here["wasserstein"], y, **points)
     for row in range(1, len(chosen)):
@@ -73,8 +93,14 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
     left.set_xlabel("difference of means\n(sd of the fit named last)")
     middle.set_xlabel("ratio of sds")
     right.set_xlabel("Wasserstein distance\n(sd of the fit named last)")
-    left_out = [f"the {MAX_SCALARS} scalars of {len(names)} whose means differ most"] if len(names) > MAX_SCALARS else []
-    left_out += [f"the pairs with {said[0]['fit_a']} among {every}; tables/fits has all"] if every else []
+    left_out = (
+        [f"the {MAX_SCALARS} scalars of {len(names)} whose means differ most"]
+        if len(names) > MAX_SCALARS
+        else []
+    )
+    left_out += (
+        [f"the pairs with {said[0]['fit_a']} among {every}; tables/fits has all"] if every else []
+    )
     if left_out:
         panels.suptitle("; ".join(left_out), fontsize=9)
     left.set_title("grey: below 0.1 sd", fontsize=9)
@@ -94,7 +120,9 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
 def choose_scalars(names: np.ndarray, differences: np.ndarray) -> list[str]:
     """Choose at most `MOST` scalars, those with the largest differences of any pair, and keep their order."""
     largest = {}
-    for name, difference in zip(names.tolist(), np.nan_to_num(differences, nan=np.inf), strict=True):
+    for name, difference in zip(
+        names.tolist(), np.nan_to_num(differences, nan=np.inf), strict=True
+    ):
         largest[name] = max(largest.get(name, 0), difference)
     most = set(sorted(largest, key=lambda name: -largest[name])[:MAX_SCALARS])
     return [name for name in largest if name in most]
@@ -124,7 +152,13 @@ def set_limits(left, middle, right) -> None:
     reach = 1.1 * max(np.abs(np.log(ends)).max() if middle.containers else 0, -np.log(0.8))
     middle.set_xscale("log")
     middle.set_xlim(np.exp(-reach), np.exp(reach))
-    among = RATIO_TICKS if reach < np.log(4) else (0.01, 0.1, 1, 10, 100) if reach > np.log(12) else (0.1, 0.25, 0.5, 1, 2, 4, 10)
+    among = (
+        RATIO_TICKS
+        if reach < np.log(4)
+        else (0.01, 0.1, 1, 10, 100)
+        if reach > np.log(12)
+        else (0.1, 0.25, 0.5, 1, 2, 4, 10)
+    )
     ticks = [factor for factor in among if abs(np.log(factor)) <= reach]
     middle.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     middle.xaxis.set_minor_locator(NullLocator())

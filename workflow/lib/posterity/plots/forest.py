@@ -24,7 +24,8 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
     options = settings["options"]
     truth = get_group(artefacts["data"], "truth")
     fits = {
-        tree.attrs["fit"]: select_parameters(get_fit_draws(tree, options), options, MAX_SCALARS) for tree in artefacts["posteriors"]
+        tree.attrs["fit"]: select_parameters(get_fit_draws(tree, options), options, MAX_SCALARS)
+        for tree in artefacts["posteriors"]
     }
     names = {name: text for shown in fits.values() for name, text, _ in shown}
     height = 1.1 + len(names) * (0.45 + 0.25 * len(fits))
@@ -42,7 +43,9 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
             inner = compute_interval(draws, options["interval"]["kind"], 0.5)
             axes.hlines(row, *outer, color=colour, lw=1.5)
             axes.hlines(row, *inner, color=colour, lw=4.5)
-            axes.plot(np.median(draws), row, "o", color="white", mec=colour, mew=1.5, ms=6, zorder=3)
+            axes.plot(
+                np.median(draws), row, "o", color="white", mec=colour, mew=1.5, ms=6, zorder=3
+            )
         true = get_true_value(truth, name)
         if true is not None:
             axes.axvline(true, color=TRUTH_COLOUR, ls="--", lw=1.5, zorder=0)
@@ -53,7 +56,9 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
         axes.tick_params(axis="y", length=0)
     known = any(get_true_value(truth, name) is not None for name in names)
     points = any(draws.size == 1 for shown in fits.values() for _, _, draws in shown)
-    title = f"median, 50 % and {describe_interval(options)}" + ("; diamond: point estimate" if points else "")
+    title = f"median, 50 % and {describe_interval(options)}" + (
+        "; diamond: point estimate" if points else ""
+    )
     title += "; dashed: truth" if known else ""
     panels[0, 0].set_title(title, fontsize=9)
     return figure
@@ -62,5 +67,7 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
 def get_fit_draws(tree: xr.DataTree, options: dict) -> xr.Dataset:
     """Take the draws of a fit; a point estimate counts as one draw."""
     return (
-        select_shown_draws(tree, options) if "posterior" in tree.children else get_group(tree, "point").expand_dims(chain=1, draw=1)
+        select_shown_draws(tree, options)
+        if "posterior" in tree.children
+        else get_group(tree, "point").expand_dims(chain=1, draw=1)
     )

@@ -21,18 +21,32 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
     left.set_ylabel("loss: minus the evidence bound (nats)")
     left.plot(*_average_blocks(steps, losses), color=MODEL_COLOUR, lw=1)
     low, middle, high = np.nanquantile(losses, [0, 0.5, 1])
-    if np.isfinite([low, high]).all() and high - low > 50 and high - middle > 20 * (middle - low):  # a fall, and not mere noise
+    if (
+        np.isfinite([low, high]).all() and high - low > 50 and high - middle > 20 * (middle - low)
+    ):  # a fall, and not mere noise
         left.set_yscale("symlog", linthresh=max(10.0, abs(float(low)) * 1.5))
     left.set_title("all steps")
     first, second, end = find_averaging_windows(optimisation)
     begin = len(losses) // 5
-    right.plot(*_average_blocks(steps[begin:], losses[begin:]), color=PALE_BLUE, lw=1, label="loss, averaged")
+    right.plot(
+        *_average_blocks(steps[begin:], losses[begin:]),
+        color=PALE_BLUE,
+        lw=1,
+        label="loss, averaged",
+    )
     for window, colour, text in (
         (slice(first, second), ORANGE, f"mean of steps {first} to {second}"),
         (slice(second, end), MODEL_COLOUR, f"mean of steps {second} to {end}"),
     ):
         if len(losses[window]):
-            right.hlines(losses[window].mean(), steps[window][0], steps[window][-1], color=colour, lw=2.5, label=text)
+            right.hlines(
+                losses[window].mean(),
+                steps[window][0],
+                steps[window][-1],
+                color=colour,
+                lw=2.5,
+                label=text,
+            )
     tail = losses[first:]
     if np.isfinite(tail).all():
         middle, spread = np.median(tail), np.quantile(np.abs(tail - np.median(tail)), 0.98)

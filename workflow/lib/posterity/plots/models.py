@@ -27,12 +27,22 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
         return figure
     names, rows = table["model"].values.tolist(), np.arange(table.sizes["model"])
     numbers = {key: table[key].values for key in table.data_vars if key != "message"}
-    texts = [f"{name}: {message}" for name, message in zip(names, table["message"].values, strict=True)]
+    texts = [
+        f"{name}: {message}" for name, message in zip(names, table["message"].values, strict=True)
+    ]
     figure, panels = make_figure_with_notes(1.0 + 0.55 * len(names), texts)
     left, middle, right = panels.subplots(1, 3, sharey=True, width_ratios=(1.15, 1.15, 1))
     for axes, key, error in ((left, "elpd", "se"), (middle, "elpd_diff", "dse")):
         bars = axes.errorbar(
-            numbers[key], rows, xerr=numbers[error], fmt="o", color=MODEL_COLOUR, ms=6, lw=1.8, capsize=4, zorder=3
+            numbers[key],
+            rows,
+            xerr=numbers[error],
+            fmt="o",
+            color=MODEL_COLOUR,
+            ms=6,
+            lw=1.8,
+            capsize=4,
+            zorder=3,
         )
         bars.lines[0].set_clip_on(False)
         axes.margins(x=0.12)
@@ -50,7 +60,10 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
     right.set_xlim(0, 1.17)
     right.set_xticks([0, 0.5, 1])
     right.set_xlabel("stacking weight")
-    left.set_yticks(rows, list(map(_label_model, names, numbers["pareto_k"], numbers["bad_k"], numbers["good_k"])))
+    left.set_yticks(
+        rows,
+        list(map(_label_model, names, numbers["pareto_k"], numbers["bad_k"], numbers["good_k"])),
+    )
     left.set_ylim(len(rows) - 0.45, -0.55)
     for axes in (left, middle, right):
         axes.spines.left.set_visible(False)
@@ -65,10 +78,14 @@ def _label_model(name: str, k: float, bad: float, good: float) -> str:
     if np.isnan(k):
         return textwrap.shorten(name, 28, placeholder="…")
     note = f"k-hat up to {k:.2f}" if np.isfinite(k) else "k-hat unknown"
-    return f"{textwrap.shorten(name, 28, placeholder='…')}\n{note}" + (f", {bad:.0f} above {good:.2f}" if bad else "")
+    return f"{textwrap.shorten(name, 28, placeholder='…')}\n{note}" + (
+        f", {bad:.0f} above {good:.2f}" if bad else ""
+    )
 
 
-def make_figure_with_notes(height: float, texts: list[str], markers: list[dict] | None = None) -> tuple[Figure, SubFigure]:
+def make_figure_with_notes(
+    height: float, texts: list[str], markers: list[dict] | None = None
+) -> tuple[Figure, SubFigure]:
     """
     Make a figure with room for panels, of a height in inches, and sentences below them, with their markers where there are such.
 
@@ -87,6 +104,8 @@ def make_figure_with_notes(height: float, texts: list[str], markers: list[dict] 
     for i, part in enumerate(wrapped):
         if markers:
             axes.plot(0.008, place + 0.42, ms=6, **markers[i])
-        axes.text(0.025 if markers else 0, place, "\n".join(part), va="top", fontsize=9, linespacing=1.25)
+        axes.text(
+            0.025 if markers else 0, place, "\n".join(part), va="top", fontsize=9, linespacing=1.25
+        )
         place += len(part) + 0.5
     return figure, panels

@@ -24,7 +24,10 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
             axes.set_axis_off()
         improper = tree.attrs["improper"]
         write_note(
-            left, f"The prior of {improper} is improper: it predicts nothing." if improper else "The model has no observed site."
+            left,
+            f"The prior of {improper} is improper: it predicts nothing."
+            if improper
+            else "The model has no observed site.",
         )
         return figure
     names = choose_variables(data, get_group(tree, "observed_data"), options.get("data", {}))
@@ -39,14 +42,37 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
     sites = list_curve_sites(curve) if curve and names and names.x else []
     if sites and all(name in prior and prior[name].ndim == 2 for name in sites):
         grid = np.linspace(horizontal.min(), horizontal.max(), 50)
-        curves = curve(grid, *(prior[name].transpose("chain", "draw").values.reshape(-1)[chosen, None] for name in sites))
-        left.plot(grid, np.broadcast_to(curves, (chosen.size, grid.size)).T, "-", color=MODEL_COLOUR, lw=0.6, alpha=0.5)
+        curves = curve(
+            grid,
+            *(
+                prior[name].transpose("chain", "draw").values.reshape(-1)[chosen, None]
+                for name in sites
+            ),
+        )
+        left.plot(
+            grid,
+            np.broadcast_to(curves, (chosen.size, grid.size)).T,
+            "-",
+            color=MODEL_COLOUR,
+            lw=0.6,
+            alpha=0.5,
+        )
         left.plot([], [], "-", color=MODEL_COLOUR, label=f"{chosen.size} prior draws of the curve")
     else:
-        left.plot(horizontal[order], draws[chosen].T[order], ".", ms=2, color=MODEL_COLOUR, alpha=0.35, rasterized=True)
+        left.plot(
+            horizontal[order],
+            draws[chosen].T[order],
+            ".",
+            ms=2,
+            color=MODEL_COLOUR,
+            alpha=0.35,
+            rasterized=True,
+        )
         left.plot([], [], ".", color=MODEL_COLOUR, label=f"{chosen.size} prior draws")
     left.plot(horizontal, observed, "o", ms=3.5, color=DATA_COLOUR, label="data")
-    left.set_xlabel(make_label(names.x, data[names.x], options) if names and names.x else "number of the point")
+    left.set_xlabel(
+        make_label(names.x, data[names.x], options) if names and names.x else "number of the point"
+    )
     left.set_ylabel(make_label(site, values, options))
 
     finite = draws[np.isfinite(draws)]
@@ -54,8 +80,18 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
     low, high = min(low, observed.min()), max(high, observed.max())
     high = high if high > low else low + 1
     edges = np.linspace(low, high, 41)
-    right.hist(finite, edges, density=True, color=MODEL_COLOUR, alpha=0.55, orientation="horizontal", label="prior predictive")
-    right.plot(np.zeros(observed.size), observed, "_", color=DATA_COLOUR, ms=14, mew=1, clip_on=False)
+    right.hist(
+        finite,
+        edges,
+        density=True,
+        color=MODEL_COLOUR,
+        alpha=0.55,
+        orientation="horizontal",
+        label="prior predictive",
+    )
+    right.plot(
+        np.zeros(observed.size), observed, "_", color=DATA_COLOUR, ms=14, mew=1, clip_on=False
+    )
     bounds = settings["bounds"].get(site) or settings["bounds"].get(names.y if names else site)
     for axes in (left, right):
         if bounds:

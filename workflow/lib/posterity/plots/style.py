@@ -12,7 +12,15 @@ from matplotlib.figure import Figure
 from posterity.artefact.groups import align_draws, align_latent_draws
 
 # Okabe & Ito (2008), Color Universal Design
-BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, BLACK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#222222"
+BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, BLACK = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
+    "#222222",
+)
 COLOUR_CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION)
 MODEL_COLOUR, DATA_COLOUR, TRUTH_COLOUR = BLUE, BLACK, VERMILLION
 PALE_BLUE = "#A6CDE6"  # BLUE, thinned with white
@@ -56,7 +64,9 @@ def select_shown_draws(fit: xr.DataTree, options: dict) -> xr.Dataset:
     return wanted if wanted.data_vars else align_latent_draws(fit)
 
 
-def select_parameters(posterior: xr.Dataset, options: dict, most: int = MAX_PARAMETERS) -> list[tuple[str, str, np.ndarray]]:
+def select_parameters(
+    posterior: xr.Dataset, options: dict, most: int = MAX_PARAMETERS
+) -> list[tuple[str, str, np.ndarray]]:
     """
     Choose the scalars that are shown: those of the sites in `figures: parameters`, else the scalar sites and then the elements of
     latent vectors; at most `most`.
@@ -65,17 +75,29 @@ def select_parameters(posterior: xr.Dataset, options: dict, most: int = MAX_PARA
     """
     wanted = [name for name in options.get("parameters", []) if name in posterior]
     single = [name for name in posterior.data_vars if posterior[name].ndim == 2]
-    vectors = [name for name in posterior.data_vars if name not in single and posterior[name].attrs.get("role") == "latent"]
+    vectors = [
+        name
+        for name in posterior.data_vars
+        if name not in single and posterior[name].attrs.get("role") == "latent"
+    ]
     shown = []
     for name in wanted or [*single, *vectors] or list(posterior.data_vars):
         if len(shown) >= most:
             break
         values = posterior[name].transpose("chain", "draw", ...)
-        head = values[:, :, : most - len(shown)] if values.ndim > 2 else values  # a site may be too large for memory
+        head = (
+            values[:, :, : most - len(shown)] if values.ndim > 2 else values
+        )  # a site may be too large for memory
         flat = head.values.reshape(*values.shape[:2], -1)
         for i in range(flat.shape[2]):
-            index = f"[{','.join(map(str, np.unravel_index(i, values.shape[2:])))}]" if values.ndim > 2 else ""
-            shown.append((f"{name}{index}", make_label(str(name), values, options, index), flat[:, :, i]))
+            index = (
+                f"[{','.join(map(str, np.unravel_index(i, values.shape[2:])))}]"
+                if values.ndim > 2
+                else ""
+            )
+            shown.append(
+                (f"{name}{index}", make_label(str(name), values, options, index), flat[:, :, i])
+            )
     return shown[:most]
 
 

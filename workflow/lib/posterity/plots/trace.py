@@ -7,7 +7,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from posterity.artefact.groups import get_group
-from posterity.plots.style import BLACK, COLOUR_CYCLE, TRUTH_COLOUR, get_true_value, select_parameters, select_shown_draws
+from posterity.plots.style import (
+    BLACK,
+    COLOUR_CYCLE,
+    TRUTH_COLOUR,
+    get_true_value,
+    select_parameters,
+    select_shown_draws,
+)
 from posterity.stats.summary import thin_to_ess
 
 MAX_POINTS = 250  # points of a trace that are drawn, per chain
@@ -29,13 +36,22 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
     diverging = get_group(fit, "sample_stats").get("diverging")
     chains, draws = shown[0][2].shape
     few = 1 < chains <= len(COLOUR_CYCLE)  # that have a colour each, and a line in the legend
-    figure, grid = plt.subplots(len(shown), 2, figsize=(8, 1.4 + 1.5 * len(shown)), width_ratios=(2, 1), squeeze=False)
+    figure, grid = plt.subplots(
+        len(shown), 2, figsize=(8, 1.4 + 1.5 * len(shown)), width_ratios=(2, 1), squeeze=False
+    )
     step = max(1, -(-draws // MAX_POINTS))
     places = np.arange(0, draws, step)
     for (name, text, values), (left, right) in zip(shown, grid, strict=True):
         for chain in range(chains):
             colour = COLOUR_CYCLE[chain % len(COLOUR_CYCLE)]
-            left.plot(places, values[chain, ::step], lw=0.5, alpha=0.8, color=colour, label=f"chain {chain}" if few else "")
+            left.plot(
+                places,
+                values[chain, ::step],
+                lw=0.5,
+                alpha=0.8,
+                color=colour,
+                label=f"chain {chain}" if few else "",
+            )
         true = get_true_value(truth, name)
         if true is not None:
             left.axhline(true, color=TRUTH_COLOUR, ls="--", lw=1.5, label="truth")
@@ -43,9 +59,19 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
         left.set_xlim(0, draws)
         draw_ranks(right, values)
     if diverging is not None and bool(diverging.any()):
-        where = np.unique(np.nonzero(diverging.sel(draw=sample["draw"]).transpose("chain", "draw").values)[1])
+        where = np.unique(
+            np.nonzero(diverging.sel(draw=sample["draw"]).transpose("chain", "draw").values)[1]
+        )
         for left in grid[:, 0]:
-            left.plot(where, np.full(len(where), left.get_ylim()[0]), "|", color=BLACK, ms=6, label="divergence", clip_on=False)
+            left.plot(
+                where,
+                np.full(len(where), left.get_ylim()[0]),
+                "|",
+                color=BLACK,
+                ms=6,
+                label="divergence",
+                clip_on=False,
+            )
     of = f"trace of {chains} chains" if chains > 1 else "trace of one chain"
     grid[0, 0].set_title(f"{of} (1 of {step} draws)" if step > 1 else of)
     grid[0, 1].set_title("ranks, flat = 1 (99 % in grey)")
@@ -54,7 +80,12 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
     handles, labels = grid[0, 0].get_legend_handles_labels()
     shown_handles = dict(zip(labels, handles, strict=True))
     if shown_handles:
-        figure.legend(shown_handles.values(), shown_handles.keys(), loc="outside lower center", ncols=min(6, len(shown_handles)))
+        figure.legend(
+            shown_handles.values(),
+            shown_handles.keys(),
+            loc="outside lower center",
+            ncols=min(6, len(shown_handles)),
+        )
     return figure
 
 
@@ -66,15 +97,33 @@ def draw_ranks(axes, values: np.ndarray) -> None:
     bins = max(2, min(MAX_BINS, draws // 10))
     edges = np.linspace(0, 1, bins + 1)
     expected = draws / bins
-    spread = 2.576 * np.sqrt(expected * (1 - 1 / bins) * (1 - 1 / chains)) / expected if chains > 1 else 0
+    spread = (
+        2.576 * np.sqrt(expected * (1 - 1 / bins) * (1 - 1 / chains)) / expected
+        if chains > 1
+        else 0
+    )
     axes.axhspan(1 - spread, 1 + spread, color="0.88", lw=0)
     for chain in range(chains):
         counts, _ = np.histogram((order[chain] + 0.5) / order.size, edges)
-        axes.stairs(counts / expected, edges, baseline=None, color=COLOUR_CYCLE[chain % len(COLOUR_CYCLE)], lw=1)
+        axes.stairs(
+            counts / expected,
+            edges,
+            baseline=None,
+            color=COLOUR_CYCLE[chain % len(COLOUR_CYCLE)],
+            lw=1,
+        )
     axes.set_xlim(0, 1)
     axes.set_ylim(0, max(2, axes.get_ylim()[1]))
     if chains == 1:
-        axes.text(0.5, 0.25, "one chain:\nnothing to compare", transform=axes.transAxes, ha="center", va="center", fontsize=8)
+        axes.text(
+            0.5,
+            0.25,
+            "one chain:\nnothing to compare",
+            transform=axes.transAxes,
+            ha="center",
+            va="center",
+            fontsize=8,
+        )
 
 
 def wrap_label(text: str, width: int = 18) -> list[str]:

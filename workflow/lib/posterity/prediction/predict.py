@@ -23,7 +23,9 @@ def sample_prior(model: BoundModel, draws: int, stream: Stream) -> dict[str, np.
     return _map_draws("prior", run, _derive_draw_keys(draws, stream), model)
 
 
-def predict_posterior(model: BoundModel, latent: dict[str, np.ndarray], stream: Stream) -> dict[str, dict[str, np.ndarray]]:
+def predict_posterior(
+    model: BoundModel, latent: dict[str, np.ndarray], stream: Stream
+) -> dict[str, dict[str, np.ndarray]]:
     """
     Predict for draws of the latent sites, each of shape (draws, ...).
 
@@ -35,10 +37,15 @@ def predict_posterior(model: BoundModel, latent: dict[str, np.ndarray], stream: 
 
     def run(inputs, traced):
         key, values = inputs
-        forward, backward = trace_predictive(model, key, values, traced), trace_conditioned(model, values, traced)
+        forward, backward = (
+            trace_predictive(model, key, values, traced),
+            trace_conditioned(model, values, traced),
+        )
         return {
             "predicted": {name: forward[name]["value"] for name in observed},
-            "deterministic": {name: backward[name]["value"] for name in model.site_names("deterministic")},
+            "deterministic": {
+                name: backward[name]["value"] for name in model.site_names("deterministic")
+            },
             "log_likelihood": {name: _log_prob(backward[name]) for name in observed},
             "log_likelihood_predicted": {name: _log_prob(forward[name]) for name in observed},
             "log_prior": {name: _log_prob(backward[name]) for name in top},
@@ -60,19 +67,32 @@ def _map_draws(what: str, run, inputs, model: BoundModel):
     """Map over draws, in batches of one size (the last one is filled up), so that one small program is compiled."""
     draws = len(jax.tree.leaves(inputs)[0])
     size = min(BATCH_DRAWS, draws)
-    mapped, first = jax.jit(jax.vmap(run, in_axes=(0, None))), jax.tree.map(lambda values: values[:size], inputs)
+    mapped, first = (
+        jax.jit(jax.vmap(run, in_axes=(0, None))),
+        jax.tree.map(lambda values: values[:size], inputs),
+    )
     made_from = [what, model.fingerprint]
     program = load_or_compile(
-        (first, model.traced_arguments), made_from, lambda: ([mapped.trace(first, model.traced_arguments)], None), quick=(0,)
+        (first, model.traced_arguments),
+        made_from,
+        lambda: ([mapped.trace(first, model.traced_arguments)], None),
+        quick=(0,),
     ).run[0]
     done = []
     for start in range(0, draws, size):
         chosen = np.minimum(np.arange(start, start + size), draws - 1)
-        done.append(program(jax.tree.map(lambda values, chosen=chosen: values[chosen], inputs), model.traced_arguments))
+        done.append(
+            program(
+                jax.tree.map(lambda values, chosen=chosen: values[chosen], inputs),
+                model.traced_arguments,
+            )
+        )
     return jax.tree.map(lambda *parts: np.concatenate(parts)[:draws], *done)
 
 
-def make_draws_dataset(model: BoundModel, values: dict[str, np.ndarray], chains: int, data: xr.Dataset) -> xr.Dataset:
+def make_draws_dataset(
+    model: BoundModel, values: dict[str, np.ndarray], chains: int, data: xr.Dataset
+) -> xr.Dataset:
     """Put values of shape (chains * draws, ...) into a Dataset with dimensions chain and draw."""
     split = {name: array.reshape(chains, -1, *array.shape[1:]) for name, array in values.items()}
     return model.to_dataset(split, ("chain", "draw"), data)

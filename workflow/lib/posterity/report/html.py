@@ -10,7 +10,12 @@ td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: 
 .pass { color: #00664b } .expected { color: #4040a8; white-space: nowrap }
 .warn { color: #8a5a00; font-weight: 600 } .fail { color: #b34700; font-weight: 700 }
 """
-STATUS_MARKS = {"pass": "✓ pass", "expected": "⊘ expected", "warn": "! warn", "fail": "✗ fail"}  # not by colour alone
+STATUS_MARKS = {
+    "pass": "✓ pass",
+    "expected": "⊘ expected",
+    "warn": "! warn",
+    "fail": "✗ fail",
+}  # not by colour alone
 
 
 def render_page(title: str, headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -10,14 +10,26 @@ STATUS_ROLES = {  # not by colour alone
     "warn": ":warn:`! warn`",
     "fail": ":fail:`✗ fail`",
 }
-VERDICT_HEADINGS = ("study", "model", "fit", "verdict", "draws", "smallest ESS", "largest R-hat", "seconds")
+VERDICT_HEADINGS = (
+    "study",
+    "model",
+    "fit",
+    "verdict",
+    "draws",
+    "smallest ESS",
+    "largest R-hat",
+    "seconds",
+)
 
 
 def format_row(row: dict) -> list[str]:
     """Make the cells of one line of the table, as a reader wants them."""
     ess, rhat, seconds = (float(row[name]) for name in ("ess", "rhat", "seconds"))
     numbers = [str(row["draws"]), f"{ess:.0f}", f"{rhat:.4f}", f"{seconds:.1f}"]
-    return [*(str(row[name]) for name in VERDICT_COLUMNS[:4]), *("-" if text in ("0", "nan") else text for text in numbers)]
+    return [
+        *(str(row[name]) for name in VERDICT_COLUMNS[:4]),
+        *("-" if text in ("0", "nan") else text for text in numbers),
+    ]
 
 
 def render_first_page(rows: list[dict], studies: dict, pages: dict) -> list[str]:
@@ -25,10 +37,20 @@ def render_first_page(rows: list[dict], studies: dict, pages: dict) -> list[str]
     lines = [line for name in STATUS_ROLES for line in (f".. role:: {name}", "")]
     for study, texts in studies.items():
         mine = [row for row in rows if row["study"] == study]
-        lines += ["", texts["title"], "-" * max(4, len(texts["title"])), "", texts["description"], ""]
+        lines += [
+            "",
+            texts["title"],
+            "-" * max(4, len(texts["title"])),
+            "",
+            texts["description"],
+            "",
+        ]
         lines += [".. list-table::", "   :header-rows: 1", "   :class: verdicts", ""]
         for line in (VERDICT_HEADINGS[1:], *(format_row(row)[1:] for row in mine)):
-            lines += [f"   {'*' if i == 0 else ' '} - {STATUS_ROLES.get(cell) or escape_rst(cell)}" for i, cell in enumerate(line)]
+            lines += [
+                f"   {'*' if i == 0 else ' '} - {STATUS_ROLES.get(cell) or escape_rst(cell)}"
+                for i, cell in enumerate(line)
+            ]
         lines.append("")
         for row in mine:
             if row["reason"]:
@@ -37,7 +59,11 @@ def render_first_page(rows: list[dict], studies: dict, pages: dict) -> list[str]
                 ]
         lines.append("")
         for heading, links in pages[study].items():
-            lines += [f"*{escape_rst(heading)}*: " + " · ".join(link_to_result(title, path) for title, path in links.items()), ""]
+            lines += [
+                f"*{escape_rst(heading)}*: "
+                + " · ".join(link_to_result(title, path) for title, path in links.items()),
+                "",
+            ]
     return lines
 
 
@@ -60,7 +86,17 @@ def format_verdicts(csv_file: str) -> str:
     lines = [list(VERDICT_HEADINGS), *(format_row(row) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(VERDICT_HEADINGS))]
     aligned = [
-        "  ".join(c.ljust(w) if i < 4 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))) for line in lines
+        "  ".join(
+            c.ljust(w) if i < 4 else c.rjust(w)
+            for i, (c, w) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
     ]
-    reasons = [f"{row['study']}, {row['model']}, {row['fit']}: {row['verdict']}. {row['reason']}" for row in rows if row["reason"]]
-    return "\n".join([aligned[0], "-" * len(aligned[0]), *aligned[1:], *([""] if reasons else []), *reasons])
+    reasons = [
+        f"{row['study']}, {row['model']}, {row['fit']}: {row['verdict']}. {row['reason']}"
+        for row in rows
+        if row["reason"]
+    ]
+    return "\n".join(
+        [aligned[0], "-" * len(aligned[0]), *aligned[1:], *([""] if reasons else []), *reasons]
+    )

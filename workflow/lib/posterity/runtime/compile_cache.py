@@ -35,7 +35,9 @@ def compile_and_run(function: Callable, arguments: tuple, made_from: list) -> tu
 
     Returns what it gives back, as NumPy arrays, and the seconds of compilation and of the run.
     """
-    programs = load_or_compile(arguments, made_from, lambda: ([jax.jit(function).trace(*arguments)], None))
+    programs = load_or_compile(
+        arguments, made_from, lambda: ([jax.jit(function).trace(*arguments)], None)
+    )
     started = time.perf_counter()
     values = jax.tree.map(np.asarray, jax.block_until_ready(programs.run[0](*arguments)))
     return values, programs.seconds, time.perf_counter() - started
@@ -43,7 +45,10 @@ def compile_and_run(function: Callable, arguments: tuple, made_from: list) -> tu
 
 MAX_CACHE_BYTES = 2e9  # bytes of the cache; beyond, what was not used for longest goes
 SUFFIX = ".program"
-LOW_EFFORT_OPTIONS = {"xla_backend_optimization_level": 1, "xla_llvm_disable_expensive_passes": True}
+LOW_EFFORT_OPTIONS = {
+    "xla_backend_optimization_level": 1,
+    "xla_llvm_disable_expensive_passes": True,
+}
 # Calls out of a program that any process can make. Others, of Python functions say, are pointers into the process that compiled it.
 PORTABLE_CUSTOM_CALLS = (
     "lapack_",
@@ -88,13 +93,20 @@ def load_or_compile(
         traced, notes = plan()
         lowered = [one.lower() for one in traced]
         options = [
-            LOW_EFFORT_OPTIONS if index in quick and jax.default_backend() == "cpu" else None for index in range(len(lowered))
+            LOW_EFFORT_OPTIONS if index in quick and jax.default_backend() == "cpu" else None
+            for index in range(len(lowered))
         ]
         with ThreadPoolExecutor(len(jax.devices())) as pool:
-            programs = list(pool.map(lambda one, option: one.compile(compiler_options=option), lowered, options))
-        calls = {call for one in lowered for call in re.findall(r"custom_call @([\w.]+)", one.as_text())}
+            programs = list(
+                pool.map(lambda one, option: one.compile(compiler_options=option), lowered, options)
+            )
+        calls = {
+            call for one in lowered for call in re.findall(r"custom_call @([\w.]+)", one.as_text())
+        }
         if all(call.startswith(PORTABLE_CUSTOM_CALLS) for call in calls):
-            _write_programs(place, programs, notes, any(call.startswith("lapack") for call in calls))
+            _write_programs(
+                place, programs, notes, any(call.startswith("lapack") for call in calls)
+            )
         found = programs, notes
     return CompiledPrograms(*found, time.perf_counter() - started)
 
@@ -107,7 +119,12 @@ def _cache_folder() -> Path:
 
 def _cache_key(arguments: tuple, made_from: list) -> str:
     leaves, tree = jax.tree.flatten(arguments)
-    parts = [made_from, str(tree), [str(jax.typeof(leaf)) for leaf in leaves], _describe_environment()]
+    parts = [
+        made_from,
+        str(tree),
+        [str(jax.typeof(leaf)) for leaf in leaves],
+        _describe_environment(),
+    ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:40]
 
 
@@ -116,17 +133,37 @@ def _describe_environment() -> list:
     """What a compiled program depends on beside its source: versions, settings of JAX, the processor."""
     library = hashlib.sha256()
     for file in sorted(Path(__file__).parents[1].rglob("*.py")):
-        library.update(str(file.relative_to(Path(__file__).parents[1])).encode() + file.read_bytes())
+        library.update(
+            str(file.relative_to(Path(__file__).parents[1])).encode() + file.read_bytes()
+        )
     devices = [f"{device.platform} {device.device_kind}" for device in jax.devices()]
-    flags = {name: value for name, value in os.environ.items() if name.startswith(("XLA_", "JAX_", "CUDA_VISIBLE"))}
-    versions = {name: get_version(name) for name in ("jax", "jaxlib", "numpyro", "optax", "blackjax", "funsor", "numpy")}
-    return [library.hexdigest(), versions, platform.python_version(), devices, flags, jax.config.jax_enable_x64, _hash_processor()]
+    flags = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(("XLA_", "JAX_", "CUDA_VISIBLE"))
+    }
+    versions = {
+        name: get_version(name)
+        for name in ("jax", "jaxlib", "numpyro", "optax", "blackjax", "funsor", "numpy")
+    }
+    return [
+        library.hexdigest(),
+        versions,
+        platform.python_version(),
+        devices,
+        flags,
+        jax.config.jax_enable_x64,
+        _hash_processor(),
+    ]
 
 
 def _hash_processor() -> str:
     """Name the processor and its features: a program made for others may fail, or be slow."""
     try:
-        lines = {line.partition(":")[0].strip(): line for line in reversed(Path("/proc/cpuinfo").read_text().splitlines())}
+        lines = {
+            line.partition(":")[0].strip(): line
+            for line in reversed(Path("/proc/cpuinfo").read_text().splitlines())
+        }
     except OSError:
         return platform.processor()
     named = [lines.get(name, "") for name in ("model name", "flags", "Features", "CPU part")]
@@ -143,7 +180,9 @@ def _read_programs(place: Path, devices: int) -> tuple[list[Callable], object] |
         if lapack:
             _load_lapack()
         on = jax.devices()[:devices]
-        programs = [serialize_executable.deserialize_and_load(*one, execution_devices=on) for one in saved]
+        programs = [
+            serialize_executable.deserialize_and_load(*one, execution_devices=on) for one in saved
+        ]
         os.utime(place)
     except Exception:  # whatever a damaged or foreign file does to pickle and XLA
         return None
@@ -160,18 +199,31 @@ def _write_programs(place: Path, programs: list, notes: object, lapack: bool) ->
     """Write programs beside their place and rename them into it. Where that cannot be done there is no cache."""
     beside = place.with_name(f".{platform.node()}.{os.getpid()}.{place.name}")
     try:
-        content = pickle.dumps(([serialize_executable.serialize(one) for one in programs], notes, lapack))
+        content = pickle.dumps(
+            ([serialize_executable.serialize(one) for one in programs], notes, lapack)
+        )
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         beside.write_bytes(hashlib.sha256(content).digest() + content)
         os.replace(beside, place)
         _trim_cache(place.parent)
-    except (OSError, NotImplementedError, ValueError, pickle.PicklingError, AttributeError, TypeError, jax.errors.JaxRuntimeError):
+    except (
+        OSError,
+        NotImplementedError,
+        ValueError,
+        pickle.PicklingError,
+        AttributeError,
+        TypeError,
+        jax.errors.JaxRuntimeError,
+    ):
         with suppress(OSError):
             beside.unlink()
 
 
 def _trim_cache(folder: Path) -> None:
-    files = sorted(((file.stat().st_mtime, file.stat().st_size, file) for file in folder.glob(f"*{SUFFIX}")), reverse=True)
+    files = sorted(
+        ((file.stat().st_mtime, file.stat().st_size, file) for file in folder.glob(f"*{SUFFIX}")),
+        reverse=True,
+    )
     total = 0
     for _, size, file in files:
         total += size

@@ -16,7 +16,9 @@ def compute_pareto_k(log_weights: np.ndarray) -> float:
         return np.inf
     if np.ptp(log_weights) < 1e-9:
         return 0.0
-    value = float(import_array_stats().psislw(-log_weights)[1])  # ArviZ takes the logarithms of the densities that are divided by
+    value = float(
+        import_array_stats().psislw(-log_weights)[1]
+    )  # ArviZ takes the logarithms of the densities that are divided by
     return np.inf if np.isnan(value) else value
 
 

@@ -18,7 +18,10 @@ def compute_decrease(losses: np.ndarray) -> tuple[float, float, float]:
     the last fifth, in nats.
     """
     first, second = find_last_fifths(len(losses))
-    (before, error_before), (after, error_after) = _mean_and_error(losses[first:second]), _mean_and_error(losses[second:])
+    (before, error_before), (after, error_after) = (
+        _mean_and_error(losses[first:second]),
+        _mean_and_error(losses[second:]),
+    )
     return before - after, float(np.hypot(error_before, error_after)), after
 
 

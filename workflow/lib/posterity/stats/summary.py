@@ -9,7 +9,9 @@ from posterity.artefact.groups import get_group, list_draw_groups
 from posterity.artefact.streamed import BLOCK_BYTES
 from posterity.stats.arviz_bridge import import_array_stats
 
-MAX_STORED_SCALARS = 1000  # scalars of a site whose convergence a stored summary tells, evenly spaced
+MAX_STORED_SCALARS = (
+    1000  # scalars of a site whose convergence a stored summary tells, evenly spaced
+)
 
 
 def select_scalars(count: int, limit: int | None) -> np.ndarray:
@@ -21,10 +23,15 @@ def select_scalars(count: int, limit: int | None) -> np.ndarray:
 
 def label_scalars(site: str, chosen: np.ndarray, shape: list[int]) -> list[str]:
     """Name scalars of a site by their places in it: `m`, `distance[3]`."""
-    return [f"{site}[{','.join(map(str, np.unravel_index(index, shape)))}]" if shape else site for index in chosen]
+    return [
+        f"{site}[{','.join(map(str, np.unravel_index(index, shape)))}]" if shape else site
+        for index in chosen
+    ]
 
 
-def flatten_scalars(posterior: xr.Dataset, limit: int | None = None) -> tuple[list[str], np.ndarray]:
+def flatten_scalars(
+    posterior: xr.Dataset, limit: int | None = None
+) -> tuple[list[str], np.ndarray]:
     """
     List the scalars of a posterior.
 
@@ -33,15 +40,27 @@ def flatten_scalars(posterior: xr.Dataset, limit: int | None = None) -> tuple[li
     """
     labels, draws = [], []
     for name, values in posterior.data_vars.items():
-        values = values if values.dims[:2] == ("chain", "draw") else values.transpose("chain", "draw", ...)
+        values = (
+            values
+            if values.dims[:2] == ("chain", "draw")
+            else values.transpose("chain", "draw", ...)
+        )
         chains, length, *shape = values.shape
         count = int(np.prod(shape))
         chosen = select_scalars(count, limit)
         labels += label_scalars(str(name), chosen, shape)
-        step = int(max(1, BLOCK_BYTES // max(1, chains * count * values.dtype.itemsize)))  # what is on disk is read in parts
+        step = int(
+            max(1, BLOCK_BYTES // max(1, chains * count * values.dtype.itemsize))
+        )  # what is on disk is read in parts
         parts = (values[:, begin : begin + step].values for begin in range(0, length, step))
         draws.append(
-            np.concatenate([np.moveaxis(part.reshape(chains, part.shape[1], count)[:, :, chosen], 2, 0) for part in parts], axis=2)
+            np.concatenate(
+                [
+                    np.moveaxis(part.reshape(chains, part.shape[1], count)[:, :, chosen], 2, 0)
+                    for part in parts
+                ],
+                axis=2,
+            )
         )
     return labels, np.concatenate(draws).astype(float) if draws else np.zeros((0, 1, 1))
 
@@ -63,7 +82,9 @@ def compute_interval(draws: np.ndarray, kind: str, probability: float) -> np.nda
     return np.take_along_axis(ordered, np.concatenate([lower, lower + held], axis=-1), axis=-1)
 
 
-def summarise_draws(posterior: xr.Dataset, kind: str, probability: float, limit: int | None = None) -> xr.Dataset:
+def summarise_draws(
+    posterior: xr.Dataset, kind: str, probability: float, limit: int | None = None
+) -> xr.Dataset:
     """
     Summarise every scalar of a posterior (see `scalars` for labels and `limit`).
 
@@ -74,7 +95,11 @@ def summarise_draws(posterior: xr.Dataset, kind: str, probability: float, limit:
     labels, draws = flatten_scalars(posterior, limit)
     pooled = draws.reshape(len(labels), -1)
     half = draws.shape[2] // 2
-    chains = draws if draws.shape[1] > 1 else np.concatenate([draws[:, :, :half], draws[:, :, half : 2 * half]], axis=1)
+    chains = (
+        draws
+        if draws.shape[1] > 1
+        else np.concatenate([draws[:, :, :half], draws[:, :, half : 2 * half]], axis=1)
+    )
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)  # scalars that do not change
         columns = {
@@ -84,15 +109,26 @@ def summarise_draws(posterior: xr.Dataset, kind: str, probability: float, limit:
             "mcse": import_array_stats().mcse(draws, method="mean"),
             "ess_bulk": import_array_stats().ess(draws, method="bulk"),
             "ess_tail": import_array_stats().ess(draws, method="tail", prob=(0.05, 0.95)),
-            "r_hat": import_array_stats().rhat(chains) if chains.shape[2] >= 4 else np.full(len(labels), np.nan),
+            "r_hat": import_array_stats().rhat(chains)
+            if chains.shape[2] >= 4
+            else np.full(len(labels), np.nan),
         }
     bounds = compute_interval(pooled, kind, probability)
-    summary = xr.Dataset({name: ("parameter", np.asarray(values)) for name, values in columns.items()}, {"parameter": labels})
-    summary["interval"] = (("parameter", "bound"), bounds, {"kind": kind, "probability": probability})
+    summary = xr.Dataset(
+        {name: ("parameter", np.asarray(values)) for name, values in columns.items()},
+        {"parameter": labels},
+    )
+    summary["interval"] = (
+        ("parameter", "bound"),
+        bounds,
+        {"kind": kind, "probability": probability},
+    )
     return summary.assign_coords(bound=["lower", "upper"])
 
 
-def summarise_fit(fit: xr.DataTree, kind: str, probability: float, limit: int | None = None) -> xr.Dataset:
+def summarise_fit(
+    fit: xr.DataTree, kind: str, probability: float, limit: int | None = None
+) -> xr.Dataset:
     """
     Summarise every scalar of a fit as `summarise` does, whatever the fit keeps of it (see `posterity.storing`).
 
@@ -107,11 +143,27 @@ def summarise_fit(fit: xr.DataTree, kind: str, probability: float, limit: int | 
     for name, values in left.data_vars.items():
         flat = values.values.reshape(len(values), -1)
         chosen = select_scalars(flat.shape[1], limit)
-        chosen = chosen if np.isfinite(flat[:, chosen]).all() else select_scalars(flat.shape[1], MAX_STORED_SCALARS)
-        columns = {row: ("parameter", flat[i, chosen]) for i, row in enumerate(left["statistic"].values)}
+        chosen = (
+            chosen
+            if np.isfinite(flat[:, chosen]).all()
+            else select_scalars(flat.shape[1], MAX_STORED_SCALARS)
+        )
+        columns = {
+            row: ("parameter", flat[i, chosen]) for i, row in enumerate(left["statistic"].values)
+        }
         nothing = np.full((len(chosen), 2), np.nan)
-        columns["interval"] = (("parameter", "bound"), nothing, {"kind": kind, "probability": probability})
-        one = xr.Dataset(columns, {"parameter": label_scalars(str(name), chosen, values.shape[1:]), "bound": ["lower", "upper"]})
+        columns["interval"] = (
+            ("parameter", "bound"),
+            nothing,
+            {"kind": kind, "probability": probability},
+        )
+        one = xr.Dataset(
+            columns,
+            {
+                "parameter": label_scalars(str(name), chosen, values.shape[1:]),
+                "bound": ["lower", "upper"],
+            },
+        )
         parts.append(one.drop_vars(["q5", "q95"]))
     return xr.concat(parts, "parameter", data_vars="minimal")
 

@@ -42,17 +42,32 @@ def run_job(snakemake) -> Iterator[None]:
     with open(snakemake.log[0], "w", encoding="utf-8") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+        force=True,
+    )
     logging.captureWarnings(True)
     warnings.simplefilter("default")
     what = " ".join([snakemake.rule, "/".join(snakemake.wildcards)])
     imported = _process_seconds()
     log.info("%s with %s", what, dict(snakemake.params))
     where = {"SLURM job": "SLURM_JOB_ID", "CUDA_VISIBLE_DEVICES": "CUDA_VISIBLE_DEVICES"}
-    found = [f"{name} {os.environ[variable]}" for name, variable in where.items() if variable in os.environ]
-    resources = {name: value for name, value in snakemake.resources.items() if name in ("mem_mb", "runtime", "gpu")}
+    found = [
+        f"{name} {os.environ[variable]}"
+        for name, variable in where.items()
+        if variable in os.environ
+    ]
+    resources = {
+        name: value
+        for name, value in snakemake.resources.items()
+        if name in ("mem_mb", "runtime", "gpu")
+    }
     asked = ", ".join(f"{name} {value}" for name, value in resources.items())
-    log.info("%s", ", ".join([f"on {platform.node()}", f"threads {snakemake.threads}", asked, *found]))
+    log.info(
+        "%s", ", ".join([f"on {platform.node()}", f"threads {snakemake.threads}", asked, *found])
+    )
     status = {
         "job": what,
         "host": platform.node(),
@@ -75,7 +90,13 @@ def run_job(snakemake) -> Iterator[None]:
         messages = [sentence]
     else:
         release_files(snakemake.output)
-        log.info("%s took %.2f s, of these %.2f s for imports, and %.0f MB", what, _process_seconds(), imported, _peak_megabytes())
+        log.info(
+            "%s took %.2f s, of these %.2f s for imports, and %.0f MB",
+            what,
+            _process_seconds(),
+            imported,
+            _peak_megabytes(),
+        )
         _write_status(snakemake.log[0], status, "done", imported, [])
         if _told:
             os.write(terminal, _LINE.encode())
@@ -102,14 +123,22 @@ def read_status(log_file: str) -> dict[str, Any]:
         return {}
 
 
-def _write_status(log_file: str, about: dict, state: str, imported: float, messages: list[str]) -> None:
+def _write_status(
+    log_file: str, about: dict, state: str, imported: float, messages: list[str]
+) -> None:
     """
     Write the status file of this job whole, or remove it if the disk is full.
 
     A job whose log a later job has replaced writes nothing: the status file is the later job's.
     """
     seconds = {"total": round(_process_seconds(), 2), "imports": round(imported, 2)}
-    status = {"state": state, **about, "messages": messages, "seconds": seconds, "peak_memory_mb": round(_peak_megabytes())}
+    status = {
+        "state": state,
+        **about,
+        "messages": messages,
+        "seconds": seconds,
+        "peak_memory_mb": round(_peak_megabytes()),
+    }
     place = get_status_path(log_file)
     written = place.with_name(f".{platform.node()}.{os.getpid()}.{place.name}")
     try:

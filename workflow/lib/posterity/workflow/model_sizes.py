@@ -42,7 +42,9 @@ def bind_models(study: dict, data: xr.Dataset) -> dict:
         except UserError as error:
             found[id] = error
         beside = Path(spec["file"]).resolve().parent
-        for name in set(sys.modules) - before:  # another model may have another file of the same name beside it
+        for name in (
+            set(sys.modules) - before
+        ):  # another model may have another file of the same name beside it
             if Path(getattr(sys.modules[name], "__file__", None) or "/").resolve().parent == beside:
                 del sys.modules[name]
     return found
@@ -56,11 +58,16 @@ def count_model_sizes(name: str) -> dict[str, ModelSize]:
     for id, model in bind_models(study, data).items():
         if not isinstance(model, UserError):
             count = {
-                role: sum(math.prod(model.sites[site].shape) for site in model.site_names(role)) for role in ("latent", "observed")
+                role: sum(math.prod(model.sites[site].shape) for site in model.site_names(role))
+                for role in ("latent", "observed")
             }
-            kept = [math.prod(site.shape) for site in model.sites.values() if site.role != "observed"]
+            kept = [
+                math.prod(site.shape) for site in model.sites.values() if site.role != "observed"
+            ]
             numbers = sum(variable.size for variable in data.values())
-            found[id] = ModelSize(numbers, count["observed"], count["latent"], sum(kept), max(kept, default=0))
+            found[id] = ModelSize(
+                numbers, count["observed"], count["latent"], sum(kept), max(kept, default=0)
+            )
     return found
 
 

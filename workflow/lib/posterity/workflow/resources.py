@@ -57,9 +57,15 @@ COPIES_HELD = {
     "figures graph": {},
     "tables parameters": {"data": 4, "kept": 2},
 }
-MAX_HELD_NUMBERS = 32e6  # numbers of draws that chains hold in memory, and of a site that is read at once
-FULL_COVARIANCE_GUIDES = ("AutoMultivariateNormal",)  # guides with a covariance of all latent values
-SNAKEMAKE_MB = 340  # MB: a job on a cluster is one or two processes of Snakemake around that of the stage
+MAX_HELD_NUMBERS = (
+    32e6  # numbers of draws that chains hold in memory, and of a site that is read at once
+)
+FULL_COVARIANCE_GUIDES = (
+    "AutoMultivariateNormal",
+)  # guides with a covariance of all latent values
+SNAKEMAKE_MB = (
+    340  # MB: a job on a cluster is one or two processes of Snakemake around that of the stage
+)
 MIN_JOB_MB = 600  # MB: never less
 
 MIN_MINUTES = {"fit": 30}  # the shortest limit; 10 for other stages
@@ -69,7 +75,9 @@ LEAPFROGS_PER_DRAW = 50  # of a draw, as a guess
 TIME_FACTOR = 10  # limit over estimate: leapfrogs are not known before
 
 
-def estimate_resources(stage: str, numbers: dict[str, int], attempt: int = 1) -> dict[str, int | None]:
+def estimate_resources(
+    stage: str, numbers: dict[str, int], attempt: int = 1
+) -> dict[str, int | None]:
     """
     What a job asks for: `mem_mb`, `runtime` (minutes), and `gpu` (none, unless a profile gives it one).
 
@@ -81,17 +89,26 @@ def estimate_resources(stage: str, numbers: dict[str, int], attempt: int = 1) ->
     `numbers()`.
     """
     kind, stage = stage, stage.partition(" ")[0]
-    held = {what: copies * numbers.get(what, 0) for what, copies in COPIES_HELD.get(kind, COPIES_HELD.get(stage, {})).items()}
+    held = {
+        what: copies * numbers.get(what, 0)
+        for what, copies in COPIES_HELD.get(kind, COPIES_HELD.get(stage, {})).items()
+    }
     memory = max(MIN_JOB_MB, SNAKEMAKE_MB + BASE_MB[stage] + 8e-6 * sum(held.values()))
-    seconds = SECONDS_PER_NUMBER * sum(held.values()) + numbers.get("leapfrogs", 0) * (stage == "fit") * (
-        SECONDS_PER_LEAPFROG[0] + SECONDS_PER_LEAPFROG[1] * numbers.get("gradient", 0)
-    )
+    seconds = SECONDS_PER_NUMBER * sum(held.values()) + numbers.get("leapfrogs", 0) * (
+        stage == "fit"
+    ) * (SECONDS_PER_LEAPFROG[0] + SECONDS_PER_LEAPFROG[1] * numbers.get("gradient", 0))
     minutes = max(MIN_MINUTES.get(stage, 10), TIME_FACTOR * seconds / 60)
     grown = 2 ** (attempt - 1)
-    return {"mem_mb": _round_up(memory, 50) * grown, "runtime": _round_up(minutes, 5) * grown, "gpu": None}
+    return {
+        "mem_mb": _round_up(memory, 50) * grown,
+        "runtime": _round_up(minutes, 5) * grown,
+        "gpu": None,
+    }
 
 
-def estimate_workload(study: dict, sizes: dict[str, ModelSize], model: str | None = None, fit: str | None = None) -> dict[str, int]:
+def estimate_workload(
+    study: dict, sizes: dict[str, ModelSize], model: str | None = None, fit: str | None = None
+) -> dict[str, int]:
     """
     Count the numbers that jobs of a study hold, or those for one model and one fit of it.
 
@@ -100,8 +117,12 @@ def estimate_workload(study: dict, sizes: dict[str, ModelSize], model: str | Non
     observed sites, and at new covariates; `square`: of a covariance of all latent values, if there is one; `gradient`: what one
     gradient goes through; `leapfrogs`: a guess of how many there are. `sizes` are by model.
     """
-    found = dict.fromkeys(("data", "prior", "drawn", "kept", "predicted", "square", "gradient", "leapfrogs"), 0)
-    elsewhere = max([_count_values(values) for values in study["predict"].get("at", {}).values()], default=0)
+    found = dict.fromkeys(
+        ("data", "prior", "drawn", "kept", "predicted", "square", "gradient", "leapfrogs"), 0
+    )
+    elsewhere = max(
+        [_count_values(values) for values in study["predict"].get("at", {}).values()], default=0
+    )
     for id in study["models"] if model is None else [model]:
         size = sizes.get(id, ModelSize())
         found["data"] = max(found["data"], size.data)
@@ -111,15 +132,30 @@ def estimate_workload(study: dict, sizes: dict[str, ModelSize], model: str | Non
             if id in settings["models"] and fit in (None, name):
                 draws = settings.get("draws", 1) * settings.get("chains", 1)
                 chains = get_draw_kind(study, name) in CHAIN_KINDS
-                iterations = settings.get("chains", 1) * (settings.get("warmup", 0) + settings.get("draws", 0)) if chains else 0
-                found["drawn"] += min(draws * size.kept, MAX_HELD_NUMBERS) if chains else draws * size.kept
-                found["kept"] += draws * (size.kept - size.largest) + min(draws * size.largest, MAX_HELD_NUMBERS)
-                found["leapfrogs"] += LEAPFROGS_PER_DRAW * iterations or (settings.get("steps") or 1000) * settings.get(
-                    "particles", 1
+                iterations = (
+                    settings.get("chains", 1)
+                    * (settings.get("warmup", 0) + settings.get("draws", 0))
+                    if chains
+                    else 0
                 )
+                found["drawn"] += (
+                    min(draws * size.kept, MAX_HELD_NUMBERS) if chains else draws * size.kept
+                )
+                found["kept"] += draws * (size.kept - size.largest) + min(
+                    draws * size.largest, MAX_HELD_NUMBERS
+                )
+                found["leapfrogs"] += LEAPFROGS_PER_DRAW * iterations or (
+                    settings.get("steps") or 1000
+                ) * settings.get("particles", 1)
                 if get_draw_kind(study, name) in DRAW_KINDS:
-                    found["predicted"] += min(draws, study["predict"]["draws"]) * (size.observed + elsewhere)
-                if settings.get("guide") in FULL_COVARIANCE_GUIDES or settings.get("dense_mass") or settings["method"] == "laplace":
+                    found["predicted"] += min(draws, study["predict"]["draws"]) * (
+                        size.observed + elsewhere
+                    )
+                if (
+                    settings.get("guide") in FULL_COVARIANCE_GUIDES
+                    or settings.get("dense_mass")
+                    or settings["method"] == "laplace"
+                ):
                     found["square"] += size.latent**2
     return found
 
@@ -131,7 +167,11 @@ def get_model_sizes(studies: dict[str, dict], count: bool) -> dict[tuple[str, st
     They are counted by binding each model to its data, in a process of its own, where `count` allows it and they are not known
     since the files of model and data were last touched. What does not bind has no size: its job will say why.
     """
-    keys = {(name, model): _size_key(study, spec) for name, study in studies.items() for model, spec in study["models"].items()}
+    keys = {
+        (name, model): _size_key(study, spec)
+        for name, study in studies.items()
+        for model, spec in study["models"].items()
+    }
     known = _read_sizes()
     missing = sorted({name for (name, _), key in keys.items() if key not in known})
     if missing and count:
@@ -148,7 +188,10 @@ def get_model_sizes(studies: dict[str, dict], count: bool) -> dict[tuple[str, st
         unknown = [name for name in missing if name not in counted]
         if unknown:
             remedy = "`make check` may say why; jobs ask for the least (--set-resources fit:mem_mb=... asks for more)"
-            print(f"posterity: the sizes of {', '.join(unknown)} could not be counted: {remedy}", file=sys.stderr)
+            print(
+                f"posterity: the sizes of {', '.join(unknown)} could not be counted: {remedy}",
+                file=sys.stderr,
+            )
         new = {
             keys[name, id]: models.get(id, asdict(ModelSize()))
             for name, models in counted.items()
@@ -172,10 +215,17 @@ def _size_key(study: dict, spec: dict) -> str:
     data = study["data"]
     files = user_files(spec["file"], LIBRARY) + ([data["file"]] if "file" in data else [])
     if "simulate" in data:
-        files += [str(path) for path in Path("workflow/models").glob(f"{data['simulate']['model']}/simulate.py")]
-    stats = [(os.path.abspath(file), os.stat(file).st_mtime_ns, os.stat(file).st_size) for file in files]
+        files += [
+            str(path)
+            for path in Path("workflow/models").glob(f"{data['simulate']['model']}/simulate.py")
+        ]
+    stats = [
+        (os.path.abspath(file), os.stat(file).st_mtime_ns, os.stat(file).st_size) for file in files
+    ]
     bound = {key: value for key, value in spec.items() if key != "figures"}
-    return hashlib.sha256(json.dumps([data, bound, stats], sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([data, bound, stats], sort_keys=True).encode()).hexdigest()[
+        :16
+    ]
 
 
 def _read_sizes() -> dict[str, dict]:

@@ -13,7 +13,9 @@ from posterity.runtime.rng import Stream
 MOVES = {"differential": AIES.DEMove, "stretch": AIES.StretchMove}
 
 
-def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()) -> FitResult:
+def fit(
+    model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()
+) -> FitResult:
     """
     Sample the posterior by an ensemble of walkers, which are the chains.
 

@@ -20,7 +20,9 @@ FIELDS = {
 }
 
 
-def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()) -> FitResult:
+def fit(
+    model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()
+) -> FitResult:
     """
     Sample the posterior by Barker's Metropolis-Hastings.
 
@@ -35,6 +37,8 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
             init_strategy=start,
         )
 
-    result, fields = sample_chains(model, settings, stream, options, kernel, FIELDS, evaluations="gradients")
+    result, fields = sample_chains(
+        model, settings, stream, options, kernel, FIELDS, evaluations="gradients"
+    )
     fields.pop("gradients")
     return replace(result, statistics=fields | {"lp": -fields.pop("potential_energy")})

@@ -21,7 +21,9 @@ HALTON_BITS = 20  # of the numbers that vary the trajectories: they repeat after
 CHUNK_BYTES = 32e6  # bytes of draws that a chunk may have
 
 
-def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()) -> FitResult:
+def fit(
+    model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()
+) -> FitResult:
     """
     Sample the posterior by many short chains in one batch, as GPUs like it.
 
@@ -35,7 +37,9 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
 
     def pose(key, traced):
         start = INIT_STRATEGIES[settings["init"]]
-        info = initialize_model(key, model.full_data, init_strategy=start, dynamic_args=True, model_kwargs=traced)
+        info = initialize_model(
+            key, model.full_data, init_strategy=start, dynamic_args=True, model_kwargs=traced
+        )
         potential = info.potential_fn(**traced)
         return info.param_info.z, (lambda z: -potential(z)), info.postprocess_fn(**traced)
 
@@ -46,11 +50,21 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
         for slope in jax.tree.leaves(slopes):
             first = jnp.where(jnp.isfinite(slope).reshape(chains, -1).all(1), first, jnp.nan)
         adaptation = blackjax.chees_adaptation(
-            density, chains, mass_matrix_estimation="diagonal", target_acceptance_rate=settings["target_accept"]
+            density,
+            chains,
+            mass_matrix_estimation="diagonal",
+            target_acceptance_rate=settings["target_accept"],
         )
         result, _ = adaptation.run(keys[0], positions, 0.1, optax.adam(0.05), settings["warmup"])
         tuned = result.parameters
-        carry = result.state, (tuned["step_size"], tuned["inverse_mass_matrix"], tuned["integration_steps_params"][0])
+        carry = (
+            result.state,
+            (
+                tuned["step_size"],
+                tuned["inverse_mass_matrix"],
+                tuned["integration_steps_params"][0],
+            ),
+        )
         return (*carry, jax.random.split(keys[0])[1], jnp.zeros((), int)), first
 
     def advance(state, traced, count):
@@ -58,9 +72,13 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
         _, (step_size, mass, leapfrogs), *_ = state
 
         def steps(index, length):
-            return jnp.asarray(jnp.ceil(dynamic_hmc.halton_sequence(index, HALTON_BITS) * length), int)
+            return jnp.asarray(
+                jnp.ceil(dynamic_hmc.halton_sequence(index, HALTON_BITS) * length), int
+            )
 
-        kernel = dynamic_hmc.build_kernel(next_random_arg_fn=lambda index: index + 1, integration_steps_fn=steps)
+        kernel = dynamic_hmc.build_kernel(
+            next_random_arg_fn=lambda index: index + 1, integration_steps_fn=steps
+        )
 
         def one(key, inside):
             return kernel(key, inside, density, step_size, mass, (leapfrogs,))
@@ -93,7 +111,10 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
 
     def plan():
         begun = jax.jit(start).trace(keys, model.traced_arguments)
-        return [begun, jax.jit(advance).trace(begun.out_info[0], model.traced_arguments, 0)], begun.out_info[0]
+        return [
+            begun,
+            jax.jit(advance).trace(begun.out_info[0], model.traced_arguments, 0),
+        ], begun.out_info[0]
 
     keys = np.stack([stream.key("all"), *(stream.key("chain", chain) for chain in range(chains))])
     programs = load_or_compile(
@@ -113,7 +134,10 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
     work = ChunkedProgram(
         start=first,
         advance=lambda state, count, recording: go(state, model.traced_arguments, count),
-        like=jax.tree.map(lambda shape: jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=here), programs.notes),
+        like=jax.tree.map(
+            lambda shape: jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=here),
+            programs.notes,
+        ),
         warmup=0,
         draws=compute_max_draws(settings),
         size=size,
@@ -124,7 +148,9 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
     )
     driven = run_chunks(work, replace(options, stop_when=settings["stop_when"]))
     take = driven.records
-    records = {name: take[name] if name.startswith(".") else take.stream(name) for name in take.names()}
+    records = {
+        name: take[name] if name.startswith(".") else take.stream(name) for name in take.names()
+    }
     step_size = np.full(records[".lp"].shape, float(driven.state[1][0]))
     return FitResult(
         sampling="chains",
@@ -133,7 +159,8 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
         run_seconds=driven.seconds,
         posterior={name: records[name] for name in recorded},
         recorded=recorded,
-        statistics={name[1:]: values for name, values in records.items() if name.startswith(".")} | {"step_size": step_size},
+        statistics={name[1:]: values for name, values in records.items() if name.startswith(".")}
+        | {"step_size": step_size},
         stopped=driven.stopped,
         warmup=settings["warmup"],
     )

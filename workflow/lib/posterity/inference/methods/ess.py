@@ -9,10 +9,17 @@ from posterity.inference.run import RunOptions
 from posterity.model.model import BoundModel
 from posterity.runtime.rng import Stream
 
-MOVES = {"differential": ESS.DifferentialMove, "random": ESS.RandomMove, "gaussian": ESS.GaussianMove, "kde": ESS.KDEMove}
+MOVES = {
+    "differential": ESS.DifferentialMove,
+    "random": ESS.RandomMove,
+    "gaussian": ESS.GaussianMove,
+    "kde": ESS.KDEMove,
+}
 
 
-def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()) -> FitResult:
+def fit(
+    model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()
+) -> FitResult:
     """
     Sample the posterior by an ensemble of walkers, which are the chains.
 

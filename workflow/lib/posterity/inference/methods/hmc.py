@@ -9,7 +9,9 @@ from posterity.model.model import BoundModel
 from posterity.runtime.rng import Stream
 
 
-def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()) -> FitResult:
+def fit(
+    model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()
+) -> FitResult:
     """
     Sample the posterior by HMC.
 

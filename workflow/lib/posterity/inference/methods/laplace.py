@@ -16,7 +16,9 @@ from posterity.runtime.compile_cache import compile_and_run
 from posterity.runtime.rng import Stream
 
 
-def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()) -> FitResult:
+def fit(
+    model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()
+) -> FitResult:
     """
     Approximate the posterior by the Gaussian that has its maximum and curvature in unconstrained space, and draw from it.
 
@@ -25,18 +27,28 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
     Gaussian, in unconstrained space. Raises UserError if no start has a finite density, and where the curvature is not that of a
     maximum.
     """
-    found = find_maximum(model, settings, stream, lambda info, constrain, traced: info.potential_fn(**traced))
+    found = find_maximum(
+        model, settings, stream, lambda info, constrain, traced: info.potential_fn(**traced)
+    )
 
     def program(position, key, traced):
         start = INIT_STRATEGIES[settings["init"]]
-        info = initialize_model(key, model.full_data, init_strategy=start, dynamic_args=True, model_kwargs=traced)
+        info = initialize_model(
+            key, model.full_data, init_strategy=start, dynamic_args=True, model_kwargs=traced
+        )
         constrain, potential = info.postprocess_fn(**traced), info.potential_fn(**traced)
         centre, unflat = ravel_pytree(position)
         values, vectors = jnp.linalg.eigh(jax.hessian(lambda flat: potential(unflat(flat)))(centre))
         normal = jax.random.normal(key, (settings["draws"], centre.size))
         flat = centre + (normal / jnp.sqrt(values)) @ vectors.T
-        log_q = 0.5 * jnp.sum(jnp.log(values)) - 0.5 * jnp.sum(normal**2, axis=1) - 0.5 * centre.size * jnp.log(2 * jnp.pi)
-        sites, log_p = jax.lax.map(lambda one: (constrain(unflat(one)), -potential(unflat(one))), flat)
+        log_q = (
+            0.5 * jnp.sum(jnp.log(values))
+            - 0.5 * jnp.sum(normal**2, axis=1)
+            - 0.5 * centre.size * jnp.log(2 * jnp.pi)
+        )
+        sites, log_p = jax.lax.map(
+            lambda one: (constrain(unflat(one)), -potential(unflat(one))), flat
+        )
         return sites, {"log_p": log_p, "log_q": log_q}, values
 
     arguments = (found.position, stream.key("draws"), model.traced_arguments)

@@ -9,7 +9,9 @@ from posterity.model.model import BoundModel
 from posterity.runtime.rng import Stream
 
 
-def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()) -> FitResult:
+def fit(
+    model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()
+) -> FitResult:
     """
     Find the point of largest posterior density.
 
@@ -22,9 +24,13 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
     def objective(info, constrain, traced):
         def loss(position):
             sites = constrain(position)
-            return -log_density(model.full_data, (), traced, {name: sites[name] for name in position})[0]
+            return -log_density(
+                model.full_data, (), traced, {name: sites[name] for name in position}
+            )[0]
 
         return loss
 
     found = find_maximum(model, settings, stream, objective)
-    return FitResult(sampling="point", point=found.sites, optimisation=found.reached, **found.effort)
+    return FitResult(
+        sampling="point", point=found.sites, optimisation=found.reached, **found.effort
+    )

@@ -11,7 +11,9 @@ from posterity.model.model import BoundModel, trace_conditioned
 from posterity.runtime.rng import Stream
 
 
-def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()) -> FitResult:
+def fit(
+    model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()
+) -> FitResult:
     """
     Find the point of largest likelihood; priors say only where parameters may be.
 
@@ -39,4 +41,6 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
         return loss
 
     found = find_maximum(model, settings, stream, objective)
-    return FitResult(sampling="point", point=found.sites, optimisation=found.reached, **found.effort)
+    return FitResult(
+        sampling="point", point=found.sites, optimisation=found.reached, **found.effort
+    )

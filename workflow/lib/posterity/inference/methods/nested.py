@@ -23,7 +23,9 @@ DELETED_FRACTION = 10  # of the live points, one part dies in each step
 SIMULATED_VOLUMES = 200  # simulated sequences of prior volumes, from which the error of ln Z comes
 
 
-def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()) -> FitResult:
+def fit(
+    model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()
+) -> FitResult:
     """
     Compute the evidence, and draws of the posterior, by several independent runs.
 
@@ -51,7 +53,9 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
     places = ChainSharding(settings["runs"], ensemble=False)
 
     def pieces(traced):
-        info = initialize_model(jax.random.PRNGKey(0), model.full_data, dynamic_args=True, model_kwargs=traced)
+        info = initialize_model(
+            jax.random.PRNGKey(0), model.full_data, dynamic_args=True, model_kwargs=traced
+        )
         constrain = info.postprocess_fn(**traced)
 
         def log_likelihood(position):
@@ -93,7 +97,11 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
             (inside, key), kept = carry
             key, now = jax.random.split(key)
             inside, info = algorithm.step(now, inside)
-            kept = jax.tree.map(lambda all, one: all.at[index].set(one), kept, taken(info.particles, inside.integrator))
+            kept = jax.tree.map(
+                lambda all, one: all.at[index].set(one),
+                kept,
+                taken(info.particles, inside.integrator),
+            )
             return (inside, key), kept
 
         state, (positions, others) = jax.lax.fori_loop(0, count, step, (state, kept))
@@ -109,11 +117,17 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
         begun = jax.jit(places.over(start, 1)).trace(keys, model.traced_arguments)
         state = _placed(begun.out_info, places)
         going = jax.jit(places.over(advance, 2)).trace(state, model.traced_arguments, 0)
-        return [begun, going, jax.jit(places.over(remaining, 1)).trace(state, model.traced_arguments)], begun.out_info
+        return [
+            begun,
+            going,
+            jax.jit(places.over(remaining, 1)).trace(state, model.traced_arguments),
+        ], begun.out_info
 
     keys = stream.keys("run", settings["runs"])
     made_from = ["nested", model.fingerprint, live, inner, chunk, places.count]
-    programs = load_or_compile((keys, model.traced_arguments), made_from, plan, places.count, quick=(0, 2))
+    programs = load_or_compile(
+        (keys, model.traced_arguments), made_from, plan, places.count, quick=(0, 2)
+    )
     begin, go, end = programs.run
 
     def first():
@@ -134,33 +148,47 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
         rule=StoppingRule(
             name="remaining evidence",
             next=lambda done: (done // 10 + 1) * 10,
-            reached=lambda records: bool((records[".left"][:, -1] < np.log(-np.expm1(-settings["dlogz"]))).all()),
+            reached=lambda records: bool(
+                (records[".left"][:, -1] < np.log(-np.expm1(-settings["dlogz"]))).all()
+            ),
         ),
     )
     driven = run_chunks(work, options)
     if driven.stopped == "draws":
-        raise UserError(f"{model.name}: nested: after {MAX_STEPS} steps there is still evidence left; is the likelihood bounded?")
+        raise UserError(
+            f"{model.name}: nested: after {MAX_STEPS} steps there is still evidence left; is the likelihood bounded?"
+        )
     last, last_likelihood = end(driven.state, model.traced_arguments)
     order = np.argsort(np.asarray(last_likelihood), axis=1, kind="stable")
 
     def all_points(dead, living):
         flat = dead.reshape(dead.shape[0], -1, *dead.shape[3:])
-        living = np.take_along_axis(np.asarray(living), order.reshape(*order.shape, *[1] * (living.ndim - 2)), axis=1)
+        living = np.take_along_axis(
+            np.asarray(living), order.reshape(*order.shape, *[1] * (living.ndim - 2)), axis=1
+        )
         return np.concatenate([flat, living], axis=1)
 
     likelihood = all_points(driven.records[".log_likelihood"], last_likelihood)
     sites = {name: all_points(driven.records[name], last[name]) for name in recorded}
-    log_z, error, each, log_weights = compute_evidence(likelihood, live, dying, stream.generator("volumes"))
+    log_z, error, each, log_weights = compute_evidence(
+        likelihood, live, dying, stream.generator("volumes")
+    )
     rng = stream.generator("resample")
     cumulated = np.cumsum(np.exp(log_weights.ravel()))
-    chosen = np.searchsorted(cumulated / cumulated[-1], (rng.uniform() + np.arange(settings["draws"])) / settings["draws"])
+    chosen = np.searchsorted(
+        cumulated / cumulated[-1],
+        (rng.uniform() + np.arange(settings["draws"])) / settings["draws"],
+    )
     chosen = rng.permutation(chosen)
     return FitResult(
         sampling="independent",
         gradient_evaluations=0,
         compile_seconds=programs.seconds,
         run_seconds=driven.seconds,
-        posterior={name: values.reshape(-1, *values.shape[2:])[chosen][None] for name, values in sites.items()},
+        posterior={
+            name: values.reshape(-1, *values.shape[2:])[chosen][None]
+            for name, values in sites.items()
+        },
         weighted=sites,
         log_weights=log_weights,
         evidence=xr.Dataset(
@@ -174,7 +202,9 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
     )
 
 
-def compute_evidence(log_likelihood: np.ndarray, live: int, dying: int, rng: np.random.Generator) -> tuple:
+def compute_evidence(
+    log_likelihood: np.ndarray, live: int, dying: int, rng: np.random.Generator
+) -> tuple:
     """
     Compute the evidence from the likelihoods of points in the order of their death, shape (run, point).
 
@@ -184,14 +214,20 @@ def compute_evidence(log_likelihood: np.ndarray, live: int, dying: int, rng: np.
     """
     runs, points = log_likelihood.shape
     steps = (points - live) // dying
-    alive = np.concatenate([np.tile(np.arange(live, live - dying, -1), steps), np.arange(live, 0, -1)])
+    alive = np.concatenate(
+        [np.tile(np.arange(live, live - dying, -1), steps), np.arange(live, 0, -1)]
+    )
     alive = np.tile(alive, (runs, 1))
-    for one in range(runs):  # what the first points show to be impossible is no volume that new points were drawn from
+    for one in range(
+        runs
+    ):  # what the first points show to be impossible is no volume that new points were drawn from
         impossible = int(np.isneginf(log_likelihood[one, : steps * dying]).sum())
         alive[one, :impossible] = live - np.arange(impossible)
     log_z, weights = np.zeros((runs, SIMULATED_VOLUMES)), np.zeros((runs, points))
     for one in range(runs):
-        volume = np.cumsum(-rng.standard_exponential((SIMULATED_VOLUMES, points)) / alive[one], axis=1)
+        volume = np.cumsum(
+            -rng.standard_exponential((SIMULATED_VOLUMES, points)) / alive[one], axis=1
+        )
         before = np.concatenate([np.zeros((SIMULATED_VOLUMES, 1)), volume[:, :-1]], axis=1)
         log = before + np.log(-np.expm1(volume - before)) + log_likelihood[one]
         log_z[one] = logsumexp(log, axis=1)
@@ -209,7 +245,9 @@ def _list_observed_sites(model: BoundModel) -> list[str]:
 
     def run(traced):
         sites = trace_conditioned(model, {}, traced)
-        found.extend(name for name, site in sites.items() if site["type"] == "sample" and site["is_observed"])
+        found.extend(
+            name for name, site in sites.items() if site["type"] == "sample" and site["is_observed"]
+        )
         return 0
 
     jax.eval_shape(run, model.traced_arguments)
@@ -217,7 +255,9 @@ def _list_observed_sites(model: BoundModel) -> list[str]:
 
 
 def _log_prob(site: dict):
-    return jnp.sum((1.0 if site["scale"] is None else site["scale"]) * site["fn"].log_prob(site["value"]))
+    return jnp.sum(
+        (1.0 if site["scale"] is None else site["scale"]) * site["fn"].log_prob(site["value"])
+    )
 
 
 def _only(sites: dict, names: list[str]) -> dict:
@@ -225,4 +265,6 @@ def _only(sites: dict, names: list[str]) -> dict:
 
 
 def _placed(shapes, places: ChainSharding):
-    return jax.tree.map(lambda one: jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=places.sharding), shapes)
+    return jax.tree.map(
+        lambda one: jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=places.sharding), shapes
+    )

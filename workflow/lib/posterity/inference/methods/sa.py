@@ -18,7 +18,9 @@ FIELDS = {
 }
 
 
-def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()) -> FitResult:
+def fit(
+    model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()
+) -> FitResult:
     """
     Sample the posterior by SA.
 
@@ -29,7 +31,12 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
     points = settings["adapt_points"] or max(MIN_ADAPT_POINTS, 5 * size)
 
     def kernel(function, start):
-        return SA(function, adapt_state_size=points, dense_mass=settings["dense_mass"], init_strategy=start)
+        return SA(
+            function,
+            adapt_state_size=points,
+            dense_mass=settings["dense_mass"],
+            init_strategy=start,
+        )
 
     result, fields = sample_chains(model, settings, stream, options, kernel, FIELDS)
     return replace(result, statistics=fields | {"lp": -fields.pop("potential_energy")})

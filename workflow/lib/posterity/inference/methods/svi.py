@@ -22,7 +22,9 @@ CHECK_FRACTION = 0.05  # of the steps lie between two looks at whether the loss 
 POOL_FACTOR = 5  # times the draws that are kept are drawn, where they are resampled
 
 
-def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()) -> FitResult:
+def fit(
+    model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()
+) -> FitResult:
     """
     Fit a guide by maximising the evidence lower bound, and draw from it.
 
@@ -34,18 +36,34 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
     """
     problem = GuideProblem(model, settings)
     key_of_starts, key_of_draws = (stream.key(part) for part in ("svi", "draws"))
-    whole = int(FULL_STEP_FRACTION * settings["steps"]) if settings["schedule"] == "decay" else settings["steps"]
-    made_from = ["svi", model.fingerprint, problem.source, {k: v for k, v in settings.items() if k not in ("draws", "resample")}]
+    whole = (
+        int(FULL_STEP_FRACTION * settings["steps"])
+        if settings["schedule"] == "decay"
+        else settings["steps"]
+    )
+    made_from = [
+        "svi",
+        model.fingerprint,
+        problem.source,
+        {k: v for k, v in settings.items() if k not in ("draws", "resample")},
+    ]
     size = min(settings["steps"], 100_000)
 
     def starts(key, traced):
         def better(best, key):
             state, loss = problem.begin(key, traced)
             take = jnp.isfinite(loss) & (loss < best[1])
-            return jax.tree.map(lambda new, old: jnp.where(take, new, old), (state, loss), best), None
+            return jax.tree.map(
+                lambda new, old: jnp.where(take, new, old), (state, loss), best
+            ), None
 
-        nowhere = jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), jax.eval_shape(problem.begin, key, traced)[0])
-        return jax.lax.scan(better, (nowhere, jnp.inf), jax.random.split(key, settings["restarts"]))[0]
+        nowhere = jax.tree.map(
+            lambda one: jnp.zeros(one.shape, one.dtype),
+            jax.eval_shape(problem.begin, key, traced)[0],
+        )
+        return jax.lax.scan(
+            better, (nowhere, jnp.inf), jax.random.split(key, settings["restarts"])
+        )[0]
 
     def advance(state, traced, count, since):
         """Steps `since + 1` ... of which those after the first `since` decay over the rest (see `rate`)."""
@@ -54,7 +72,11 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
         def step(index, carry):
             state, losses, sizes = carry
             taken, (decay_from, length) = state[1], since
-            rate = settings["step_size"] * 0.5 * (1 + jnp.cos(jnp.pi * jnp.clip((taken - decay_from) / length, 0, 1)))
+            rate = (
+                settings["step_size"]
+                * 0.5
+                * (1 + jnp.cos(jnp.pi * jnp.clip((taken - decay_from) / length, 0, 1)))
+            )
             inner, loss = update(state[0], rate)
             return (inner, taken + 1), losses.at[index].set(loss), sizes.at[index].set(rate)
 
@@ -67,10 +89,14 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
         state = (begun.out_info[0], jax.ShapeDtypeStruct((), int))
         return [begun, jax.jit(advance).trace(state, model.traced_arguments, 0, (0, 1))], state
 
-    programs = load_or_compile((key_of_starts, model.traced_arguments), [*made_from, size], plan, quick=(0,))
+    programs = load_or_compile(
+        (key_of_starts, model.traced_arguments), [*made_from, size], plan, quick=(0,)
+    )
     begin, go = programs.run
     here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    like = jax.tree.map(lambda one: jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=here), programs.notes)
+    like = jax.tree.map(
+        lambda one: jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=here), programs.notes
+    )
 
     def start():
         state, loss = begin(key_of_starts, model.traced_arguments)
@@ -79,7 +105,12 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
         return state, jnp.zeros((), int)
 
     def phase(
-        name: str, first: Callable, steps: int, since: tuple[int, int], rule: StoppingRule | None, lasting: bool
+        name: str,
+        first: Callable,
+        steps: int,
+        since: tuple[int, int],
+        rule: StoppingRule | None,
+        lasting: bool,
     ) -> RunResult:
         work = ChunkedProgram(
             start=first,
@@ -100,12 +131,21 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
         next=lambda done: (max(done, 3 * every) // every + 1) * every,
         reached=lambda records: has_converged(records[".loss"][0], settings["tolerance"]),
     )
-    driven = phase("whole", start, whole, (settings["steps"], 1), rule if settings["tolerance"] else None, True)
-    losses, sizes, seconds = driven.records[".loss"][0], driven.records[".step_size"][0], driven.seconds
+    driven = phase(
+        "whole", start, whole, (settings["steps"], 1), rule if settings["tolerance"] else None, True
+    )
+    losses, sizes, seconds = (
+        driven.records[".loss"][0],
+        driven.records[".step_size"][0],
+        driven.seconds,
+    )
     if settings["schedule"] == "decay":
         length = max(1, round(driven.draws * (1 - FULL_STEP_FRACTION) / FULL_STEP_FRACTION))
         after = phase("decay", lambda: driven.state, length, (driven.draws, length), None, True)
-        losses, sizes = (np.concatenate([one, after.records[name][0]]) for one, name in ((losses, ".loss"), (sizes, ".step_size")))
+        losses, sizes = (
+            np.concatenate([one, after.records[name][0]])
+            for one, name in ((losses, ".loss"), (sizes, ".step_size"))
+        )
         seconds, state = seconds + after.seconds, after.state
     else:
         state = driven.state
@@ -114,7 +154,10 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
         sentence = f"{model.name}: svi: the loss is not finite from step {step} on; take a smaller step_size, or another guide"
         raise nonfinite_start_error(model, sentence)
     optimisation = xr.Dataset(
-        {"loss": ("step", losses, {"long_name": "loss", "units": "nats"}), "step_size": ("step", sizes)},
+        {
+            "loss": ("step", losses, {"long_name": "loss", "units": "nats"}),
+            "step_size": ("step", sizes),
+        },
         {"step": np.arange(1, len(losses) + 1)},
     )
     effort = {
@@ -129,10 +172,17 @@ def fit(model: BoundModel, settings: dict, stream: Stream, options: RunOptions =
         [*made_from, "draws", pool],
     )
     effort |= {"compile_seconds": programs.seconds + compiled, "run_seconds": seconds + ran}
-    effort["guide"] = xr.Dataset({name: ([f"{name}_dim_{i}" for i in range(value.ndim)], value) for name, value in best.items()})
+    effort["guide"] = xr.Dataset(
+        {
+            name: ([f"{name}_dim_{i}" for i in range(value.ndim)], value)
+            for name, value in best.items()
+        }
+    )
     sites, statistics = jax.tree.map(lambda values: values[None], draws)
     if settings["guide"] == "AutoDelta":
-        return FitResult(sampling="point", point={name: values[0, 0] for name, values in sites.items()}, **effort)
+        return FitResult(
+            sampling="point", point={name: values[0, 0] for name, values in sites.items()}, **effort
+        )
     if not settings["resample"]:
         return FitResult(sampling="independent", posterior=sites, statistics=statistics, **effort)
     weights = (statistics["log_p"] - statistics["log_q"])[0]
