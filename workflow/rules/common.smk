@@ -9,7 +9,9 @@ LIBRARY = Path(workflow.basedir, "workflow/lib")
 sys.path.insert(0, str(LIBRARY))
 # Jobs use the library of this project, whatever else is installed.
 os.environ.update(
-    PYTHONPATH=os.pathsep.join([str(LIBRARY.resolve()), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]).rstrip(os.pathsep)
+    PYTHONPATH=os.pathsep.join(
+        [str(LIBRARY.resolve()), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    ).rstrip(os.pathsep)
 )
 
 from posterity import python_files
@@ -58,12 +60,16 @@ def check_writable(place, remedy):
         with tempfile.TemporaryFile(dir=place, buffering=0) as file:
             file.write(bytes(4096))
     except OSError as error:
-        stop(f"{place.resolve()}: cannot be written ({error.strerror}); look at the folder and its disk, {remedy}")
+        stop(
+            f"{place.resolve()}: cannot be written ({error.strerror}); look at the folder and its disk, {remedy}"
+        )
 
 
 if Path("results").exists() and not Path("results").is_dir():
     stop("results: this is a file where the folder of the results should be; move it away")
-if workflow.is_main_process:  # Snakemake keeps its notes there, and fails with a traceback where it cannot
+if (
+    workflow.is_main_process
+):  # Snakemake keeps its notes there, and fails with a traceback where it cannot
     notes = Path(".snakemake")
     check_writable(notes if notes.is_dir() else Path(), "or run in a copy of the project elsewhere")
 
@@ -84,7 +90,11 @@ def per_study(path, studies=STUDIES):
 
 
 def per_model(path, studies=STUDIES):
-    return [path.format(study=study, model=model) for study in studies for model in STUDIES[study]["models"]]
+    return [
+        path.format(study=study, model=model)
+        for study in studies
+        for model in STUDIES[study]["models"]
+    ]
 
 
 def per_fit(path, studies=STUDIES, only=None, gives=registry.ALL_KINDS):
@@ -104,15 +114,27 @@ def every_sensitivity(studies=STUDIES):
 
 
 def every_comparison(studies=STUDIES):
-    return per_study(COMPARISON, [study for study in studies if targets.has_comparison(STUDIES[study])])
+    return per_study(
+        COMPARISON, [study for study in studies if targets.has_comparison(STUDIES[study])]
+    )
 
 
 def every_figure():
-    return [f"{FIGURE.format(study=s, figure=f)}.{kind}" for s in STUDIES for f in FIGURES[s] for kind in ("svg", "png")]
+    return [
+        f"{FIGURE.format(study=s, figure=f)}.{kind}"
+        for s in STUDIES
+        for f in FIGURES[s]
+        for kind in ("svg", "png")
+    ]
 
 
 def every_table():
-    return [f"{TABLE.format(study=s, table=t)}.{kind}" for s in STUDIES for t in TABLES[s] for kind in ("csv", "tex")]
+    return [
+        f"{TABLE.format(study=s, table=t)}.{kind}"
+        for s in STUDIES
+        for t in TABLES[s]
+        for kind in ("csv", "tex")
+    ]
 
 
 def every_gate():
@@ -125,7 +147,9 @@ def every_gate():
 def study_of(wildcards):
     if wildcards.study not in STUDIES:
         remedy = f"name it with --config studies={wildcards.study}"
-        stop(f"results/{wildcards.study}: this is no study of this run, whose studies are {', '.join(STUDIES)}; {remedy}")
+        stop(
+            f"results/{wildcards.study}: this is no study of this run, whose studies are {', '.join(STUDIES)}; {remedy}"
+        )
     return STUDIES[wildcards.study]
 
 
@@ -134,15 +158,36 @@ def relative(paths):
 
 
 # modules that the functions of a script import
-PRIOR_MODULES = ("model/bind", "model/datasets", "model/dependencies", "model/preflight", "prediction/predict")
-FIT_MODULES = ("inference/checkpoint", "inference/run", "inference/storage", "model/bind", "model/datasets", "model/preflight")
-PREDICT_MODULES = ("model/bind", "model/datasets", "prediction/new_data", "prediction/predict", "prediction/statistics")
+PRIOR_MODULES = (
+    "model/bind",
+    "model/datasets",
+    "model/dependencies",
+    "model/preflight",
+    "prediction/predict",
+)
+FIT_MODULES = (
+    "inference/checkpoint",
+    "inference/run",
+    "inference/storage",
+    "model/bind",
+    "model/datasets",
+    "model/preflight",
+)
+PREDICT_MODULES = (
+    "model/bind",
+    "model/datasets",
+    "prediction/new_data",
+    "prediction/predict",
+    "prediction/statistics",
+)
 
 
 @cache
 def code(script, *modules):
     """The script of a stage, the library modules that it imports, and modules that it imports by name later."""
-    files = python_files.import_closure(Path(workflow.basedir, f"workflow/scripts/{script}.py"), LIBRARY)
+    files = python_files.import_closure(
+        Path(workflow.basedir, f"workflow/scripts/{script}.py"), LIBRARY
+    )
     for module in modules:
         files += python_files.import_closure(LIBRARY / "posterity" / f"{module}.py", LIBRARY)
     return sorted({*relative(files)})
@@ -161,7 +206,9 @@ def model_of(wildcards):
     models = study_of(wildcards)["models"]
     if wildcards.model not in models:
         place = f"results/{wildcards.study}/{wildcards.model}"
-        stop(f"{place}: study {wildcards.study} has no model '{wildcards.model}': {hint(wildcards.model, models)}")
+        stop(
+            f"{place}: study {wildcards.study} has no model '{wildcards.model}': {hint(wildcards.model, models)}"
+        )
     return models[wildcards.model]
 
 
@@ -202,12 +249,20 @@ def of_study(*keys):
 @cache
 def sizes():
     """The sizes of all models: counted before anything is submitted to a cluster; locally, where nothing is asked for, as known."""
-    return job_resources.get_model_sizes(STUDIES, count=job_resources.COUNT_SIZES or (workflow.is_main_process and workflow.non_local_exec))
+    return job_resources.get_model_sizes(
+        STUDIES,
+        count=job_resources.COUNT_SIZES or (workflow.is_main_process and workflow.non_local_exec),
+    )
 
 
 @cache
 def numbers(study, model, fit):
-    return job_resources.estimate_workload(STUDIES[study], {of: size for (name, of), size in sizes().items() if name == study}, model, fit)
+    return job_resources.estimate_workload(
+        STUDIES[study],
+        {of: size for (name, of), size in sizes().items() if name == study},
+        model,
+        fit,
+    )
 
 
 def asked(stage, resource):
@@ -223,7 +278,9 @@ def asked(stage, resource):
         kind = figure["kind"] if figure else place.get("table")
         if stage == "compare" and not targets.choose_compared_models(STUDIES[place["study"]])[1]:
             kind = "fits"
-        return job_resources.estimate_resources(f"{stage} {kind}" if kind else stage, numbers(place["study"], **of), attempt)[resource]
+        return job_resources.estimate_resources(
+            f"{stage} {kind}" if kind else stage, numbers(place["study"], **of), attempt
+        )[resource]
 
     return ask
 
@@ -245,7 +302,11 @@ def data_sources(wildcards):
     if model is None:
         return [data["file"]] if data != "none" else []
     simulator = Path(model["file"]).with_name("simulate.py")
-    named = [value for value in data["simulate"]["design"].values() if isinstance(value, str) and Path(value).is_file()]
+    named = [
+        value
+        for value in data["simulate"]["design"].values()
+        if isinstance(value, str) and Path(value).is_file()
+    ]
     return [*files_of(simulator), *named] if simulator.is_file() else files_of(model["file"])
 
 
@@ -270,17 +331,25 @@ def fit_code(wildcards):
         or "summary" in settings.get("store", {}).values()
     )
     later = ["inference/enumeration"] * (settings["method"] in ("nuts", "hmc"))
-    later += ["stats/summary", "stats/importance"] * bool(by_arviz) + ["inference/methods/pathfinder"] * (settings.get("init") == "pathfinder")
+    later += ["stats/summary", "stats/importance"] * bool(by_arviz) + [
+        "inference/methods/pathfinder"
+    ] * (settings.get("init") == "pathfinder")
     files = code("fit", *FIT_MODULES, f"inference/methods/{settings['method']}", *later)
     guide = Path(model_of(wildcards)["file"]).with_name("guide.py")
-    own = settings["method"] == "svi" and not settings["guide"].startswith("Auto") and guide.is_file()
+    own = (
+        settings["method"] == "svi" and not settings["guide"].startswith("Auto") and guide.is_file()
+    )
     return sorted({*files, *files_of(str(guide))}) if own else files
 
 
 def fit_threads(wildcards):
     """One for each chain. On one machine, with far more fits than cores: one, as cores idle while fits with several start."""
     here = workflow.is_main_process and not workflow.non_local_exec
-    return 1 if here and parallel_fits() >= 4 * workflow.cores else targets.count_threads(fit_settings(wildcards))
+    return (
+        1
+        if here and parallel_fits() >= 4 * workflow.cores
+        else targets.count_threads(fit_settings(wildcards))
+    )
 
 
 @cache
@@ -305,7 +374,9 @@ def gives_draws(wildcards):
 def posterior_draws(wildcards):
     if not gives_draws(wildcards):
         place = f"results/{wildcards.study}/{wildcards.model}/{wildcards.fit}"
-        stop(f"{place}: the fit '{wildcards.fit}' is a point estimate, from which nothing is predicted; name a fit with draws")
+        stop(
+            f"{place}: the fit '{wildcards.fit}' is a point estimate, from which nothing is predicted; name a fit with draws"
+        )
     return POSTERIOR.format(**dict(wildcards))
 
 
@@ -326,12 +397,18 @@ def compare_inputs(wildcards):
     study = study_of(wildcards)
     if not targets.has_comparison(study):
         where = f"results/{wildcards.study}/comparison.nc"
-        stop(f"{where}: the study has nothing to compare; give it two models of its data by one fit, or two fits of a model")
+        stop(
+            f"{where}: the study has nothing to compare; give it two models of its data by one fit, or two fits of a model"
+        )
     fit, models = targets.choose_compared_models(study)
     several = [model for model in study["models"] if len(targets.list_fits(study, model)) > 1]
     return {
-        "predictives": [PREDICTIVE.format(study=wildcards.study, model=model, fit=fit) for model in models],
-        "posteriors": [path for model in several for path in per_fit(POSTERIOR, [wildcards.study], only=model)],
+        "predictives": [
+            PREDICTIVE.format(study=wildcards.study, model=model, fit=fit) for model in models
+        ],
+        "posteriors": [
+            path for model in several for path in per_fit(POSTERIOR, [wildcards.study], only=model)
+        ],
     }
 
 
@@ -342,21 +419,33 @@ def figure_of(wildcards):
     study_of(wildcards)
     if wildcards.figure not in FIGURES[wildcards.study]:
         known, place = FIGURES[wildcards.study], f"results/{wildcards.study}/figures"
-        stop(f"{place}: study {wildcards.study} has no figure '{wildcards.figure}': {hint(wildcards.figure, known)}")
+        stop(
+            f"{place}: study {wildcards.study} has no figure '{wildcards.figure}': {hint(wildcards.figure, known)}"
+        )
     return FIGURES[wildcards.study][wildcards.figure]
 
 
 def figure_inputs(wildcards):
     figure = figure_of(wildcards)
     place = {"study": wildcards.study, "model": figure["model"], "fit": figure["fit"]}
-    paths = {"prior": PRIOR, "posterior": POSTERIOR, "predictive": PREDICTIVE, "sensitivity": SENSITIVITY, "comparison": COMPARISON}
+    paths = {
+        "prior": PRIOR,
+        "posterior": POSTERIOR,
+        "predictive": PREDICTIVE,
+        "sensitivity": SENSITIVITY,
+        "comparison": COMPARISON,
+    }
     files = {name: path.format(**place) for name, path in paths.items() if name in figure["needs"]}
     if "posteriors" in figure["needs"]:
         fits = figure["fits"] or targets.list_fits(study_of(wildcards), figure["model"])
         files["posteriors"] = [POSTERIOR.format(**place | {"fit": fit}) for fit in fits]
     modules = ["plots/style"] if figure["own"] else [f"plots/{figure['kind']}"]
     own = [path for file in (figure["own"], figure["curve"]) if file for path in files_of(file)]
-    return {"data": DATA.format(**place), **files, "code": sorted({*code("figures", *modules), *own})}
+    return {
+        "data": DATA.format(**place),
+        **files,
+        "code": sorted({*code("figures", *modules), *own}),
+    }
 
 
 def figure_settings(wildcards):
@@ -373,7 +462,9 @@ def table_inputs(wildcards):
     study_of(wildcards)
     if wildcards.table not in TABLES[wildcards.study]:
         known, place = TABLES[wildcards.study], f"results/{wildcards.study}/tables"
-        stop(f"{place}: study {wildcards.study} has no table '{wildcards.table}': {hint(wildcards.table, known)}")
+        stop(
+            f"{place}: study {wildcards.study} has no table '{wildcards.table}': {hint(wildcards.table, known)}"
+        )
     paths = {
         "posteriors": per_fit(POSTERIOR, [wildcards.study]),
         "sensitivities": every_sensitivity([wildcards.study]),
@@ -389,7 +480,9 @@ def check_results():
     """Stop where nothing can be written to the folder of the results, or where it leads nowhere."""
     place = Path("results")
     if place.is_symlink() and not place.exists():
-        stop(f"results: leads to {os.readlink(place)}, which is not there; make that folder, or the link anew")
+        stop(
+            f"results: leads to {os.readlink(place)}, which is not there; make that folder, or the link anew"
+        )
     place.mkdir(exist_ok=True)
     check_writable(place, "or make results/ a link to another place")
 

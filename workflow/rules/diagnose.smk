@@ -24,7 +24,9 @@ rule diagnose:
         study="{study}",
         model="{model}",
         fit="{fit}",
-        limits=lambda wildcards: {key: value for key, value in study_of(wildcards)["checks"].items() if key != "expect"},
+        limits=lambda wildcards: {
+            key: value for key, value in study_of(wildcards)["checks"].items() if key != "expect"
+        },
         interval=of_study("figures", "interval"),
     message:
         "diagnosis of {wildcards.study}, {wildcards.model}, {wildcards.fit}"

@@ -10,7 +10,10 @@ rule figures:
             caption="../report/figure.rst",
             category="{study}",
             subcategory=lambda wildcards: figure_of(wildcards)["model"],
-            labels=lambda wildcards: {"fit": figure_of(wildcards)["fit"] or "-", "figure": figure_of(wildcards)["title"]},
+            labels=lambda wildcards: {
+                "fit": figure_of(wildcards)["fit"] or "-",
+                "figure": figure_of(wildcards)["title"],
+            },
         ),
         png=update(f"{FIGURE}.png"),
     log:

@@ -82,12 +82,18 @@ rule verdicts:
         mem_mb=asked("verdicts", "mem_mb"),
         runtime=asked("verdicts", "runtime"),
     params:
-        studies={name: {key: study[key] for key in ("title", "description")} for name, study in STUDIES.items()},
+        studies={
+            name: {key: study[key] for key in ("title", "description")}
+            for name, study in STUDIES.items()
+        },
         pages={
             name: targets.list_report_links(
                 name,
                 FIGURES[name],
-                {registry.TABLES[table][1]: f"results/{name}/tables/{table}.html" for table in TABLES[name]}
+                {
+                    registry.TABLES[table][1]: f"results/{name}/tables/{table}.html"
+                    for table in TABLES[name]
+                }
                 | {"all checks": CHECKS},
             )
             for name in STUDIES
