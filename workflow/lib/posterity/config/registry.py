@@ -134,9 +134,7 @@ FIGURE_KINDS = {
         DRAW_KINDS,
         needs_data=True,
     ),
-    "prior": FigureKind(
-        "model", ("prior",), "prior predictive", draws_curve=True, needs_data=True
-    ),
+    "prior": FigureKind("model", ("prior",), "prior predictive", draws_curve=True, needs_data=True),
     "forest": FigureKind("model", ("posteriors",), "all fits of the model"),
     "fits": FigureKind("model", ("comparison",), "fits against each other"),
     "graph": FigureKind("model", ("prior",), "graph of the model"),

@@ -1,6 +1,7 @@
 """What a study produces: fits, figures, tables and links of the report."""
 
 from pathlib import Path
+from typing import Any
 
 from posterity.config.registry import (
     ALL_KINDS,
@@ -13,7 +14,7 @@ from posterity.errors import UserError
 from posterity.python_files import list_defined_names, read_docstring
 
 
-def get_draw_kind(study: dict, fit: str) -> str:
+def get_draw_kind(study: dict[str, Any], fit: str) -> str:
     """Return what a fit yields: draws of `chains`, `independent` draws, or a `point`."""
     settings = study["fits"][fit]
     if settings.get("guide") == "AutoDelta":  # a guide that is a point
@@ -21,13 +22,13 @@ def get_draw_kind(study: dict, fit: str) -> str:
     return METHODS[settings["method"]].draw_kind
 
 
-def count_threads(settings: dict) -> int:
+def count_threads(settings: dict[str, Any]) -> int:
     """Return the number of threads that a fit with these settings can use."""
     setting = METHODS[settings["method"]].threads_setting
-    return settings[setting] if setting in settings else 1
+    return settings.get(setting, 1) if setting else 1
 
 
-def list_fits(study: dict, model: str, gives: tuple[str, ...] = ALL_KINDS) -> list[str]:
+def list_fits(study: dict[str, Any], model: str, gives: tuple[str, ...] = ALL_KINDS) -> list[str]:
     """Return the fits of a model, restricted to those that yield one of the kinds in `gives`."""
     return [
         fit
@@ -36,7 +37,7 @@ def list_fits(study: dict, model: str, gives: tuple[str, ...] = ALL_KINDS) -> li
     ]
 
 
-def choose_compared_models(study: dict) -> tuple[str, list[str]]:
+def choose_compared_models(study: dict[str, Any]) -> tuple[str, list[str]]:
     """
     Return the fit by which models are compared and the compared models: none or at least two.
 
@@ -54,7 +55,7 @@ def choose_compared_models(study: dict) -> tuple[str, list[str]]:
     return (fit, models) if models else ("", [])
 
 
-def _choose_comparison_fit(study: dict) -> str:
+def _choose_comparison_fit(study: dict[str, Any]) -> str:
     """Return the fit with draws that compares most models, or "" if there is none."""
     chosen = study["compare"].get("fit")
     candidates = [
@@ -70,7 +71,7 @@ def _choose_comparison_fit(study: dict) -> str:
     return max(candidates, key=preference, default="")
 
 
-def _check_comparison(compare: dict, fit: str, models: list[str]) -> None:
+def _check_comparison(compare: dict[str, Any], fit: str, models: list[str]) -> None:
     """Raise UserError if `compare:` names a fit or a reference that takes part in no comparison."""
     if "fit" in compare and not models:
         raise UserError(
@@ -85,7 +86,7 @@ def _check_comparison(compare: dict, fit: str, models: list[str]) -> None:
         )
 
 
-def has_comparison(study: dict) -> bool:
+def has_comparison(study: dict[str, Any]) -> bool:
     """Return whether there are two models of one fit, or two fits of one model, to compare."""
     return bool(choose_compared_models(study)[1]) or any(
         len(list_fits(study, model)) > 1 for model in study["models"]
@@ -93,7 +94,7 @@ def has_comparison(study: dict) -> bool:
 
 
 def _list_needed_artefacts(
-    kind: str, study: dict, model: str, fit: str, has_curve: bool
+    kind: str, study: dict[str, Any], model: str, fit: str, has_curve: bool
 ) -> tuple[str, ...] | None:
     """Return the artefacts that a figure needs, or None if the figure makes no sense."""
     record = FIGURE_KINDS[kind]
@@ -120,7 +121,7 @@ def _list_needed_artefacts(
     return record.needs
 
 
-def list_figures(name: str, study: dict) -> dict[str, dict]:
+def list_figures(name: str, study: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """
     Return the figures of a study, by file name without extension.
 
@@ -144,7 +145,7 @@ def list_figures(name: str, study: dict) -> dict[str, dict]:
     UserError
         If two figures would have the same name.
     """
-    figures: dict[str, dict] = {}
+    figures: dict[str, dict[str, Any]] = {}
     entries = _list_study_figures(study)
     for model in study["models"]:
         entries += _list_model_figures(study, model)
@@ -159,7 +160,7 @@ def list_figures(name: str, study: dict) -> dict[str, dict]:
     return figures
 
 
-def _list_study_figures(study: dict) -> list[tuple[str, dict]]:
+def _list_study_figures(study: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """Return name and entry of each figure that there is once in a study."""
     entries = []
     for kind, record in FIGURE_KINDS.items():
@@ -172,7 +173,7 @@ def _list_study_figures(study: dict) -> list[tuple[str, dict]]:
     return entries
 
 
-def _list_model_figures(study: dict, model: str) -> list[tuple[str, dict]]:
+def _list_model_figures(study: dict[str, Any], model: str) -> list[tuple[str, dict[str, Any]]]:
     """Return name and entry of each figure of a model and of its fits, without custom figures."""
     file = _figures_file(study, model)
     curve = str(file) if file.is_file() and "curve" in list_defined_names(file) else None
@@ -195,7 +196,7 @@ def _list_model_figures(study: dict, model: str) -> list[tuple[str, dict]]:
     return entries
 
 
-def _list_custom_figures(study: dict, model: str) -> list[tuple[str, dict]]:
+def _list_custom_figures(study: dict[str, Any], model: str) -> list[tuple[str, dict[str, Any]]]:
     """Return name and entry of each figure that the model's figures.py defines."""
     file = _figures_file(study, model)
     entries = []
@@ -219,12 +220,12 @@ def _list_custom_figures(study: dict, model: str) -> list[tuple[str, dict]]:
     return entries
 
 
-def _figures_file(study: dict, model: str) -> Path:
+def _figures_file(study: dict[str, Any], model: str) -> Path:
     """Return the path of the figures.py in the folder of a model; it need not exist."""
     return Path(study["models"][model]["file"]).with_name("figures.py")
 
 
-def list_tables(study: dict) -> dict[str, tuple[str, ...]]:
+def list_tables(study: dict[str, Any]) -> dict[str, tuple[str, ...]]:
     """Return the tables of a study: the artefacts that each needs, by name."""
     has_draws = any(list_fits(study, model, DRAW_KINDS) for model in study["models"])
     wanted = {
@@ -237,7 +238,7 @@ def list_tables(study: dict) -> dict[str, tuple[str, ...]]:
 
 
 def list_report_links(
-    study: str, figures: dict[str, dict], tables: dict[str, str]
+    study: str, figures: dict[str, dict[str, Any]], tables: dict[str, str]
 ) -> dict[str, dict[str, str]]:
     """
     Return the links of the report's first page: paths by title, by heading.
