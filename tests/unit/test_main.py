@@ -9,9 +9,9 @@ from posterity.__main__ import COMMANDS, run_command
 
 def test_an_unknown_command_is_an_error_that_lists_the_commands():
     with pytest.raises(SystemExit) as end:
-        run_command(["chek", "line"])
+        run_command(["cheks", "line"])
     assert end.value.code == (
-        "posterity: unknown command 'chek'. Commands: check, plan, sizes, reference."
+        "posterity: unknown command 'cheks'. Commands: check, plan, sizes, reference."
     )
 
 

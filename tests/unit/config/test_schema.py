@@ -92,7 +92,7 @@ def test_every_renaming_leads_to_a_key_of_the_schema_and_is_tested():
     ("settings", "messages"),
     [
         ({"store": {"x": "al"}}, ["store: x: 'al' is not valid: did you mean 'all'?"]),
-        ({"store": {"x": {"thn": 2}}}, ["store: x: unknown key 'thn': did you mean 'thin'?"]),
+        ({"store": {"x": {"thing": 2}}}, ["store: x: unknown key 'thing': did you mean 'thin'?"]),
         ({"store": {"x": {"thin": 0}}}, ["store: x: thin: 0 should be at least 1."]),
         ({"init": "medain"}, ["init: 'medain' is not valid: did you mean 'median'?"]),
         ({"init": {}}, ["init: there should be at least 1, but there are 0."]),

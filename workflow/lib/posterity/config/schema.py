@@ -115,7 +115,7 @@ def _choose_nested_error(error: jsonschema.ValidationError) -> jsonschema.Valida
 
     `jsonschema.exceptions.best_match` would be shorter. But it compares single errors rather than
     alternatives, and gives up if two are equally deep: an unknown key in `data:` and a misspelled
-    word in `store:` would only be said to fit none of the forms.
+    word in `store:` would lead to the message that the value fits none of the forms.
     """
     alternatives: dict[Any, list[jsonschema.ValidationError]] = {}
     for nested in error.context or ():
