@@ -312,7 +312,7 @@ def test_a_check_lists_all_faults_at_once(place):
     )
     (place / "dd.py").write_text(IMPORTS + LINE.replace("'m'", "'draw'"))
     environment = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"}
-    command = [sys.executable, "-m", "posterity", "a", "b", "c", "d"]
+    command = [sys.executable, "-m", "posterity", "check", "a", "b", "c", "d"]
     environment["PYTHONPATH"] = str(ROOT / "workflow/lib")
     run = subprocess.run(
         command, cwd=place, env=environment, capture_output=True, text=True, check=False
@@ -332,7 +332,7 @@ def test_a_check_lists_all_faults_at_once(place):
             if f"{study}.yaml" in line or f"{study}.csv" in line or f"{study}.py" in line
         )
         assert_parts(mine, parts)
-    assert "10 faults found" in run.stdout, run.stdout + run.stderr
+    assert "11 faults found" in run.stdout, run.stdout + run.stderr
 
 
 @pytest.mark.long
@@ -389,8 +389,8 @@ def test_the_end_of_a_run_repeats_why_each_job_failed(project):
 @pytest.mark.long
 def test_where_no_start_has_a_finite_density(project):
     """Observations that no draw of the prior allows, for each method; and covariates of predictions that are not there."""
-    methods = "fits:\n  nuts: {method: nuts, chains: 1, warmup: 20, draws: 20}\n  svi: {method: svi, steps: 100, draws: 30, starts: 3}\n"
-    text = MINE.partition("fits:")[0] + methods + "  map: {method: map, starts: 2}\n"
+    methods = "fits:\n  nuts: {method: nuts, chains: 1, warmup: 20, draws: 20}\n  svi: {method: svi, steps: 100, draws: 30, restarts: 3}\n"
+    text = MINE.partition("fits:")[0] + methods + "  map: {method: map, restarts: 2}\n"
     put(
         project,
         "narrow",

@@ -1,15 +1,14 @@
-import shutil
-
 import pytest
 import yaml
 from conftest import ROOT
 
-from posterity.cli.reference import make_reference, resolve_reference
-from posterity.config.merge import normalise_values
-from posterity.config.registry import FIGURE_KINDS
-from posterity.config.study import check_configuration, load_study, parse_study_names
-from posterity.config.targets import choose_compared_models, list_figures
-from posterity.config.yaml import read_yaml
+from posterity.config.study import (
+    check_configuration,
+    find_simulation_model,
+    load_configuration,
+    load_study,
+    parse_study_names,
+)
 from posterity.errors import UserError
 
 BASE = {
@@ -20,30 +19,8 @@ BASE = {
 }
 
 
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    """A project's folder with one model and one table, as working directory."""
-    (tmp_path / "config/studies").mkdir(parents=True)
-    shutil.copytree(ROOT / "workflow/models/line", tmp_path / "workflow/models/line")
-    (tmp_path / "table.csv").write_text("x,e,y\n1,2,3\n")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-DEFAULTS = yaml.safe_load((ROOT / "config/config.yaml").read_text())["defaults"]
-
-
-def loaded(place, **changes):
-    content = {**BASE, **changes}
-    (place / "config/studies/mine.yaml").write_text(
-        yaml.safe_dump({k: v for k, v in content.items() if v is not None})
-    )
-    return load_study("mine", DEFAULTS)
-
-
-def test_defaults_are_completed(place):
-    study = loaded(
-        place,
+def test_defaults_are_completed(load):
+    study = load(
         checks={"rhat": {"warn": 1.01, "fail": 1.05}},
         figures={"interval": {"probability": 0.5}},
     )
@@ -58,21 +35,16 @@ def test_defaults_are_completed(place):
     assert study["data"]["dim"] == "row"
 
 
-def test_one_normal_form(place):
-    first = loaded(
-        place, fits={"nuts": {"method": "nuts", "draws": 1000.0}, "b": {"method": "nuts"}}
-    )
-    second = loaded(
-        place, fits={"b": {"method": "nuts"}, "nuts": {"draws": 1000, "method": "nuts"}}
-    )
+def test_studies_that_mean_the_same_have_one_normal_form(load):
+    first = load(fits={"nuts": {"method": "nuts", "draws": 1000.0}, "b": {"method": "nuts"}})
+    second = load(fits={"b": {"method": "nuts"}, "nuts": {"draws": 1000, "method": "nuts"}})
     assert first == second
     assert list(first["fits"]) == list(second["fits"])
-    assert repr(normalise_values({"b": 1000.0, "a": [2.5, 3.0]})) == "{'a': [2.5, 3], 'b': 1000}"
 
 
-def test_a_threshold_in_two_forms_replaces_a_default(place):
-    assert loaded(place, checks={"tree_depth": 0.1})["checks"]["tree_depth"] == 0.1
-    assert loaded(place, checks={"rhat": {"warn": 1.02}})["checks"]["rhat"] == {"warn": 1.02}
+def test_a_threshold_in_either_form_replaces_a_default(load):
+    assert load(checks={"tree_depth": 0.1})["checks"]["tree_depth"] == 0.1
+    assert load(checks={"rhat": {"warn": 1.02}})["checks"]["rhat"] == {"warn": 1.02}
 
 
 @pytest.mark.parametrize(
@@ -85,7 +57,7 @@ def test_a_threshold_in_two_forms_replaces_a_default(place):
         ),
         (
             {"fits": {"nuts": {"method": "nutz"}}},
-            ["fits: nuts: method", "'nutz' is not known", "'nuts'"],
+            ["fits: nuts: method", "'nutz' is not valid", "'nuts'"],
         ),
         (
             {"fits": {"nuts": {"method": "nuts", "draws": "many"}}},
@@ -109,10 +81,13 @@ def test_a_threshold_in_two_forms_replaces_a_default(place):
         ({"data": {"simulate": {"modell": "line"}}}, ["simulate", "unknown key 'modell'"]),
         (
             {"data": {"simulate": {"model": "lime"}}},
-            ["no file workflow/models/lime/model.py", "'line'"],
+            ["no file config/models/lime/model.py or workflow/models/lime/model.py", "'line'"],
         ),
         ({"models": {"line": {"function": "modle"}}}, ["no function 'modle'", "'model'"]),
-        ({"models": {"lime": {}}}, ["no file workflow/models/lime/model.py", "'line'"]),
+        (
+            {"models": {"lime": {}}},
+            ["no file config/models/lime/model.py or workflow/models/lime/model.py", "'line'"],
+        ),
         ({"models": {"line": {"file": "nowhere.py"}}}, ["no file nowhere.py"]),
         ({"models": {"tables": {}}}, ["may not be called 'tables'"]),
         ({"models": {"line": {"figures": ["nothing"]}}}, ["no function 'nothing'"]),
@@ -130,6 +105,20 @@ def test_a_threshold_in_two_forms_replaces_a_default(place):
             ["checks: rhat", "'low' fits none of numbers or {warn: a, fail: b}"],
         ),
         ({"data": 5}, ["data", "5 fits none of the forms in config/README.md"]),
+        ({"data": {"fil": "table.csv"}}, ["data", "unknown key 'fil'", "'file'"]),
+        ({"data": {"simulate": {}}}, ["data: simulate: the key 'model' is missing"]),
+        (
+            {"models": {"line": {"model": "line", "file": "m.py"}}},
+            ["`file` and `model` are both set"],
+        ),
+        (
+            {"checks": {"prior_predictive": {"y": [2, 1]}}},
+            ["prior_predictive: y: the lower bound 2"],
+        ),
+        (
+            {"checks": {"expect": {"line": {"nuts": {"prior_predictive": "fail"}}}}},
+            ["no check 'prior_predictive'"],
+        ),
         ({"checks": {"rhat": {"fails": 1}}}, ["checks: rhat", "unknown key 'fails'"]),
         ({"checks": {"expect": {"lime": {}}}}, ["no model 'lime'"]),
         ({"checks": {"expect": {"line": {"nut": {}}}}}, ["no fit 'nut'"]),
@@ -142,50 +131,22 @@ def test_a_threshold_in_two_forms_replaces_a_default(place):
         ({"float_type": "float16"}, ["float_type", "'float16'", "'float64'"]),
     ],
 )
-def test_faults_are_named_in_one_sentence(place, changes, parts):
-    with pytest.raises(UserError) as fault:
-        loaded(place, **changes)
-    text = str(fault.value)
+def test_an_error_is_one_line_with_place_problem_and_remedy(load, changes, parts):
+    with pytest.raises(UserError) as error:
+        load(**changes)
+    text = str(error.value)
     assert "\n" not in text
     for part in parts:
         assert part in text
 
 
-def test_a_broken_model_file_is_named_with_its_line(place):
+def test_a_model_file_that_is_no_python_is_an_error_with_its_line(place, load):
     (place / "workflow/models/line/model.py").write_text("x = 1\ndef model(:\n")
     with pytest.raises(UserError, match=r"model.py, line 2"):
-        loaded(place)
+        load()
 
 
-@pytest.mark.parametrize(
-    ("text", "part"),
-    [
-        ("a: 1\na: 2\n", "'a' is given twice"),
-        ("a: [1\n", "no YAML"),
-        ("a:\n\t- 1\n", "line 2: this is no YAML (a tab where blanks are needed)"),
-        ("a: @b\n", "line 1: this is no YAML (found character"),
-        ("- 1\n", "keys with values"),
-    ],
-)
-def test_broken_yaml(tmp_path, text, part):
-    file = tmp_path / "s.yaml"
-    file.write_text(text)
-    with pytest.raises(UserError, match=r"s\.yaml") as fault:
-        read_yaml(file)
-    assert part in str(fault.value)
-
-
-def test_yaml_without_traps(tmp_path):
-    file = tmp_path / "s.yaml"
-    file.write_text(
-        "{n: 32, no: on, y: yes, a: 1e-3, b: 1E5, c: 1.5, d: true, e: 12, f: .5, g: 1_000, h: 2020-01-01}"
-    )
-    assert read_yaml(file) == {
-        "n": 32, "no": "on", "y": "yes", "a": 1e-3, "b": 1e5, "c": 1.5, "d": True, "e": 12, "f": 0.5, "g": 1000, "h": "2020-01-01",
-    }  # fmt: skip
-
-
-def test_studies_as_list_or_text():
+def test_study_names_are_a_list_or_a_text():
     assert parse_study_names("mine") == parse_study_names(["mine"]) == ["mine"]
     assert (
         parse_study_names("line, hogg")
@@ -195,7 +156,7 @@ def test_studies_as_list_or_text():
     )
 
 
-def test_configuration():
+def test_the_configuration_is_checked():
     assert check_configuration({"studies": "mine", "strict": True})["strict"] is True
     with pytest.raises(UserError, match="did you mean 'studies'"):
         check_configuration({"studie": "mine", "studies": "a"})
@@ -203,44 +164,19 @@ def test_configuration():
         check_configuration({"studies": "a", "defaults": {"prio": {}}})
 
 
-def test_a_study_that_is_not_there(place):
-    loaded(place)
+def test_a_missing_study_is_an_error_with_a_hint(load):
+    load()
     with pytest.raises(UserError, match="did you mean 'mine'"):
         load_study("mime", {})
 
 
-def test_the_reference_is_made_from_the_schema():
-    assert (ROOT / "config/README.md").read_text() == make_reference(DEFAULTS)
-
-
-def test_every_key_has_a_description():
-    schema = yaml.safe_load((ROOT / "workflow/schemas/study.schema.yaml").read_text())
-    described = [
-        schema["properties"],
-        *(d["properties"] for d in schema["$defs"].values() if "properties" in d and "title" in d),
-    ]
-    described += [p["properties"] for p in schema["properties"].values() if "properties" in p]
-    for properties in described:
-        for key, rule in properties.items():
-            assert resolve_reference(rule).get("description") or key in (
-                "method",
-                "models",
-                "simulate",
-            ), key
-
-
-def written(place, **studies):
-    for name, content in studies.items():
-        (place / f"config/studies/{name}.yaml").write_text(yaml.safe_dump(content))
-
-
-def test_a_study_extends_another(place):
-    """Nested keys are completed, lists and what is of another kind replaced, null drops."""
+def test_a_study_extends_another(write_studies, defaults):
+    """Nested keys are completed, other kinds and lists replaced, nulls dropped."""
     parent = BASE | {
         "description": "All rows",
         "fits": {
             "nuts": {"method": "nuts", "draws": 500},
-            "page": {"method": "nuts"},
+            "published": {"method": "nuts"},
             "quick": {"method": "svi"},
         },
         "checks": {"rhat": 1.05, "prior_predictive": {"y": [-5, 5]}},
@@ -251,14 +187,13 @@ def test_a_study_extends_another(place):
         "data": {"select": "x > 0"},
         "checks": {"rhat": {"warn": 1.02}},
     }
-    child["fits"] = {"page": None, "nuts": {"chains": 2}, "quick": {"method": "map"}}
-    written(
-        place,
+    child["fits"] = {"published": None, "nuts": {"chains": 2}, "quick": {"method": "map"}}
+    write_studies(
         mine=parent,
         fewer=child,
         third={"extends": "fewer", "title": "More", "fits": {"quick": None}},
     )
-    study = load_study("fewer", DEFAULTS)
+    study = load_study("fewer", defaults)
     assert study["title"] == "Fewer rows"
     assert study["description"] == "All rows"
     assert study["data"]["select"] == "x > 0"
@@ -269,11 +204,11 @@ def test_a_study_extends_another(place):
     assert "guide" not in study["fits"]["quick"]
     assert study["checks"]["rhat"] == {"warn": 1.02}
     assert study["checks"]["prior_predictive"] == {"y": [-5, 5]}
-    assert set(load_study("third", DEFAULTS)["fits"]) == {"nuts"}
+    assert set(load_study("third", defaults)["fits"]) == {"nuts"}
     assert "extends" not in study
 
 
-def test_data_of_another_kind_replace_those_of_the_study_that_is_extended(place):
+def test_data_of_another_kind_replace_the_data_of_the_parent(write_studies, defaults):
     simulated = {
         "simulate": {
             "model": "line",
@@ -282,23 +217,24 @@ def test_data_of_another_kind_replace_those_of_the_study_that_is_extended(place)
             "seed": 3,
         }
     }
-    written(place, mine=BASE, made={"extends": "mine", "title": "Simulated", "data": simulated})
-    assert set(load_study("made", DEFAULTS)["data"]) == {"simulate", "dim"}
+    write_studies(mine=BASE, made={"extends": "mine", "title": "Simulated", "data": simulated})
+    assert set(load_study("made", defaults)["data"]) == {"simulate", "dim"}
 
 
-def test_a_model_in_another_file_and_another_table_replace_whole(place):
+def test_a_model_in_another_file_and_another_table_replace_the_parents(
+    place, write_studies, defaults
+):
     (place / "mine.py").write_text("def model(x, e, y=None): pass\n")
     (place / "other.csv").write_text("t,e,y\n1,2,3\n")
     child = {
         "extends": "mine",
         "data": {"file": "other.csv", "columns": {"t": "x", "e": "e", "y": "y"}},
     }
-    written(
-        place,
+    write_studies(
         mine=BASE | {"models": {"line": {"model": "line"}}},
         child=child | {"models": {"line": {"file": "mine.py"}}},
     )
-    study = load_study("child", DEFAULTS)
+    study = load_study("child", defaults)
     assert study["models"]["line"]["file"] == "mine.py"
     assert study["data"]["columns"] == {"t": "x", "e": "e", "y": "y"}
 
@@ -308,7 +244,7 @@ def test_a_model_in_another_file_and_another_table_replace_whole(place):
     [
         (
             {"mine": {"extends": "mime"}, "mime": {"extends": "mine"}},
-            ["mime.yaml", "mine extends mime extends mine", "take one"],
+            ["mime.yaml", "mine extends mime extends mine", "Remove one"],
         ),
         ({"mine": {"extends": "mine"}}, ["mine extends mine"]),
         (
@@ -325,60 +261,140 @@ def test_a_model_in_another_file_and_another_table_replace_whole(place):
         ),
     ],
 )
-def test_faults_of_extends(place, studies, parts):
-    written(place, **studies)
-    with pytest.raises(UserError) as fault:
-        load_study("mine", DEFAULTS)
+def test_an_impossible_parent_is_an_error(write_studies, defaults, studies, parts):
+    write_studies(**studies)
+    with pytest.raises(UserError) as error:
+        load_study("mine", defaults)
     for part in parts:
-        assert part in str(fault.value)
+        assert part in str(error.value)
 
 
-def test_comparisons_name_what_is_there(place):
-    assert loaded(place, compare={"reference": "line", "fit": "nuts"})["compare"] == {
+def test_a_comparison_names_a_model_and_a_fit_of_the_study(load):
+    assert load(compare={"reference": "line", "fit": "nuts"})["compare"] == {
         "fit": "nuts",
         "reference": "line",
     }
     with pytest.raises(UserError, match="compare: reference: there is no model 'lime'"):
-        loaded(place, compare={"reference": "lime"})
+        load(compare={"reference": "lime"})
     with pytest.raises(UserError, match="compare: fit: there is no fit 'nut'"):
-        loaded(place, compare={"fit": "nut"})
+        load(compare={"fit": "nut"})
 
 
-def test_a_comparison_that_cannot_be_is_told(place):
-    models, fits = (
-        {"line": {}, "b": {"model": "line"}},
-        {"nuts": {"method": "nuts", "models": ["line"]}, "svi": {"method": "svi"}},
-    )
-    study = loaded(place, models=models, fits=fits)
-    assert choose_compared_models(study) == ("svi", ["b", "line"])
-    with pytest.raises(UserError, match="compare: fit: 'nuts': a comparison needs two models"):
-        choose_compared_models(study | {"compare": {"fit": "nuts"}})
-    both = loaded(place, models=models, fits={"nuts": {"method": "nuts"}, "svi": {"method": "svi"}})
-    assert choose_compared_models(both)[0] == "nuts"
+@pytest.mark.parametrize("name", ["logs", "my-study"])
+def test_a_reserved_or_invalid_name_of_a_study_is_an_error(write_studies, defaults, name):
+    write_studies(**{name: BASE})
+    with pytest.raises(UserError, match=f"{name}.yaml: invalid name of a study"):
+        load_study(name, defaults)
 
 
-def test_the_kinds_of_figures_are_those_that_there_are(place):
-    kinds = yaml.safe_load((ROOT / "workflow/schemas/study.schema.yaml").read_text())["properties"][
-        "figures"
-    ]["properties"]["kinds"]
-    assert set(kinds["items"]["enum"]) == set(FIGURE_KINDS)
-    drawn = list_figures("mine", loaded(place, figures={"kinds": ["data", "graph"]}))
-    assert set(drawn) == {"line_nuts_data", "line_graph"}
+def test_a_missing_default_is_an_error_that_names_the_key(write_studies, defaults):
+    write_studies(mine=BASE)
+    figures = {"lines": 50, "interval": {"kind": "hdi"}}
+    with pytest.raises(UserError, match="the key 'figures: interval: probability' is missing"):
+        load_study("mine", defaults | {"figures": figures})
+    checks = {name: value for name, value in defaults["checks"].items() if name != "khat"}
+    with pytest.raises(UserError, match="the key 'checks: khat' is missing"):
+        load_study("mine", defaults | {"checks": checks})
 
 
-def test_a_figure_of_ones_own_is_drawn_for_each_fit_for_one_or_for_several_together(place):
-    (place / "workflow/models/line/figures.py").write_text(
-        "".join(f"def {name}(a, s):\n    'Text'\n\n\n" for name in "pqr")
-    )
-    fits = {"nuts": {"method": "nuts"}, "svi": {"method": "svi"}, "map": {"method": "map"}}
-    own = ["p", {"q": "map"}, {"r": ["nuts", "map"]}]
-    drawn = list_figures(
-        "mine",
-        loaded(place, fits=fits, models={"line": {"figures": own}}, figures={"kinds": ["graph"]}),
-    )
-    assert set(drawn) == {"line_graph", "line_nuts_p", "line_svi_p", "line_map_q", "line_r"}
-    assert drawn["line_map_q"]["needs"] == ("posterior",)
-    assert drawn["line_nuts_p"]["needs"] == ("posterior", "predictive")
-    assert drawn["line_r"]["needs"] == ("posteriors",)
-    assert drawn["line_r"]["fits"] == ["nuts", "map"]
-    assert drawn["line_r"]["caption"] == "Text"
+def test_all_errors_of_data_models_and_fits_are_reported(load):
+    with pytest.raises(UserError) as error:
+        load(
+            data={"file": "nowhere.csv"},
+            models={"lime": {}, "line": {"function": "modle"}},
+            fits={"nuts": {"method": "nuts", "draws": -3, "chains": 0}},
+        )
+    assert len(error.value.messages) == 5
+
+
+# Models of the user
+
+
+def write_model(place, folder, name="model"):
+    """Write a model with one function into a folder of models."""
+    (place / folder).mkdir(parents=True)
+    (place / folder / "model.py").write_text(f"def {name}(x, e, y=None): pass\n")
+
+
+def test_a_model_of_the_user_has_priority_over_a_shipped_one(place, load):
+    write_model(place, "config/models/line")
+    assert load()["models"]["line"]["file"] == "config/models/line/model.py"
+
+
+def test_a_model_entry_names_a_folder_of_either_place(place, load):
+    write_model(place, "config/models/mine")
+    models = load(models={"a": {"model": "mine"}, "b": {"model": "line"}})["models"]
+    assert models["a"]["file"] == "config/models/mine/model.py"
+    assert models["b"]["file"] == "workflow/models/line/model.py"
+
+
+def test_a_simulation_can_run_a_model_of_the_user(place, load):
+    write_model(place, "config/models/mine")
+    study = load(data={"simulate": {"model": "mine"}})
+    assert find_simulation_model("mine", study)["file"] == "config/models/mine/model.py"
+
+
+def test_a_hint_lists_models_of_both_places(place, load):
+    write_model(place, "config/models/parabola")
+    with pytest.raises(UserError, match="known: line, parabola"):
+        load(models={"quadratic": {}})
+    with pytest.raises(UserError, match="did you mean 'parabola'"):
+        load(models={"parabole": {}})
+
+
+# config/config.yaml
+
+
+def write_configuration(place, text):
+    """Write config/config.yaml and return its path."""
+    file = place / "config/config.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_the_configuration_is_read_by_the_yaml_rules_of_studies(place):
+    file = write_configuration(place, "studies: no\ndefaults: {checks: {ppc: 1e-3}}\n")
+    config = load_configuration(file, {})
+    assert config == {"studies": "no", "defaults": {"checks": {"ppc": 0.001}}}
+    assert check_configuration(config)["studies"] == ["no"]
+
+
+def test_values_of_the_command_line_have_priority_key_by_key(place):
+    file = write_configuration(place, "studies: [a, b]\ndefaults: {seed: 1, prior: {draws: 10}}\n")
+    overrides = {"studies": "mine", "strict": True, "defaults": {"prior": {"draws": 20}}}
+    assert load_configuration(file, overrides) == {
+        "studies": "mine",
+        "strict": True,
+        "defaults": {"seed": 1, "prior": {"draws": 20}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [("studies: a\nstudies: b\n", "'studies' is given twice"), ("studies: [a\n", "invalid YAML")],
+)
+def test_an_invalid_configuration_file_is_an_error(place, text, part):
+    file = write_configuration(place, text)
+    with pytest.raises(UserError, match=f"config.yaml, line.*{part}"):
+        load_configuration(file, {})
+
+
+def test_a_missing_configuration_file_is_an_error(place):
+    with pytest.raises(UserError, match=r"config\.yaml: cannot be read"):
+        load_configuration("config/config.yaml", {})
+
+
+def test_the_configuration_of_the_project_is_the_same_in_both_yaml_dialects():
+    file = ROOT / "config/config.yaml"
+    assert load_configuration(file, {}) == yaml.safe_load(file.read_text())
+
+
+@pytest.mark.parametrize("studies", ["", " , ", None])
+def test_a_configuration_without_a_study_is_an_error(studies):
+    with pytest.raises(UserError, match=r"studies: no study is named\. Example: --config studies"):
+        check_configuration({"studies": studies})
+
+
+def test_a_former_key_in_the_defaults_is_an_error_with_its_new_name():
+    with pytest.raises(UserError, match="defaults: checks: 'loss' is now called 'elbo_conv"):
+        check_configuration({"studies": "a", "defaults": {"checks": {"loss": 0.1}}})

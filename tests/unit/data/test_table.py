@@ -17,9 +17,6 @@ from astropy.units import Unit
 from posterity.artefact.groups import get_group
 from posterity.artefact.netcdf import read_artefact, write_artefact
 from posterity.artefact.provenance import hash_dataset
-from posterity.config.csv_header import read_csv_header
-from posterity.config.study import _check_columns
-from posterity.data.readers import FORMATS
 from posterity.data.table import read_table
 from posterity.errors import UserError
 
@@ -634,37 +631,6 @@ def test_netcdf_of_the_classic_kind(tmp_path):
 
 
 # The start of a run
-
-
-@pytest.mark.parametrize(
-    "suffix", [*FORMATS, ".csv.bz2", ".csv.zip", ".FITS", ".fits.gz", ".ecsv.gz"]
-)
-def test_other_formats_are_not_opened_as_csv_at_the_start(tmp_path, suffix):
-    (tmp_path / f"t{suffix}").write_bytes(b"\x89\xff")
-    assert read_csv_header(str(tmp_path / f"t{suffix}"), tmp_path) is None
-
-
-@pytest.mark.parametrize(
-    ("content", "part"),
-    [
-        (b"", "empty"), (b"\n\n", "empty"), (b"x,y,x\n", None), (b"# c\nx\n", "begins with #"), (b"\x89\xff", "UTF-8"), (b"SIMPLE  = T", "no text"),
-    ],
-)  # fmt: skip
-def test_headers_at_the_start(tmp_path, content, part):
-    (tmp_path / "t.csv").write_bytes(content)
-    with pytest.raises(UserError, match=part or "two columns are called 'x'"):
-        _check_columns({"file": str(tmp_path / "t.csv")}, tmp_path)
-
-
-def test_right_headers_at_the_start(tmp_path):
-    for text in ("\ufeffx, y\r\n1,2\r\n", "\nx\ty\n", '"x",y\n1,2\n'):
-        (tmp_path / "t.csv").write_text(text, newline="")
-        assert read_csv_header(str(tmp_path / "t.csv"), tmp_path) == ["x", "y"]
-        (tmp_path / "t.csv.gz").write_bytes(gzip.compress(text.encode()))
-        assert read_csv_header(str(tmp_path / "t.csv.gz"), tmp_path) == ["x", "y"]
-    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"x,y\n" * 1000)[:15])
-    with pytest.raises(UserError, match="no table"):
-        read_csv_header(str(tmp_path / "t.csv.gz"), tmp_path)
 
 
 def test_a_derived_variable_may_use_another_whatever_their_order(tmp_path):

@@ -1,4 +1,9 @@
-"""Faults that a user can mend, each told in one sentence: what is wrong, where, and what to do."""
+"""
+Errors that a user can fix.
+
+The text of an error has the form `<place>: <problem>. <Remedy>.`: the file and the key, what is
+wrong, and what to do.
+"""
 
 import difflib
 from collections.abc import Iterable, Iterator
@@ -6,36 +11,46 @@ from contextlib import contextmanager
 
 
 class UserError(Exception):
-    """A fault in a study, a model or the data. Its text is all that the user is shown. `others` were found together with it."""
+    """
+    An error in a study, a model or the data; the user sees its text and no traceback.
 
-    others: tuple["UserError", ...] = ()
+    Attributes
+    ----------
+    related : tuple of UserError
+        Further errors that were found in the same step.
+    """
+
+    related: tuple["UserError", ...] = ()
 
     @property
-    def sentences(self) -> list[str]:
-        """All faults that were found together, a sentence each."""
-        return [str(self), *(sentence for other in self.others for sentence in other.sentences)]
+    def messages(self) -> list[str]:
+        """The text of this error and of all related errors."""
+        messages = [str(self)]
+        for error in self.related:
+            messages += error.messages
+        return messages
 
 
 @contextmanager
-def collect_errors(found: list[UserError]) -> Iterator[None]:
-    """Put a fault into a list, so that the next one can be looked for."""
+def collect_errors(errors: list[UserError]) -> Iterator[None]:
+    """Append a UserError of the block to `errors`, so that the next check can run."""
     try:
         yield
-    except UserError as fault:
-        found.append(fault)
+    except UserError as error:
+        errors.append(error)
 
 
-def raise_errors(found: list[UserError]) -> None:
-    """Raise the first of the faults, which knows of the others."""
-    if found:
-        found[0].others += tuple(found[1:])
-        raise found[0]
+def raise_errors(errors: list[UserError]) -> None:
+    """Raise the first error, with the others as related errors. Does nothing for an empty list."""
+    if errors:
+        errors[0].related += tuple(errors[1:])
+        raise errors[0]
 
 
-def hint(word: str, known: Iterable[str]) -> str:
-    """Say which known word is nearest to a wrong one, or list the known ones where none is near."""
-    known = sorted(map(str, known))
-    near = difflib.get_close_matches(str(word), known, n=1)
-    if near:
-        return f"did you mean '{near[0]}'?"
-    return f"known: {', '.join(known)}" if known else "none is known here"
+def hint(word: object, known: Iterable[object]) -> str:
+    """Return the known word that is nearest to a misspelled one, or all known words."""
+    words = sorted(map(str, known))
+    nearest = difflib.get_close_matches(str(word), words, n=1)
+    if nearest:
+        return f"did you mean '{nearest[0]}'?"
+    return f"known: {', '.join(words)}" if words else "none is known here"

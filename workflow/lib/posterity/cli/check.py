@@ -19,7 +19,7 @@ def check_study(name: str) -> list[str]:
         study = load_settings(name)
         data, source = load_study_data(name, study)
     except UserError as error:
-        return error.sentences
+        return error.messages
     sizes = ", ".join(f"{size} along {dim}" for dim, size in data.sizes.items())
     print(
         f"study {name}: {', '.join(map(str, data.data_vars)) or 'no data'}{f' ({sizes})' if sizes else ''}"
@@ -34,7 +34,7 @@ def check_study(name: str) -> list[str]:
         print(f"  model {id}: {spec['function']} of {spec['file']}")
         bound = models[id]
         if isinstance(bound, UserError):
-            found += bound.sentences
+            found += bound.messages
             continue
         for site, about in bound.sites.items():
             shape = (

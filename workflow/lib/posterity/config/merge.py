@@ -1,15 +1,22 @@
 """Merge and normalise nested settings."""
 
+from typing import Any
+
+# Of each set, one key replaces the others: a file replaces a simulation, a number a distribution.
 ALTERNATIVE_KEYS = (
     {"file", "simulate"},
     {"file", "model"},
     {"linspace", "uniform"},
     {"warn", "fail"},
-)  # keys of which one replaces the others
+)
 
 
-def normalise_values(value):
-    """Bring values to one form: keys sorted, whole floats as integers, so that 1000 and 1000.0 are one."""
+def normalise_values(value: Any) -> Any:
+    """
+    Return nested values in one normal form: sorted keys, and whole floats as integers.
+
+    Two studies that mean the same have the same normal form: `1000.0` equals `1000`.
+    """
     if isinstance(value, dict):
         return {str(key): normalise_values(value[key]) for key in sorted(value, key=str)}
     if isinstance(value, list):
@@ -19,29 +26,37 @@ def normalise_values(value):
     return value
 
 
-def merge_settings(defaults: dict, content: dict) -> dict:
+def merge_settings(defaults: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
     """
-    Complete nested keys with defaults.
+    Return `content`, completed key by key with `defaults`.
 
-    What is of another kind than the default (a simulation for a file, another method) replaces it whole.
+    A value of another kind replaces the default as a whole: a simulation replaces a file, and the
+    settings of one method replace those of another.
     """
     merged = dict(defaults)
     for key, value in content.items():
-        old = merged.get(key)
-        both = isinstance(value, dict) and isinstance(old, dict)
-        other = both and (
-            value.get("method", old.get("method")) != old.get("method")
-            or any(
-                kinds & {*value} and kinds & {*old} and (kinds & {*value} != kinds & {*old})
-                for kinds in ALTERNATIVE_KEYS
-            )
-        )
-        merged[key] = merge_settings(old, value) if both and not other else value
+        default = merged.get(key)
+        if isinstance(value, dict) and isinstance(default, dict) and _is_same_kind(default, value):
+            merged[key] = merge_settings(default, value)
+        else:
+            merged[key] = value
     return merged
 
 
-def drop_nulls(content: dict) -> dict:
-    """Leave out keys that are null."""
+def _is_same_kind(default: dict[str, Any], value: dict[str, Any]) -> bool:
+    """Return whether two settings have the same method and the same alternative keys."""
+    if value.get("method", default.get("method")) != default.get("method"):
+        return False
+    for alternatives in ALTERNATIVE_KEYS:
+        chosen = alternatives & value.keys()
+        replaced = alternatives & default.keys()
+        if chosen and replaced and chosen != replaced:
+            return False
+    return True
+
+
+def drop_nulls(content: dict[str, Any]) -> dict[str, Any]:
+    """Return nested settings without the keys that are null."""
     return {
         key: drop_nulls(value) if isinstance(value, dict) else value
         for key, value in content.items()

@@ -1,6 +1,7 @@
-"""The parameters that stages share: which artefact they make, from which model, and how they compute it."""
+"""The parameters that stages share: ids of an artefact, its model, and how to compute it."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from posterity.runtime.rng import Stream
 
@@ -43,7 +44,7 @@ class ModelSource:
         The model's file and all local files that it imports; their hash is part of the artefact.
     """
 
-    spec: dict
+    spec: dict[str, Any]
     files: list[str] = field(default_factory=list)
 
 

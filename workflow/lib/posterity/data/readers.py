@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from posterity.config.csv_header import check_distinct, check_header, name_columns
 from posterity.errors import UserError
 
 FORMATS = {
@@ -146,8 +147,8 @@ def _read_csv(file: str) -> dict[str, Column]:
         sep: pd.read_csv(file, sep=sep, **cells, **options).iloc[0].tolist() for sep in ",\t"
     }
     sep = max(headers, key=lambda sep: len(headers[sep]))
-    names = [name.strip() or f"Unnamed: {place}" for place, name in enumerate(headers[sep])]
-    _check_header(names, file)
+    names = name_columns(headers[sep])
+    check_header(names, file)
     try:
         frame = pd.read_csv(
             file, sep=sep, dtype_backend="numpy_nullable", low_memory=False, **options
@@ -196,31 +197,6 @@ def _find_long_line(error: pd.errors.ParserError) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def _check_header(names: list[str], file: str) -> None:
-    if names[0].startswith("SIMPLE  =") or any("\0" in name for name in names):
-        raise UserError(
-            f"{file}: this is no table of text; give the file the extension of its format (.fits, .parquet, .nc)"
-        )
-    if names[0].startswith("#"):
-        remedy = (
-            "give the file the extension .ecsv"
-            if "%ECSV" in names[0]
-            else "take out comment lines, and # before the header"
-        )
-        raise UserError(
-            f"{file}: the first line begins with #, which is no header of a CSV file; {remedy}"
-        )
-    _check_distinct(names, file)
-
-
-def _check_distinct(names: list[str], file: str) -> None:
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise UserError(
-            f"{file}: two columns are called '{twice}' in the file; give each its own name there"
-        )
-
-
 def _read_ecsv(file: str) -> dict[str, Column]:
     from astropy.table import Table
 
@@ -232,7 +208,7 @@ def _read_ecsv(file: str) -> dict[str, Column]:
         if len(found := next(names)) == len(
             table.colnames
         ):  # astropy calls the second of two columns x x_1
-            _check_distinct(found, file)
+            check_distinct(found, file)
     return _convert_astropy(table)
 
 
@@ -291,7 +267,7 @@ def _read_fits(file: str, hdu: int | str | None) -> dict[str, Column]:
                 raise UserError(
                     f"{file}: hdu '{hdu}', which the study names, is no table; the tables are {of_tables}"
                 )
-        _check_distinct(tables[chosen].columns.names, file)
+        check_distinct(tables[chosen].columns.names, file)
         return _convert_astropy(Table.read(tables[chosen]))
 
 
@@ -319,7 +295,7 @@ def _read_parquet(file: str) -> dict[str, Column]:
 
     with parquet.ParquetFile(file) as parts:
         table = parts.read()
-    _check_distinct(table.column_names, file)
+    check_distinct(table.column_names, file)
     columns = {}
     for field in table.schema:
         if re.fullmatch(

@@ -82,7 +82,7 @@ def run_job(snakemake) -> Iterator[None]:
         yield
     except UserError as error:
         log.error("%s", error, exc_info=True)
-        sentence, messages = str(error), error.sentences
+        sentence, messages = str(error), error.messages
     except Exception as error:
         log.exception("%s", error)
         reason = (str(error).strip() or repr(error)).splitlines()[0]

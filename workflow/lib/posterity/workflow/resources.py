@@ -8,7 +8,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from posterity.config.registry import CHAIN_KINDS, DRAW_KINDS
+from posterity.config.registry import CHAIN_KINDS, DRAW_KINDS, METHODS
+from posterity.config.study import find_simulation_model
 from posterity.config.targets import get_draw_kind
 from posterity.python_files import user_files
 
@@ -154,7 +155,7 @@ def estimate_workload(
                 if (
                     settings.get("guide") in FULL_COVARIANCE_GUIDES
                     or settings.get("dense_mass")
-                    or settings["method"] == "laplace"
+                    or METHODS[settings["method"]].dense_covariance
                 ):
                     found["square"] += size.latent**2
     return found
@@ -215,10 +216,9 @@ def _size_key(study: dict, spec: dict) -> str:
     data = study["data"]
     files = user_files(spec["file"], LIBRARY) + ([data["file"]] if "file" in data else [])
     if "simulate" in data:
-        files += [
-            str(path)
-            for path in Path("workflow/models").glob(f"{data['simulate']['model']}/simulate.py")
-        ]
+        model = find_simulation_model(data["simulate"]["model"], study)
+        simulator = Path(model["file"]).with_name("simulate.py")
+        files += [str(simulator)] if simulator.is_file() else []
     stats = [
         (os.path.abspath(file), os.stat(file).st_mtime_ns, os.stat(file).st_size) for file in files
     ]
