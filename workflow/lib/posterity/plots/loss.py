@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -32,8 +33,8 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
     begin = len(losses) // 5
     means = _average_blocks(steps[begin:], losses[begin:])
     right.plot(*means, color=PALE_BLUE, lw=1, label="loss (block averages)")
-    draw_window_mean(right, steps[first:second], losses[first:second], ORANGE)
-    draw_window_mean(right, steps[second:end], losses[second:end], MODEL_COLOUR)
+    draw_window_mean(right, optimisation, (first, second), ORANGE)
+    draw_window_mean(right, optimisation, (second, end), MODEL_COLOUR)
     tail = losses[first:]
     if tail.size and np.isfinite(tail).all():
         middle = np.median(tail)
@@ -54,12 +55,17 @@ def set_loss_scale(axes: Axes, losses: np.ndarray) -> None:
         axes.set_yscale("symlog", linthresh=max(10.0, abs(float(low)) * 1.5))
 
 
-def draw_window_mean(axes: Axes, steps: np.ndarray, losses: np.ndarray, colour: str) -> None:
-    """Draw the mean loss of a range of steps as a line over that range."""
-    if not len(losses):
+def draw_window_mean(
+    axes: Axes, optimisation: xr.Dataset, window: tuple[int, int], colour: str
+) -> None:
+    """Draw the mean loss of a window of steps (begin, end) as a line over that window."""
+    part = optimisation.isel(step=slice(*window))
+    if not part.sizes["step"]:
         return
-    label = f"mean of steps {steps[0]} to {steps[-1]}"
-    axes.hlines(losses.mean(), steps[0], steps[-1], color=colour, lw=2.5, label=label)
+    steps = part["step"].values
+    label = f"mean of steps {window[0]} to {window[1]}"
+    look = {"color": colour, "lw": 2.5, "label": label}
+    axes.hlines(float(part["loss"].mean()), steps[0], steps[-1], **look)
 
 
 def _average_blocks(steps: np.ndarray, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
