@@ -8,6 +8,7 @@ form in figures.py in the folder of the model. This stage imports neither JAX no
 
 import importlib
 import os
+from typing import Any
 
 from posterity.artefact.atomic import replace_file
 from posterity.artefact.netcdf import read_artefact
@@ -42,7 +43,7 @@ def figures(
     figure = settings["figure"]
     kind = figure["kind"]
     ids = {"prior": ("model",), "comparison": (), "data": ()}  # that an artefact has
-    artefacts = {}
+    artefacts: dict[str, Any] = {}
     for name, paths in inputs.items():
         if isinstance(paths, list):
             artefacts[name] = [read_artefact(path, study=study) for path in paths]
@@ -75,5 +76,5 @@ if __name__ == "__main__":
         os.environ["MPLBACKEND"] = "agg"  # a job opens no window; Matplotlib is not yet imported
         paths = {name: files for name, files in snakemake.input.items() if name != "code"}
         paths = {name: p if isinstance(p, str) else list(p) for name, p in paths.items()}
-        settings = snakemake.params.settings
-        figures(paths, *snakemake.output, snakemake.wildcards.study, settings)
+        arguments = (*snakemake.output, snakemake.wildcards.study, snakemake.params.settings)
+        figures(paths, *arguments)

@@ -101,7 +101,7 @@ def _check_names(data: xr.Dataset, observed: xr.Dataset, given: dict) -> None:
             continue
         raise UserError(
             f"figures: data: {key}: there is no variable '{name}' in the data. "
-            f"Change the name: {hint(name, data.data_vars)}"
+            f"Change the name: {hint(name, map(str, data.data_vars))}"
         )
 
 

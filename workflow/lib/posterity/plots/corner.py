@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from posterity.artefact.groups import get_group
 from posterity.plots.style import (
@@ -89,19 +90,19 @@ def label_panels(figure: Figure, scalars: list[ScalarDraws]) -> None:
             panels[i, 0].set_ylabel(text, fontsize=9)
     figure.align_labels()
     layout = figure.get_layout_engine()
-    if layout is not None:  # only inside `style.context()`
+    if isinstance(layout, ConstrainedLayoutEngine):  # as in `style.context()`
         layout.set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
 
 
 def annotate_figure(figure: Figure, true_values: list[float | None]) -> None:
     """Say what contours and lines are, in the empty corner or in the title of a single panel."""
     size = len(true_values)
-    known = any(true is not None for true in true_values)
+    known = [true for true in true_values if true is not None]
     if size > 1:
         note = "contours: 39 % and 86 %\n(1 and 2 sigma)" + ("\nred lines: truth" if known else "")
         axes = figure.axes[size - 1]
         axes.text(0.98, 0.98, note, ha="right", va="top", fontsize=8, transform=axes.transAxes)
     elif known:
         axes = figure.axes[0]
-        axes.axvline(true_values[0], color=TRUTH_COLOUR)
+        axes.axvline(known[0], color=TRUTH_COLOUR)
         axes.set_title("red line: truth", fontsize=8)

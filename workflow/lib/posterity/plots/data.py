@@ -1,6 +1,7 @@
 """The data with error bars, the truth if it is known, and the fitted model."""
 
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -172,9 +173,10 @@ def draw_pointwise(
 
 def draw_data(axes: Axes, horizontal: np.ndarray, data: xr.Dataset, names: AxisVariables) -> None:
     """Draw the observed values at the places `horizontal`, with their error bars."""
-    bars = [data[error].values if error else None for error in (names.error, names.x_error)]
-    look = {"fmt": "o", "ms": 3.5, "lw": 1, "color": DATA_COLOUR, "zorder": 5}
-    axes.errorbar(horizontal, data[names.y].values, *bars, label="data", **look)
+    y_errors = data[names.error].values if names.error else None
+    x_errors = data[names.x_error].values if names.x_error else None
+    look: dict[str, Any] = {"fmt": "o", "ms": 3.5, "lw": 1, "color": DATA_COLOUR, "zorder": 5}
+    axes.errorbar(horizontal, data[names.y].values, y_errors, x_errors, label="data", **look)
 
 
 def spread_ties(x: np.ndarray) -> np.ndarray:

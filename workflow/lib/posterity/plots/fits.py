@@ -1,6 +1,6 @@
 """Pairwise comparison of the fits of a model, with Monte Carlo errors."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -30,7 +30,7 @@ class PairStyle(NamedTuple):
 
     shift: float  # vertical, in rows
     width: float  # of its grey bars, in rows
-    marker: dict  # properties of its points
+    marker: dict[str, Any]  # properties of its points
 
 
 def draw_figure(artefacts: dict, settings: dict) -> Figure:
@@ -118,7 +118,7 @@ def make_styles(count: int) -> list[PairStyle]:
 def draw_differences(axes: Axes, y: np.ndarray, values: dict, style: PairStyle) -> None:
     """Draw the differences of means of a pair at the heights `y`."""
     errors = NORMAL_95 * values["difference_error"]
-    look = {"ls": "", "ms": 5, "zorder": 3, "elinewidth": 1.2}
+    look: dict[str, Any] = {"ls": "", "ms": 5, "zorder": 3, "elinewidth": 1.2}
     axes.errorbar(values["difference"], y, xerr=errors, **look, **style.marker)
 
 
@@ -129,7 +129,7 @@ def draw_ratios(axes: Axes, y: np.ndarray, values: dict, style: PairStyle) -> No
         relative_error = np.nan_to_num(values["ratio_error"] / values["ratio"])
         factor = np.exp(np.minimum(NORMAL_95 * relative_error, 5))
     errors = (ratio - ratio / factor, ratio * factor - ratio)
-    look = {"ls": "", "ms": 5, "zorder": 3, "elinewidth": 1.2}
+    look: dict[str, Any] = {"ls": "", "ms": 5, "zorder": 3, "elinewidth": 1.2}
     axes.errorbar(ratio, y, xerr=errors, **look, **style.marker)
 
 
@@ -225,7 +225,7 @@ def set_ratio_limits(axes: Axes) -> None:
     reach = 1.1 * max(farthest, -np.log(0.8))
     axes.set_xscale("log")
     axes.set_xlim(np.exp(-reach), np.exp(reach))
-    candidates = RATIO_TICKS
+    candidates: tuple[float, ...] = RATIO_TICKS
     if reach >= np.log(4):
         candidates = WIDEST_RATIO_TICKS if reach > np.log(12) else WIDE_RATIO_TICKS
     ticks = [ratio for ratio in candidates if abs(np.log(ratio)) <= reach]

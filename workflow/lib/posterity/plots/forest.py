@@ -1,5 +1,7 @@
 """All fits of a model side by side, parameter by parameter."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
@@ -63,7 +65,7 @@ def draw_interval(axes: Axes, row: int, draws: np.ndarray, interval: dict) -> No
         return
     axes.hlines(row, *compute_interval(draws, **interval), color=colour, lw=1.5)
     axes.hlines(row, *compute_interval(draws, interval["kind"], 0.5), color=colour, lw=4.5)
-    look = {"color": "white", "mec": colour, "mew": 1.5, "ms": 6, "zorder": 3}
+    look: dict[str, Any] = {"color": "white", "mec": colour, "mew": 1.5, "ms": 6, "zorder": 3}
     axes.plot(np.median(draws), row, "o", **look)
 
 

@@ -1,5 +1,7 @@
 """The loss of an optimisation, and whether it has converged."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
@@ -64,7 +66,7 @@ def draw_window_mean(
         return
     steps = part["step"].values
     label = f"mean of steps {window[0]} to {window[1]}"
-    look = {"color": colour, "lw": 2.5, "label": label}
+    look: dict[str, Any] = {"color": colour, "lw": 2.5, "label": label}
     axes.hlines(float(part["loss"].mean()), steps[0], steps[-1], **look)
 
 

@@ -1,6 +1,7 @@
 """Comparison of the models of a study by how well they predict unseen data."""
 
 import textwrap
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -54,7 +55,14 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
 
 def draw_scores(axes: Axes, scores: np.ndarray, errors: np.ndarray) -> None:
     """Draw the scores of all models with their standard errors."""
-    look = {"fmt": "o", "color": MODEL_COLOUR, "ms": 6, "lw": 1.8, "capsize": 4, "zorder": 3}
+    look: dict[str, Any] = {
+        "fmt": "o",
+        "color": MODEL_COLOUR,
+        "ms": 6,
+        "lw": 1.8,
+        "capsize": 4,
+        "zorder": 3,
+    }
     bars = axes.errorbar(scores, np.arange(len(scores)), xerr=errors, **look)
     bars.lines[0].set_clip_on(False)
     axes.margins(x=0.12)
@@ -63,12 +71,15 @@ def draw_scores(axes: Axes, scores: np.ndarray, errors: np.ndarray) -> None:
 
 def draw_weights(axes: Axes, weights: np.ndarray) -> None:
     """Draw the stacking weights of all models, and mark those that cannot be compared."""
-    rows = np.arange(len(weights))
-    axes.barh(rows, np.nan_to_num(weights), 0.5, color=PALE_BLUE)
-    for row, weight in zip(rows, weights, strict=True):
+    axes.barh(np.arange(len(weights)), np.nan_to_num(weights), 0.5, color=PALE_BLUE)
+    for row, weight in enumerate(weights):
         is_missing = bool(np.isnan(weight))
         text = "not comparable" if is_missing else f"{weight:.2f}"
-        look = {"va": "center", "color": "0.4" if is_missing else BLACK, "fontsize": 9}
+        look: dict[str, Any] = {
+            "va": "center",
+            "color": "0.4" if is_missing else BLACK,
+            "fontsize": 9,
+        }
         axes.text(np.nan_to_num(weight) + 0.02, row, text, **look)
     axes.set_xlim(0, 1.17)
     axes.set_xticks([0, 0.5, 1])
@@ -112,7 +123,8 @@ def make_figure_with_notes(
     line_count = sum(map(len, wrapped)) + 0.5 * len(wrapped)
     notes_height = 0.15 + LINE_INCHES * line_count
     figure = plt.figure(figsize=(WIDTH_INCHES, height + notes_height))
-    panels, notes = figure.subfigures(2, 1, height_ratios=(height, notes_height))
+    parts: Any = figure.subfigures(2, 1, height_ratios=(height, notes_height))
+    panels, notes = parts
     axes = notes.add_axes((0.02, 0, 0.96, 1))
     axes.set_axis_off()
     axes.set_xlim(0, 1)

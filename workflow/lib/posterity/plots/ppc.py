@@ -1,5 +1,7 @@
 """Posterior predictive check: whether the fitted model predicts data like the observed ones."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
@@ -38,7 +40,8 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
     replicates = values.values.reshape(values.sizes["chain"] * values.sizes["draw"], -1)
     observed = get_group(predictive, "observed_data")[site].values.ravel()
     figure = plt.figure(figsize=(9, 4.2))
-    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.5))
+    parts: Any = figure.subfigures(1, 2, width_ratios=(1, 1.5))
+    left, right = parts
     axes = left.subplots()
     if observed.size == 1:
         draw_single_point(axes, replicates[:, 0], float(observed[0]))
@@ -62,7 +65,13 @@ def draw_distributions(axes: Axes, replicates: np.ndarray, observed: np.ndarray)
     count = min(MAX_REPLICATES, len(replicates))
     chosen = np.linspace(0, len(replicates) - 1, count).astype(int)
     heights = np.arange(1, observed.size + 1) / observed.size
-    look = {"where": "post", "color": MODEL_COLOUR, "lw": 0.5, "alpha": 0.35, "rasterized": True}
+    look: dict[str, Any] = {
+        "where": "post",
+        "color": MODEL_COLOUR,
+        "lw": 0.5,
+        "alpha": 0.35,
+        "rasterized": True,
+    }
     for i, replicate in enumerate(replicates[chosen]):
         label = f"{count} predictions" if i == 0 else None
         axes.step(np.sort(replicate), heights, label=label, **look)
@@ -92,7 +101,7 @@ def draw_statistic(axes: Axes, replicated: np.ndarray, realised: np.ndarray) -> 
     low, high = np.quantile(replicated, [0.002, 0.998])
     low = min(low, np.quantile(realised, 0.01))
     high = max(high, np.quantile(realised, 0.99))
-    edges = np.linspace(low, high if high > low else low + 1, 31)
+    edges = np.linspace(low, high if high > low else low + 1, 31).tolist()
     axes.hist(replicated, edges, color=MODEL_COLOUR, alpha=0.55, density=True)
     if np.ptp(realised) > 0:
         axes.hist(realised, edges, color=DATA_COLOUR, histtype="step", density=True, lw=1.2)

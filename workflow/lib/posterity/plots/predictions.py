@@ -1,5 +1,7 @@
 """Predictions of the fitted model at new covariates."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
@@ -48,7 +50,7 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
         draw_predictions(axes, horizontal, predicted[site], options)
         y = str(observed[site].attrs.get("variable", site)) if site in observed else None
         if y in data and x in data and data[y].dims == data[x].dims:
-            look = {"ms": 3.5, "color": DATA_COLOUR, "label": "data", "zorder": 5}
+            look: dict[str, Any] = {"ms": 3.5, "color": DATA_COLOUR, "label": "data", "zorder": 5}
             axes.plot(data[x].values, data[y].values, "o", **look)
         axes.set_ylabel(make_label(site, predicted[site], options))
         axes.legend(loc="best", fontsize=8)
@@ -120,7 +122,7 @@ def draw_predictions(
         axes.errorbar(horizontal, median, errors, fmt="s", color=MODEL_COLOUR, label=label)
         return
     order = np.argsort(horizontal, kind="stable")
-    look = {"color": MODEL_COLOUR, "alpha": 0.25, "lw": 0, "label": label}
+    look: dict[str, Any] = {"color": MODEL_COLOUR, "alpha": 0.25, "lw": 0, "label": label}
     axes.fill_between(horizontal[order], *bounds[order].T, **look)
     label = "median of predictions"
     axes.plot(horizontal[order], median[order], color=MODEL_COLOUR, lw=1.8, label=label)

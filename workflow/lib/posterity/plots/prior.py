@@ -1,6 +1,7 @@
 """The prior predictive distribution, next to the data."""
 
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -108,7 +109,7 @@ def draw_prior_curves(
 def draw_prior_points(axes: Axes, horizontal: np.ndarray, draws: np.ndarray) -> None:
     """Draw prior predictive data sets, shape (draw, point), as points."""
     order = np.argsort(horizontal, kind="stable")
-    look = {"ms": 2, "color": MODEL_COLOUR, "alpha": 0.35, "rasterized": True}
+    look: dict[str, Any] = {"ms": 2, "color": MODEL_COLOUR, "alpha": 0.35, "rasterized": True}
     axes.plot(horizontal[order], draws.T[order], ".", **look)
     axes.plot([], [], ".", color=MODEL_COLOUR, label=f"{len(draws)} prior draws")
 
@@ -120,8 +121,8 @@ def draw_histogram(axes: Axes, draws: np.ndarray, observed: np.ndarray) -> tuple
     low = min(low, observed.min())
     high = max(high, observed.max())
     high = high if high > low else low + 1
-    edges = np.linspace(low, high, 41)
-    look = {"color": MODEL_COLOUR, "alpha": 0.55, "label": "prior predictive"}
+    edges = np.linspace(low, high, 41).tolist()
+    look: dict[str, Any] = {"color": MODEL_COLOUR, "alpha": 0.55, "label": "prior predictive"}
     axes.hist(finite, edges, density=finite.size > 0, orientation="horizontal", **look)
     look = {"color": DATA_COLOUR, "ms": 14, "mew": 1, "clip_on": False}
     axes.plot(np.zeros(observed.size), observed, "_", **look)

@@ -5,7 +5,8 @@ Importing this module does not change Matplotlib. Draw and save inside `context(
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -13,6 +14,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 
 from posterity.artefact.groups import align_draws, align_latent_draws
 
@@ -32,13 +34,13 @@ TRUTH_COLOUR = VERMILLION
 INTERVAL_NAMES = {"hdi": "HDI", "eti": "equal-tailed interval"}
 MAX_PARAMETERS = 8  # scalars in a figure of one fit
 
-RC_PARAMS = {
+RC_PARAMS: dict[Any, Any] = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
-    "axes.prop_cycle": matplotlib.cycler(color=COLOUR_CYCLE),
+    "axes.prop_cycle": cycler(color=COLOUR_CYCLE),
     "legend.frameon": False,
     "legend.fontsize": 9,
     "figure.constrained_layout.use": True,
@@ -175,7 +177,7 @@ def get_true_value(truth: xr.Dataset, name: str) -> float | None:
     return float(values[tuple(int(i) for i in index.rstrip("]").split(","))])
 
 
-def save_figure(figure: Figure, svg: str, png: str) -> None:
+def save_figure(figure: Figure, svg: str | Path, png: str | Path) -> None:
     """Write a figure as SVG and PNG and close it. Equal figures give equal files (no dates)."""
     figure.savefig(svg, format="svg", metadata={"Date": None})
     figure.savefig(png, format="png", metadata={"Software": None})

@@ -1,6 +1,7 @@
 """Trace and rank plots, which show whether the chains agree."""
 
 import textwrap
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -85,7 +86,7 @@ def mark_divergences(panels: np.ndarray, statistics: xr.Dataset, sample: xr.Data
         return
     diverging = statistics["diverging"].sel(draw=sample["draw"])
     draws = np.flatnonzero(diverging.any("chain").values)
-    look = {"color": BLACK, "ms": 6, "label": "divergence", "clip_on": False}
+    look: dict[str, Any] = {"color": BLACK, "ms": 6, "label": "divergence", "clip_on": False}
     for axes in panels:
         axes.plot(draws, np.full(len(draws), axes.get_ylim()[0]), "|", **look)
 
@@ -118,7 +119,7 @@ def draw_ranks(axes: Axes, values: np.ndarray) -> None:
     axes.set_xlim(0, 1)
     axes.set_ylim(0, max(2, axes.get_ylim()[1]))
     if chains == 1:
-        look = {"ha": "center", "va": "center", "fontsize": 8}
+        look: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8}
         axes.text(0.5, 0.25, "one chain:\nnothing to compare", transform=axes.transAxes, **look)
 
 
