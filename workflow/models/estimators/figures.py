@@ -1,4 +1,4 @@
-"""What the five ways of estimating say of each parameter, in one figure."""
+"""The estimates of each parameter by five methods."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,15 +14,15 @@ POINTS = {"mle": (PURPLE, (0, (1, 1)), "v"), "map": (BLACK, (0, (4, 2)), "^")}
 
 
 def curve(u, b, w):
-    """The mean of y at u."""
+    """Return the mean of y at u."""
     return b + w * u
 
 
 def estimates(artefacts, settings):
     """
-    The posterior of each parameter by three methods (filled: nuts, with which the others should agree), and the two point
-    estimates, mle (dotted, triangle down) and map (dashed, triangle up). Red: the truth. A point on the edge of what is possible,
-    or far out in a skewed posterior, stands for it badly.
+    The posterior of each parameter by three methods, and the two point estimates. Filled: nuts,
+    with which the others should agree. Dotted, triangle down: mle. Dashed, triangle up: map. Red:
+    the truth. A point at a boundary or in the tail of a skewed posterior summarises it badly.
     """
     options = settings["options"]
     data, truth = get_group(artefacts["data"], "data"), get_group(artefacts["data"], "truth")
@@ -86,5 +86,8 @@ def estimates(artefacts, settings):
 
 
 def _density(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """The share of all draws in each bin, over its width: draws beyond the edges count, so that curves can be compared."""
+    """Return the density of draws in each bin.
+
+    Draws beyond the edges count, so that curves can be compared.
+    """
     return np.histogram(values, edges)[0] / values.size / np.diff(edges)
