@@ -1,5 +1,7 @@
 """The posterior, in pairs of parameters."""
 
+import warnings
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -35,25 +37,7 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
         return draw_note_figure("No parameter varies among the draws.")
     truth = get_group(artefacts["data"], "truth")
     true_values = [get_true_value(truth, scalar.name) for scalar in scalars]
-    figure = corner.corner(
-        np.stack([scalar.draws.ravel() for scalar in scalars], axis=1),
-        # corner fails with the truth of a single parameter
-        truths=true_values if len(scalars) > 1 else None,
-        truth_color=TRUTH_COLOUR,
-        range=[
-            choose_range(scalar.draws, true)
-            for scalar, true in zip(scalars, true_values, strict=True)
-        ],
-        levels=CONTOUR_LEVELS,
-        color=MODEL_COLOUR,
-        bins=40,
-        smooth=1.0,
-        plot_datapoints=False,
-        plot_density=False,
-        fill_contours=True,
-        max_n_ticks=4,
-        hist_kwargs={"lw": 1.4},
-    )
+    figure = draw_panels(scalars, true_values)
     side = max(4.2, 1.7 * len(scalars) + 1.0)
     figure.set_size_inches(side, side)
     for axes in figure.axes:
@@ -61,6 +45,32 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
     label_panels(figure, scalars)
     annotate_figure(figure, true_values)
     return figure
+
+
+def draw_panels(scalars: list[ScalarDraws], true_values: list[float | None]) -> Figure:
+    """Return a figure of all pairs of scalars, without labels."""
+    ranges = [
+        choose_range(scalar.draws, true) for scalar, true in zip(scalars, true_values, strict=True)
+    ]
+    with warnings.catch_warnings():
+        # corner sets margins, which the layout engine of `style.context()` chooses better
+        warnings.filterwarnings("ignore", "This figure was using a layout engine")
+        return corner.corner(
+            np.stack([scalar.draws.ravel() for scalar in scalars], axis=1),
+            # corner fails with the truth of a single parameter
+            truths=true_values if len(scalars) > 1 else None,
+            truth_color=TRUTH_COLOUR,
+            range=ranges,
+            levels=CONTOUR_LEVELS,
+            color=MODEL_COLOUR,
+            bins=40,
+            smooth=1.0,
+            plot_datapoints=False,
+            plot_density=False,
+            fill_contours=True,
+            max_n_ticks=4,
+            hist_kwargs={"lw": 1.4},
+        )
 
 
 def choose_range(draws: np.ndarray, true: float | None) -> tuple[float, float]:

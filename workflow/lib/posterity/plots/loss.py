@@ -50,9 +50,10 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
 
 def set_loss_scale(axes: Axes, losses: np.ndarray) -> None:
     """Use a logarithmic axis if the loss falls by far more than its noise."""
-    low, middle, high = np.nanquantile(losses, [0, 0.5, 1])
-    if not np.isfinite([low, high]).all():
+    known = losses[~np.isnan(losses)]
+    if not known.size or not np.isfinite(known).all():
         return
+    low, middle, high = np.quantile(known, [0, 0.5, 1])
     if high - low > MIN_LOG_RANGE and high - middle > MIN_LOG_RATIO * (middle - low):
         axes.set_yscale("symlog", linthresh=max(10.0, abs(float(low)) * 1.5))
 
