@@ -1,33 +1,23 @@
 """
-Write one of a study's tables for a paper, as CSV and LaTeX, and as a page for the report.
+Write one table of a study, for a paper and for the report.
 
-Reads the artefacts that the table needs. Writes tables/<kind>.csv (all columns, full precision), tables/<kind>.tex (booktabs,
-rounded as a reader wants it) and tables/<kind>.html. The kinds: `parameters` of all fits with their intervals; `sensitivity` to
-prior and likelihood; `models` against each other; `fits` of one model against each other, with what they cost.
+Reads the artefacts that the table needs. Writes tables/<kind>.csv (all columns, full precision),
+tables/<kind>.tex (booktabs, rounded) and tables/<kind>.html. The kinds are `parameters` (all fits
+with their intervals), `sensitivity` (to prior and likelihood), `models` (compared by leave-one-out
+cross-validation) and `fits` (pairs of fits of one model, with what they cost).
 """
 
-import csv
 from pathlib import Path
 
 from posterity.artefact.atomic import replace_file
 from posterity.artefact.netcdf import read_artefact
-from posterity.report.html import render_page
-from posterity.report.tables import (
-    format_number,
-    make_fits_table,
-    make_models_table,
-    make_parameters_table,
-    make_sensitivity_table,
-    render_latex,
-)
+from posterity.report.tables import make_table, render_csv, render_html, render_latex
 from posterity.workflow.job import run_job
 
 
 def tables(
     inputs: dict[str, list[str]],
-    csv_file: str,
-    tex_file: str,
-    html_file: str,
+    outputs: list[str],
     study: str,
     kind: str,
     title: str,
@@ -36,38 +26,42 @@ def tables(
     max_scalars: int,
 ) -> None:
     """
-    Write the table `kind` from the artefacts in `inputs` (paths by name).
+    Write a table of a study.
 
-    `interval` has kind and probability, `labels` replace those of the models, `max_scalars` limits the scalars of one site. Raises
-    UserError for artefacts that cannot be read or are another study's.
+    Parameters
+    ----------
+    inputs : dict
+        Paths of the artefacts that the table needs, by name.
+    outputs : list of str
+        Paths of the CSV, LaTeX and HTML files.
+    study : str
+        Id of the study. The artefacts must belong to it.
+    kind : str
+        `parameters`, `sensitivity`, `models` or `fits`.
+    title : str
+        Title of the study.
+    interval : dict
+        `kind` and `probability` of the intervals.
+    labels : dict
+        Labels of sites, which take precedence over those of the models.
+    max_scalars : int
+        Largest number of scalars per site.
+
+    Raises
+    ------
+    UserError
+        An artefact cannot be read or belongs to another study.
     """
     trees = [read_artefact(path, study=study) for paths in inputs.values() for path in paths]
-    make = {
-        "parameters": make_parameters_table,
-        "sensitivity": make_sensitivity_table,
-        "models": make_models_table,
-        "fits": make_fits_table,
-    }[kind]
-    rows, headings, cells = make(trees, interval, labels, max_scalars)
-    columns = list(rows[0]) if rows else list(headings)
-    with replace_file(csv_file) as beside, open(beside, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-    with replace_file(tex_file) as beside:
-        Path(beside).write_text(render_latex(headings, cells), encoding="utf-8")
-    with replace_file(html_file) as beside:
-        lines = [tuple(format_number(row[name]) for name in columns) for row in rows]
-        Path(beside).write_text(
-            render_page(f"{title}: {kind}", tuple(columns), lines), encoding="utf-8"
-        )
+    table = make_table(kind, trees, interval, labels, max_scalars)
+    texts = [render_csv(table), render_latex(table), render_html(table, f"{title}: {kind}")]
+    for path, text in zip(outputs, texts, strict=True):
+        with replace_file(path) as file:
+            Path(file).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
     with run_job(snakemake):
-        paths = {
-            name: [files] if isinstance(files, str) else list(files)
-            for name, files in snakemake.input.items()
-            if name != "code"
-        }
-        tables(paths, *snakemake.output, **snakemake.params)
+        paths = {name: files for name, files in snakemake.input.items() if name != "code"}
+        paths = {name: [p] if isinstance(p, str) else list(p) for name, p in paths.items()}
+        tables(paths, list(snakemake.output), **snakemake.params)

@@ -1,8 +1,11 @@
-"""What the figures of this model need beyond the draws. Optional: without it, predictions are drawn point by point."""
+"""The curve of the model, for its figures.
+
+This file is optional. Without it, figures show predictions point by point.
+"""
 
 import numpy as np
 
 
 def curve(x, a, tau):
-    """The model's curve at x for values of its sites: drawn through the data, for the truth and for posterior draws."""
+    """Return the mean of y at x for values of the sites, as figures draw it through the data."""
     return a * np.exp(-x / tau)

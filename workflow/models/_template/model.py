@@ -1,7 +1,7 @@
 """
 An exponential decay with known Gaussian errors: a model to copy and change.
 
-Say here what the model is and where it comes from (paper, equation), as on the page of a paper.
+Describe the model here, with its source (paper, equation).
 """
 
 import jax.numpy as jnp
@@ -15,7 +15,10 @@ UNITS = {"a": "mV", "tau": "s"}
 
 def model(x, e, y=None):
     """
-    Each argument is the variable of the same name in the data; those that default to None are observations.
+    Exponential decay of y with x.
+
+    Each argument is the variable of the same name in the data. Arguments that default to None are
+    observations.
 
     x: time (s), shape (point,); e: standard deviation of y (mV); y: voltage (mV), shape (point,).
     """

@@ -1,4 +1,4 @@
-"""The approximate posteriors of the coin against the exact one, which is known."""
+"""The approximate posteriors of the coin, compared with the exact one."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,16 +8,16 @@ from posterity.artefact.groups import get_group
 from posterity.plots.style import BLUE, GREEN, ORANGE, PURPLE, make_label
 
 PRIOR = (10, 10)  # of Beta, as in model.py
-TOSSES = 10  # that are predicted
+TOSSES = 10  # predicted tosses
 GRID = 400
 STYLES = ((ORANGE, "--", "s"), (BLUE, "-", "o"), (GREEN, "-.", "^"), (PURPLE, ":", "v"))
 
 
 def against_exact(artefacts, settings):
     """
-    Left: the draws of each fit against the exact posterior (grey), which follows from the counts of heads and tails. In brackets
-    the best parameters of the guide. Right: the heads in the next ten tosses, as each fit predicts them, against the exact
-    beta-binomial distribution (grey).
+    Left: the draws of each fit and the exact posterior (grey), which follows from the counts of
+    heads and tails. Brackets: the best parameters of the guide. Right: the number of heads in the
+    next ten tosses as each fit predicts it, and the exact beta-binomial distribution (grey).
     """
     options = settings["options"]
     heads = get_group(artefacts["data"], "data")["heads"].values

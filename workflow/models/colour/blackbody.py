@@ -1,4 +1,4 @@
-"""The colour of black bodies through two filters, and its gradient: of one, and of many by a compiled program."""
+"""The colour of black bodies through two filters, and its gradient."""
 
 import math
 from functools import partial
@@ -8,27 +8,25 @@ import jax.numpy as jnp
 import numpy as np
 
 KELVIN = 14387.768775039337  # h c / k in µm K (SI, exact by definition): T = KELVIN * beta
-BLOCK = (
-    1024  # betas that are computed together, so that what they need stays in the processor's cache
-)
+BLOCK = 1024  # betas per block; their intermediate results fit into the cache of the processor
 
-LN2_HEAD, LN2_TAIL = (
-    0.693147180369123816490,
-    1.90821492927058770002e-10,
-)  # ln 2 in two parts: k * LN2_HEAD is exact
-ROUND = 1.5 * 2.0**52  # added to a number, it leaves the nearest whole one in the last bits
-SERIES = [
-    1 / math.factorial(n) for n in range(1, 14)
-]  # of exp(r) - 1; beyond, nothing is left for |r| < ln 2 / 2
+LN2_HEAD = 0.693147180369123816490  # ln 2 in two parts; k * LN2_HEAD is exact
+LN2_TAIL = 1.90821492927058770002e-10
+ROUND = 1.5 * 2.0**52  # x + ROUND has the integer nearest to x in its last bits
+# Coefficients of the series of exp(r) - 1. Higher orders do not matter for |r| < ln 2 / 2.
+SERIES = [1 / math.factorial(n) for n in range(1, 14)]
 
 
 @jax.custom_jvp
 def occupation(x):
     """
-    Compute 1 / (exp(x) - 1), the mean number of photons of energy x (in k T), to full precision for all x > 0; in float64.
+    Return 1 / (exp(x) - 1), the mean number of photons of energy x (in k T), in float64.
 
-    exp(x) - 1 itself loses digits where x is small, and with XLA's expm1 colours take half as long again: with x = k ln 2 + r it
-    is 2^k (exp(r) - 1) + (2^k - 1). Zero beyond x = 709, where exp(x) ends.
+    The result has full precision for all x > 0.
+
+    exp(x) - 1 loses digits if x is small, and XLA's expm1 makes colours 50 % slower. With x = k ln
+    2 + r, exp(x) - 1 is 2^k (exp(r) - 1) + (2^k - 1). Beyond x = 709, where exp(x) overflows, the
+    result is 0.
     """
     shifted = x * (1 / math.log(2)) + ROUND
     k = shifted - ROUND
@@ -50,24 +48,25 @@ def _slope_of_occupation(primals, tangents):
 
 def colour(beta, wavelength, above, below):
     """
-    Compute log10 of the ratio of the fluxes through the filters `above` and `below`, at evenly spaced wavelengths; of one beta.
+    Return log10 of the ratio of the fluxes through the filters `above` and `below`, for one beta.
+
+    The wavelengths are evenly spaced.
 
     The spectrum is lambda^-2 / (exp(1 / (lambda beta)) - 1), up to a factor.
     """
     inverse = 1 / wavelength
     fluxes = (jnp.stack([above, below]) * inverse**2) @ occupation(inverse * (1 / beta))
-    return jnp.log10(fluxes[0]) - jnp.log10(
-        fluxes[1]
-    )  # the gradient of a ratio has a square that may be too small for float64
+    # The gradient of a ratio has a square, which may underflow in float64.
+    return jnp.log10(fluxes[0]) - jnp.log10(fluxes[1])
 
 
 def colours(betas, wavelength, above, below):
-    """Compute the colours of many betas, block by block."""
+    """Return the colours of many betas, computed in blocks."""
     return _mapped(False, betas, *_seen(wavelength, above, below))
 
 
 def colours_and_slopes(betas, wavelength, above, below):
-    """Compute the colours of many betas and their derivatives by beta, by automatic differentiation."""
+    """Return the colours of many betas and their derivatives (automatic differentiation)."""
     return _mapped(True, betas, *_seen(wavelength, above, below))
 
 
@@ -82,6 +81,6 @@ def _mapped(slopes, betas, *bands):
 
 
 def _seen(wavelength, above, below):
-    """Leave out wavelengths at which neither filter lets anything through."""
+    """Return wavelengths and filters without wavelengths that neither filter transmits."""
     seen = (np.asarray(above) != 0) | (np.asarray(below) != 0)
     return [np.asarray(one)[seen] for one in (wavelength, above, below)]

@@ -1,4 +1,4 @@
-"""The three figures of the page on black-body colours, and the temperatures of the stars."""
+"""Filters, spectra and colours of black bodies, and the temperatures of the stars."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,6 +20,7 @@ from posterity.stats.summary import compute_interval
 KELVIN = 14387.768775039337  # h c / k in µm K
 FILTERS = {"g": GREEN, "r": VERMILLION, "i": BLACK}
 LINES = {"g": "-", "r": "--", "i": ":"}
+TICKS = (2000, 3000, 5000, 10000, 20000, 40000)  # K
 
 
 def _draw_filters(axes, data, scale=1.0):
@@ -33,7 +34,7 @@ def _draw_filters(axes, data, scale=1.0):
 
 
 def _kelvin(axes):
-    """Give temperatures on the upper edge of an axis of beta."""
+    """Add an axis of temperatures above an axis of beta."""
     upper = axes.secondary_xaxis(
         "top", functions=(lambda beta: beta * KELVIN, lambda kelvin: kelvin / KELVIN)
     )
@@ -41,7 +42,7 @@ def _kelvin(axes):
 
 
 def filters(artefacts, settings):
-    """The response of the camera in its bands g, r and i, atmosphere included: the share of photons that are counted."""
+    """The fraction of photons that the camera counts in its bands, below the atmosphere."""
     data = get_group(artefacts["data"], "data")
     figure, axes = plt.subplots(figsize=(6, 3.6))
     _draw_filters(axes, data)
@@ -54,8 +55,9 @@ def filters(artefacts, settings):
 
 def spectra(artefacts, settings):
     """
-    Black bodies at beta = 0.001 and 0.1 /µm, as on the page, and near the Sun's 0.4 /µm, behind the filters. Spectrum and filters
-    are relative to their largest values. The cooler the body, the more of its light lies at the red end.
+    Spectra of black bodies at beta = 0.001 and 0.1 /µm (as published) and at 0.4 /µm (near the
+    Sun), and the filters. Spectra and filters are relative to their largest values. The cooler the
+    body, the more of its light is red.
     """
     data = get_group(artefacts["data"], "data")
     wavelength = np.linspace(0.36, 0.89, 2000)
@@ -64,9 +66,8 @@ def spectra(artefacts, settings):
     for axes, beta in zip(panels, (1e-3, 1e-1, 0.4), strict=True):
         _draw_filters(axes, data, 1 / highest)
         x = 1 / (wavelength * beta)
-        log = (
-            -2 * np.log(wavelength) - x - np.log(-np.expm1(-x))
-        )  # as logarithms, since exp(x) has no number beyond x = 709
+        # exp(x) overflows beyond x = 709, so work with logarithms
+        log = -2 * np.log(wavelength) - x - np.log(-np.expm1(-x))
         axes.plot(wavelength, np.exp(log - log.max()), color=MODEL_COLOUR, lw=2, label="black body")
         axes.set_title(f"beta = {beta:g} /µm, T = {beta * KELVIN:,.0f} K")
         axes.set_xlim(wavelength[0], wavelength[-1])
@@ -79,8 +80,9 @@ def spectra(artefacts, settings):
 
 def colour_of_beta(artefacts, settings):
     """
-    The colour of a black body against beta, from red (below) to blue, and its gradient: by automatic differentiation (line) and
-    from differences of neighbouring colours (circles).
+    The colour of a black body against beta, from red (below) to blue, and its gradient. The
+    gradient is computed by automatic differentiation (line) and from differences of neighbouring
+    colours (circles).
     """
     options = settings["options"]
     data = get_group(artefacts["data"], "data")
@@ -112,9 +114,9 @@ def colour_of_beta(artefacts, settings):
 
 def temperatures(artefacts, settings):
     """
-    Each star's measured colour with its error (upright), and what follows for its temperature: median and interval (level). The
-    curve is the colour of a black body; crosses are the true temperatures. Where the curve is flat, the same error of the colour
-    leaves the temperature open to one side.
+    The measured colour of each star with its error (vertical), and its temperature: median and
+    interval (horizontal). The curve is the colour of a black body, crosses are the true
+    temperatures. Where the curve is flat, the colour hardly limits the temperature on one side.
     """
     options = settings["options"]
     data, truth = get_group(artefacts["data"], "data"), get_group(artefacts["data"], "truth")
@@ -138,9 +140,18 @@ def temperatures(artefacts, settings):
         zorder=1,
     )
     axes.errorbar(
-        median, g_r, data["error"].values, np.abs(bounds.T - median), fmt="o", ms=4, lw=1.3, capsize=2, color=DATA_COLOUR, zorder=3,
+        median,
+        g_r,
+        data["error"].values,
+        np.abs(bounds.T - median),
+        fmt="o",
+        ms=4,
+        lw=1.3,
+        capsize=2,
+        color=DATA_COLOUR,
+        zorder=3,
         label=f"stars: colour with 1 sigma,\ntemperature with {describe_interval(options)}",
-    )  # fmt: skip
+    )
     if "temperature" in truth:
         axes.plot(
             truth["temperature"].values,
@@ -154,8 +165,8 @@ def temperatures(artefacts, settings):
         )
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    places = [one for one in (2000, 3000, 5000, 10000, 20000, 40000) if low < one < high]
-    axes.set_xticks(places, [f"{one:,}" for one in places])
+    ticks = [kelvin for kelvin in TICKS if low < kelvin < high]
+    axes.set_xticks(ticks, [f"{kelvin:,}" for kelvin in ticks])
     axes.set_xticks([], minor=True)
     axes.set_xlabel("temperature T (K)")
     axes.set_ylabel(make_label("g_r", data["g_r"], options))

@@ -1,8 +1,9 @@
 """
 The colour of a black body through two filters, its gradient, and the temperature of stars from it.
 
-From "A Brief Introduction to NumPyro" of H. McDougall (2024), where it shows what compiling is worth. Wavelengths are in
-micrometres, and beta = k T / (h c) in 1/micrometre: 0.4 for the Sun.
+From "A Brief Introduction to NumPyro" by H. McDougall (2024), which uses it to show the gain from
+compilation. Wavelengths are in micrometres, and beta = k T / (h c) in 1/micrometre: 0.4 for the
+Sun.
 """
 
 import jax
@@ -18,10 +19,10 @@ def model(wavelength, g, r, error, g_r=None):
     """
     Temperatures of stars from their colours.
 
-    wavelength (µm) and the responses g and r of two filters have the shape (sample,); g_r, the measured colour, and its error (dex)
-    the shape (star,).
+    wavelength (µm) and the responses g and r of two filters: shape (sample,); g_r, the measured
+    colour (dex), and its error (dex): shape (star,).
     """
-    # ASSUME: nothing is known of a temperature but its range: each factor of two is as likely as any other.
+    # ASSUME: only the range of temperatures is known; each factor of two is equally likely.
     with numpyro.plate("star", len(error)):
         temperature = numpyro.sample("temperature", LogUniform(1500, 50000))
         beta = numpyro.deterministic("beta", temperature / KELVIN)

@@ -1,4 +1,4 @@
-"""Stars that are black bodies, seen through the filters of a camera; and the colour of black bodies with its gradient."""
+"""Simulated colours of stars, and the colour of black bodies with its gradient."""
 
 import jax
 import numpy as np
@@ -9,10 +9,13 @@ from blackbody import KELVIN, colours, colours_and_slopes
 
 def simulate(rng: np.random.Generator, truth: dict, design: dict) -> xr.Dataset:
     """
-    Simulate the measured colour of a star of each temperature of `truth`, with the error `design["error"]` (dex).
+    Simulate the measured colours of stars, which are black bodies.
 
-    `design["filters"]` is a table with the columns wavelength, g, r and i; `design["beta"]` gives the exponents of ten of the first
-    and the last beta of the curve of colours, and their number.
+    There is one star for each temperature (K) in `truth`. The error of a colour is
+    `design["error"]` (dex).
+
+    `design["filters"]` is a table with the columns wavelength, g, r and i. `design["beta"]` holds
+    the decimal exponents of the first and last beta of the curve of colours, and their number.
     """
     jax.config.update("jax_enable_x64", True)
     filters = pd.read_csv(design["filters"])

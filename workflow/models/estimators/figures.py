@@ -1,4 +1,4 @@
-"""What the five ways of estimating say of each parameter, in one figure."""
+"""The estimates of each parameter by five methods."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,15 +14,15 @@ POINTS = {"mle": (PURPLE, (0, (1, 1)), "v"), "map": (BLACK, (0, (4, 2)), "^")}
 
 
 def curve(u, b, w):
-    """The mean of y at u."""
+    """Return the mean of y at u."""
     return b + w * u
 
 
 def estimates(artefacts, settings):
     """
-    The posterior of each parameter by three methods (filled: nuts, with which the others should agree), and the two point
-    estimates, mle (dotted, triangle down) and map (dashed, triangle up). Red: the truth. A point on the edge of what is possible,
-    or far out in a skewed posterior, stands for it badly.
+    The posterior of each parameter by three methods, and the two point estimates. Filled: nuts,
+    with which the others should agree. Dotted, triangle down: mle. Dashed, triangle up: map. Red:
+    the truth. A point at a boundary or in the tail of a skewed posterior summarises it badly.
     """
     options = settings["options"]
     data, truth = get_group(artefacts["data"], "data"), get_group(artefacts["data"], "truth")
@@ -38,12 +38,9 @@ def estimates(artefacts, settings):
     figure, panels = plt.subplots(1, len(SITES), figsize=(9.5, 3.6))
     for site, axes in zip(SITES, panels, strict=True):
         exact = draws["nuts"][site]
-        low, high = np.quantile(exact, [0.002, 0.995])
         marks = [float(truth[site])] if site in truth else []
         marks += [float(point[site]) for point in points.values()]
-        low, high = min(low, *marks), max(high, *marks)
-        if site in POSITIVE and low < 0.2 * high:
-            low = 0.0  # the boundary is near, and a bin begins there
+        low, high = _choose_range(site, exact.values, marks)
         margin = 0.04 * (high - low)
         edges = np.linspace(low, high + margin, BINS + 1)
         density = _density(exact.values, edges)
@@ -60,19 +57,9 @@ def estimates(artefacts, settings):
         top = 1.45 * density.max()
         for fit, (colour, dashes, marker) in POINTS.items():
             value = float(points[fit][site])
-            line, top_of_line = [value, value], [0, (0.93 if fit == "mle" else 0.84) * top]
-            axes.plot(
-                line,
-                top_of_line,
-                color=colour,
-                ls=dashes,
-                lw=1.6,
-                marker=marker,
-                markevery=[1],
-                ms=7,
-                label=fit,
-                zorder=5,
-            )
+            height = (0.93 if fit == "mle" else 0.84) * top
+            look = {"color": colour, "ls": dashes, "lw": 1.6, "marker": marker, "ms": 7}
+            axes.plot([value, value], [0, height], markevery=[1], label=fit, zorder=5, **look)
         if site in truth:
             axes.axvline(float(truth[site]), color=TRUTH_COLOUR, lw=1.4, label="truth", zorder=3)
         axes.set_ylim(0, top)
@@ -85,6 +72,19 @@ def estimates(artefacts, settings):
     return figure
 
 
+def _choose_range(site: str, draws: np.ndarray, marks: list[float]) -> tuple[float, float]:
+    """Return the limits of an axis, which include all marks and most draws."""
+    low, high = np.quantile(draws, [0.002, 0.995])
+    low = min(low, *marks)
+    high = max(high, *marks)
+    if site in POSITIVE and low < 0.2 * high:
+        return 0.0, high  # the boundary is near, and a bin begins there
+    return low, high
+
+
 def _density(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """The share of all draws in each bin, over its width: draws beyond the edges count, so that curves can be compared."""
+    """Return the density of draws in each bin.
+
+    Draws beyond the edges count, so that curves can be compared.
+    """
     return np.histogram(values, edges)[0] / values.size / np.diff(edges)

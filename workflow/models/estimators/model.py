@@ -1,8 +1,9 @@
 """
-A line that cannot fall, with noise of unknown size: a small model in which point estimates and posteriors part ways.
+A rising line with noise of unknown size: point estimates and posteriors differ.
 
-It fills the empty heading "MLE vs MAP vs MCMC" of J. E. Johnson's notes on NumPyro. Two of its three parameters have a boundary at
-zero: the slope w, whose truth lies near it, and the noise sigma, whose posterior is skewed as long as the points are few.
+It fills the empty heading "MLE vs MAP vs MCMC" of J. E. Johnson's notes on NumPyro. Two of its
+three parameters have a boundary at zero. The true slope w lies near it, and the posterior of the
+noise sigma is skewed if there are few points.
 """
 
 import numpyro
@@ -13,8 +14,8 @@ UNITS = {"b": "", "w": "", "sigma": ""}
 
 
 def model(u, y=None):
-    """y is b + w u and Gaussian noise, w at least zero; u in (-1, 1) and y are pure numbers."""
-    # ASSUME: y is of the order of one, and so is what u may add to it.
+    """y is b + w u with Gaussian noise, w >= 0. u, in (-1, 1), and y are dimensionless."""
+    # ASSUME: y is of the order of one, and so is the contribution of u.
     b = numpyro.sample("b", Normal(0.0, 2.0))
     w = numpyro.sample("w", HalfNormal(1.0))
     sigma = numpyro.sample("sigma", HalfNormal(2.0))

@@ -1,4 +1,4 @@
-"""What the figures of these models need beyond the draws, and two of their own."""
+"""The curve of these models, and two custom figures."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,14 +10,15 @@ from posterity.plots.style import DATA_COLOUR, MODEL_COLOUR, TRUTH_COLOUR, make_
 
 
 def curve(x, m, b):
-    """The line itself."""
+    """Return y on the line at x."""
     return m * x + b
 
 
 def membership(artefacts, settings):
     """
-    Which points the mixture takes for outliers. The colour of a point is its posterior probability of being an outlier, the mean
-    of `p_outlier`; points above one half carry their number in the table. The band is the interval of the line.
+    The outliers that the mixture finds. The colour of a point is its posterior probability of being
+    an outlier, the mean of `p_outlier`. Points above one half carry their id, or row in the table.
+    The band is the interval of the line.
     """
     options = settings["options"]
     data, posterior = (
@@ -62,25 +63,25 @@ def membership(artefacts, settings):
     right.barh(range(len(order)), probability[order], color=colours)
     right.axvline(0.5, color="0.4", ls=":", lw=1.2)
     for row, i in enumerate(order):
-        inside = probability[i] > 0.85
-        right.text(
-            probability[i] + (-0.02 if inside else 0.02), row, f"{probability[i]:.2f}" if probability[i] < 0.995 else "> 0.99",
-            va="center", ha="right" if inside else "left", fontsize=7, color="white" if inside else "black",
-        )  # fmt: skip
+        is_inside = probability[i] > 0.85
+        text = f"{probability[i]:.2f}" if probability[i] < 0.995 else "> 0.99"
+        place = probability[i] + (-0.02 if is_inside else 0.02)
+        look = {"ha": "right", "color": "white"} if is_inside else {"ha": "left", "color": "black"}
+        right.text(place, row, text, va="center", fontsize=7, **look)
     right.set_yticks(range(len(order)), [str(ids[i]) for i in order], fontsize=7)
     right.set_ylim(len(order) - 0.4, -0.6)
     right.set_xlim(0, 1)
     right.set_xlabel("probability of being an outlier")
-    right.set_ylabel("number of the point in the table")
+    right.set_ylabel("id of the point" if "id" in data else "row")
     return figure
 
 
 def ellipses(artefacts, settings):
     """
-    Each point with the ellipse of its errors in x and y (1 sigma: 39 % of a Gaussian in two dimensions), and the line's interval.
-
-    In a model with outliers the colour is the posterior probability of being one; points above one half carry their number in
-    the table.
+    Each point with the ellipse of its errors in x and y, and the interval of the line. An ellipse
+    is 1 sigma, which holds 39 % of a Gaussian in two dimensions. In a model with outliers, colour
+    is the posterior probability of being an outlier; points above one half carry their id, or row
+    in the table.
     """
     options = settings["options"]
     data, posterior = (

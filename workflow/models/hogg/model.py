@@ -1,8 +1,8 @@
 """
 A straight line through points some of which may be outliers.
 
-Hogg, Bovy & Lang (2010, arXiv:1008.4686): section 3 and exercise 6, where the errors in y are known and those in x are left out;
-section 7, where each point is a Gaussian in two dimensions.
+Hogg, Bovy & Lang (2010, arXiv:1008.4686): section 3 and exercise 6, with known errors in y and none
+in x; section 7, with a Gaussian in two dimensions for each point.
 """
 
 import jax.numpy as jnp
@@ -23,7 +23,7 @@ UNITS = {"p_outlier": "", "theta": "rad"}
 
 
 def _line():
-    # ASSUME: x reaches 300 and y 700, so these priors allow any line that passes near such points.
+    # ASSUME: x is up to 300 and y up to 700; these priors allow any line near such points.
     m = numpyro.sample("m", Normal(0, 3))
     b = numpyro.sample("b", Normal(0, 300))
     return m, b
@@ -37,7 +37,7 @@ def _outliers():
 
 
 def _mixture(fraction, mean, sd, y):
-    """Observe y from one of two Gaussians (the last axis); the second one is that of the outliers."""
+    """Observe y from a mixture of two Gaussians (last axis); the second one is the outliers."""
     weights = jnp.broadcast_to(jnp.stack([1 - fraction, fraction]), mean.shape)
     mixture = MixtureSameFamily(Categorical(probs=weights), Normal(mean, sd))
     observed = numpyro.sample("y", mixture, obs=y)
@@ -46,14 +46,14 @@ def _mixture(fraction, mean, sd, y):
 
 
 def line(x, e, y=None):
-    """Every point lies on the line, and its error bar is believed."""
+    """All points lie on the line, and their error bars are correct."""
     m, b = _line()
     with numpyro.plate("point", len(x)):
         numpyro.sample("y", Normal(m * x + b, e), obs=y)
 
 
 def outliers(x, e, y=None):
-    """Each point lies on the line, or with probability `fraction` comes from one broad Gaussian (eq. 17 of the paper)."""
+    """A point is on the line or, with probability `fraction`, from a broad Gaussian (eq. 17)."""
     m, b = _line()
     fraction, y_outlier, sigma_outlier = _outliers()
     with numpyro.plate("point", len(x)):
@@ -64,7 +64,7 @@ def outliers(x, e, y=None):
 
 def _direction():
     theta = numpyro.sample("theta", Uniform(-jnp.pi / 2, jnp.pi / 2))
-    # ASSUME: no point is farther than 700 from the origin, so that a line near one of them is nearer than 1000.
+    # ASSUME: all points are within 700 of the origin, so a line near one of them is within 1000.
     b_perp = numpyro.sample("b_perp", Uniform(-1000, 1000))
     m = numpyro.deterministic("m", jnp.tan(theta))
     b = numpyro.deterministic("b", b_perp / jnp.cos(theta))
@@ -73,9 +73,9 @@ def _direction():
 
 def _sd_of_y(theta, x_error, y_error, correlation):
     """
-    The sd of y around the line: that across it over cos(theta).
+    Return the sd of y around the line: the sd across the line divided by cos(theta).
 
-    Across it: Sigma^2 = v^T S v with the unit vector v = (-sin theta, cos theta).
+    Across the line, Sigma^2 = v^T S v with the unit vector v = (-sin theta, cos theta).
     """
     sin, cos = jnp.sin(theta), jnp.cos(theta)
     return (
@@ -90,12 +90,12 @@ def _sd_of_y(theta, x_error, y_error, correlation):
 
 def line_xy(x, e_x, e, rho, y=None):
     """
-    Each point is a Gaussian in two dimensions, with its centre somewhere on the line (section 7 of the paper).
+    Each point is a Gaussian in two dimensions with its centre on the line (section 7).
 
     The density of a point is N(Delta; 0, Sigma^2): that of y given x, times that of x.
     """
     theta, m, b = _direction()
-    # ASSUME: true points are anywhere along the line, each length of it alike. So a steep line has more of them per unit of x.
+    # ASSUME: true points are uniform along the line: a steep line has more of them per unit of x.
     numpyro.factor("density_of_x", -len(x) * jnp.log(jnp.cos(theta)))
     with numpyro.plate("point", len(x)):
         numpyro.sample("y", Normal(m * x + b, _sd_of_y(theta, e_x, e, rho)), obs=y)
@@ -103,13 +103,16 @@ def line_xy(x, e_x, e, rho, y=None):
 
 def outliers_xy(x, e_x, e, rho, y=None):
     """
-    The same, but with probability `fraction` a point is an outlier, as in section 3: anywhere in x, and in y from a broad Gaussian.
+    As `line_xy`, but a point is an outlier with probability `fraction`, as in section 3.
 
-    The density of a point is (1 - fraction) N(Delta; 0, Sigma^2) + fraction N(y; y_outlier, sigma_outlier^2 + e^2).
+    Outliers are uniform in x and have a broad Gaussian in y.
+
+    The density of a point is (1 - fraction) N(Delta; 0, Sigma^2)
+    + fraction N(y; y_outlier, sigma_outlier^2 + e^2).
     """
     theta, m, b = _direction()
     fraction, y_outlier, sigma_outlier = _outliers()
-    # ASSUME: there are as many outliers per unit of x as the line, were it all of the points, would have per unit of its length.
+    # ASSUME: the density of outliers per unit of x equals that of true points per unit of the line.
     density = (1 - fraction) / jnp.cos(theta) + fraction
     numpyro.factor("density_of_x", len(x) * jnp.log(density))
     with numpyro.plate("point", len(x)):

@@ -1,4 +1,4 @@
-"""The page's figures: what was measured, what follows from single measurements, and what the model recovers."""
+"""The measurements, the estimates from single measurements, and the results of the model."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -26,7 +26,9 @@ def _data(artefacts):
 
 
 def _recovered(artefacts, settings, site):
-    """Median and ends of the interval of each element of a site, as an error bar wants them."""
+    """
+    Return the median of each element of a site, and its distances to the ends of the interval.
+    """
     draws = align_draws(artefacts["posterior"], [site])[site].transpose(..., "chain", "draw").values
     draws = np.ascontiguousarray(draws.reshape(draws.shape[0], -1))
     median, bounds = (
@@ -37,7 +39,10 @@ def _recovered(artefacts, settings, site):
 
 
 def _from_parallax(parallax, probability):
-    """Quantiles of the distance from a parallax alone, all parallaxes of stars between the nearest and the farthest alike."""
+    """Return quantiles of the distance (pc) from a parallax alone.
+
+    The prior is uniform in parallax between the nearest and the farthest distance.
+    """
     ends = (np.array([[1 / max_dist], [1 / min_dist]]) - parallax) / E_parallax
     return 1 / truncnorm.ppf(
         1 - np.asarray(probability)[..., None], *ends, loc=parallax, scale=E_parallax
@@ -46,8 +51,9 @@ def _from_parallax(parallax, probability):
 
 def counts(artefacts, settings):
     """
-    What is measured of the stars of six clusters, from bright to faint: counts against temperature. Hollow: clusters without a
-    parallax. Bars: the square root of the counts. Stars without a count stand at the bottom.
+    The measured counts and temperatures of the stars of six clusters, from bright to faint. Hollow:
+    clusters without a parallax. Bars: the square root of the counts. Stars without a count are at
+    the bottom.
     """
     options, (data, _) = settings["options"], _data(artefacts)
     index, n = data["cluster_index"].values, data["fluxcounts"].values
@@ -65,9 +71,19 @@ def counts(artefacts, settings):
             [np.where(y > 0, np.minimum(np.sqrt(y), 0.9 * y), 0), np.where(y > 0, np.sqrt(y), 0)]
         )
         axes.errorbar(
-            x, np.where(y > 0, y, floor), bars, fmt=MARKERS[place], ms=6.5, mfc=face, mec=colour, mew=1.5, ecolor=colour, lw=1,
-            label=text, clip_on=False,
-        )  # fmt: skip
+            x,
+            np.where(y > 0, y, floor),
+            bars,
+            fmt=MARKERS[place],
+            ms=6.5,
+            mfc=face,
+            mec=colour,
+            mew=1.5,
+            ecolor=colour,
+            lw=1,
+            label=text,
+            clip_on=False,
+        )
     axes.set_yscale("log")
     axes.set_ylim(floor, None)
     axes.set_xlabel(make_label("logtemps", data["logtemps"], options))
@@ -80,8 +96,9 @@ def counts(artefacts, settings):
 
 def parallax_distances(artefacts, settings):
     """
-    How far the clusters are by their parallaxes alone (median and 16 to 84 %, for parallaxes between those of 1 and 1,000 pc),
-    sorted. Hollow: no parallax was measured, which says no more than that the cluster is not near.
+    The distances of the clusters from their parallaxes alone, sorted: median and 16 to 84 %, for
+    distances between 1 and 1,000 pc. Hollow: no parallax was measured, which only excludes small
+    distances.
     """
     options, (data, truth) = settings["options"], _data(artefacts)
     parallax, true = data["parallax"].values, truth["distance"].values
@@ -127,9 +144,10 @@ def parallax_distances(artefacts, settings):
 
 def luminosities(artefacts, settings):
     """
-    How luminous the stars of three clusters are by counts and parallax alone (thick bars: 16 to 84 %, thin bars: 5 to 99.5 %), in
-    units of a star of absolute magnitude 0: for the largest, a middle and the smallest parallax that was measured. The error of
-    the distance is common to all stars of a cluster.
+    The luminosities of the stars of three clusters from counts and parallax alone, in units of a
+    star of absolute magnitude 0. The clusters have the largest, a middle and the smallest measured
+    parallax. Thick bars: 16 to 84 %; thin bars: 5 to 99.5 %. The stars of a cluster share the error
+    of the distance.
     """
     options, (data, truth) = settings["options"], _data(artefacts)
     parallax, index = data["parallax"].values, data["cluster_index"].values
@@ -162,8 +180,9 @@ def luminosities(artefacts, settings):
 
 def main_sequence(artefacts, settings):
     """
-    The Hertzsprung-Russell diagram that the model recovers: absolute magnitudes of all stars (median and interval), the line with
-    its interval, and one spread around it (pale); the true line and one true spread around it dashed and dotted.
+    The Hertzsprung-Russell diagram that the model recovers: absolute magnitudes of all stars
+    (median and interval), and the line with its interval and the spread around it (pale). Dashed
+    and dotted: the true line and the true spread around it.
     """
     options, (data, truth) = settings["options"], _data(artefacts)
     x = data["logtemps"].values
@@ -218,15 +237,23 @@ def _against_truth(axes, true, median, bars, groups):
     """Draw recovered against true values: `groups` are (which, face colour, text)."""
     for chosen, face, text in groups:
         axes.errorbar(
-            true[chosen], median[chosen], bars[:, chosen], fmt="o", ms=4.5, lw=0.8, mfc=face, mec=MODEL_COLOUR, color=MODEL_COLOUR,
+            true[chosen],
+            median[chosen],
+            bars[:, chosen],
+            fmt="o",
+            ms=4.5,
+            lw=0.8,
+            mfc=face,
+            mec=MODEL_COLOUR,
+            color=MODEL_COLOUR,
             label=text,
-        )  # fmt: skip
+        )
     ends = [min(true.min(), (median - bars[0]).min()), max(true.max(), (median + bars[1]).max())]
     axes.plot(ends, ends, "--", color=TRUTH_COLOUR, lw=1.6, label="truth", zorder=5)
 
 
 def magnitudes(artefacts, settings):
-    """The absolute magnitude of each star, recovered and true (median and interval). Hollow: stars without a single count."""
+    """Recovered (median and interval) and true magnitudes. Hollow: stars without a count."""
     data, truth = _data(artefacts)
     median, bars = _recovered(artefacts, settings, "absolute_magnitude")
     n = data["fluxcounts"].values
@@ -249,7 +276,7 @@ def magnitudes(artefacts, settings):
 
 
 def distances(artefacts, settings):
-    """The distance of each cluster, recovered and true (median and interval). Hollow: clusters without a parallax."""
+    """Recovered (median and interval) and true distances. Hollow: clusters without a parallax."""
     data, truth = _data(artefacts)
     median, bars = _recovered(artefacts, settings, "distance")
     seen = data["parallax"].values > 0

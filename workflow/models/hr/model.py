@@ -1,8 +1,9 @@
 """
 Stars of clusters in the Hertzsprung-Russell diagram, from photon counts and parallaxes.
 
-From "A Brief Introduction to NumPyro" of H. McDougall (2023). The stars of a cluster have one distance, and stars everywhere one
-main sequence: a line in absolute magnitude against log temperature, with a spread.
+From "A Brief Introduction to NumPyro" by H. McDougall (2023). All stars of a cluster have the same
+distance, and all stars have the same main sequence: a line in absolute magnitude against log
+temperature, with a spread.
 """
 
 import jax.numpy as jnp
@@ -46,7 +47,7 @@ UNITS = {
 
 
 def as_written(cluster_index, logtemps, parallax=None, fluxcounts=None):
-    """The page's own code."""
+    """The published code."""
     slope = numpyro.sample("slope", dist.Uniform(-10, 0))
     offset = numpyro.sample("offset", dist.Uniform(-10, 10))
     spread = numpyro.sample("spread", dist.HalfNormal(2.5))
@@ -77,10 +78,10 @@ def as_written(cluster_index, logtemps, parallax=None, fluxcounts=None):
 
 
 def model(cluster_index, logtemps, parallax=None, fluxcounts=None):
-    """The same posterior in coordinates that NUTS can walk in: each star's magnitude relative to what its counts say of it."""
+    """The posterior of `as_written` in coordinates that NUTS samples well, see `_stars`."""
     main_sequence = _main_sequence()
     with numpyro.plate("clusters", np.unique(cluster_index).size):
-        # ASSUME: flat in the cube root of the distance, p(d) ~ d^(-2/3), as on the page: clusters pile up nearby.
+        # ASSUME: flat in the cube root of the distance, p(d) ~ d^(-2/3) (published).
         root_dist = numpyro.sample("root_dist", Uniform(min_dist ** (1 / 3), max_dist ** (1 / 3)))
         distance = numpyro.deterministic("distance", root_dist**3)
         numpyro.sample("parallax", Normal(1 / distance, E_parallax), obs=parallax)
@@ -88,10 +89,13 @@ def model(cluster_index, logtemps, parallax=None, fluxcounts=None):
 
 
 def volume(cluster_index, logtemps, parallax=None, fluxcounts=None):
-    """Clusters uniform in volume: flat in the cube of the distance, p(d) ~ d^2, which is what the page says."""
+    """Clusters uniform in volume: flat in the cube of the distance, p(d) ~ d^2.
+
+    The published text describes this prior; the published code has another.
+    """
     main_sequence = _main_sequence()
     with numpyro.plate("clusters", np.unique(cluster_index).size):
-        # ASSUME: space is filled evenly out to the largest distance, so that most clusters are far away.
+        # ASSUME: clusters fill space evenly out to the largest distance, so most are far away.
         cube = numpyro.sample("volume", Uniform(min_dist**3, max_dist**3))
         distance = numpyro.deterministic("distance", jnp.cbrt(cube))
         numpyro.sample("parallax", Normal(1 / distance, E_parallax), obs=parallax)
@@ -99,7 +103,7 @@ def volume(cluster_index, logtemps, parallax=None, fluxcounts=None):
 
 
 def recorded(cluster_index, logtemps, parallax=None, fluxcounts=None):
-    """The model that made the data: a parallax of 0 says that it was measured to be small, and the others are rounded."""
+    """The model that simulated the data: small parallaxes are recorded as 0, others are rounded."""
     main_sequence = _main_sequence()
     with numpyro.plate("clusters", np.unique(cluster_index).size):
         root_dist = numpyro.sample("root_dist", Uniform(min_dist ** (1 / 3), max_dist ** (1 / 3)))
@@ -118,23 +122,25 @@ def _main_sequence():
 
 def _stars(main_sequence, distance, logtemps, fluxcounts):
     """
-    The stars, one element each.
+    Observe the counts of the stars.
 
-    n counts say that the apparent magnitude is near -2.5 log10(n / gain) + mag0, with a standard error of 1.09 / sqrt(n): for a
-    bright star that is a hundred times less than the prior says, and a sampler would have to go in steps as small. So the
-    latent site is z, the magnitude less the mean of prior and counts together, in units of their standard deviation, both taken
-    as Gaussians. It is a change of coordinates and not an approximation: z has the prior that the magnitude's gives it, and the
-    likelihood is the Poisson distribution. A star without a count (share 0) has its magnitude in the prior's standard form.
+    n counts constrain the apparent magnitude to -2.5 log10(n / gain) + mag0, with a standard error
+    of 1.09 / sqrt(n). For a bright star that is a hundred times smaller than the sd of the prior,
+    and a sampler would need steps as small. So the latent site is z: the magnitude minus its mean
+    given prior and counts, in units of its standard deviation, with both taken as Gaussians. This
+    changes the coordinates and approximates nothing: z has the prior that follows from that of the
+    magnitude, and the likelihood is the Poisson distribution. For a star without a count (share 0),
+    z is the standardised magnitude of the prior.
     """
     slope, offset, spread = main_sequence
     distance_modulus = 5 * jnp.log10(distance / 10)
     expected = (logtemps - logtemp0) * slope + offset + distance_modulus
     counts = 0.0 if fluxcounts is None else fluxcounts
     counted = mag0 - 2.5 * jnp.log10(jnp.maximum(counts, 1) / gain)
-    share = counts / (
-        counts + (2.5 / jnp.log(10) / spread) ** 2
-    )  # of the counts, in what is known of the magnitude
-    centre, scale = expected + share * (counted - expected), spread * jnp.sqrt(1 - share)
+    # The weight of the counts, relative to the prior, in the mean of the magnitude.
+    share = counts / (counts + (2.5 / jnp.log(10) / spread) ** 2)
+    centre = expected + share * (counted - expected)
+    scale = spread * jnp.sqrt(1 - share)
 
     with numpyro.plate("stars", logtemps.size):
         z = numpyro.sample("z", Normal((expected - centre) / scale, spread / scale))
@@ -145,7 +151,7 @@ def _stars(main_sequence, distance, logtemps, fluxcounts):
 
 
 class RecordedParallax(Distribution):
-    """A parallax that is measured with a Gaussian error and then rounded; up to a limit it counts as not measured, and is 0."""
+    """A parallax with a Gaussian error that is then rounded; 0 stands for any below the limit."""
 
     arg_constraints = {"true": constraints.real}  # noqa: RUF012 (so are NumPyro's)
     support = constraints.real
@@ -155,21 +161,21 @@ class RecordedParallax(Distribution):
         super().__init__(jnp.shape(true), validate_args=validate_args)
 
     def sample(self, key, sample_shape=()):
-        """Measure and record."""
+        """Return recorded parallaxes."""
         measured = Normal(self.true, E_parallax).sample(key, sample_shape)
         return jnp.where(
             measured > parallax_limit, jnp.round(measured / parallax_step) * parallax_step, 0.0
         )
 
     def log_prob(self, value):
-        """The probability that the measurement was where it is recorded as `value`."""
-        low = jnp.where(
-            value > 0, jnp.maximum(value - parallax_step / 2, parallax_limit), -1.0
-        )  # -1: no measurement is below
+        """Return the log probability that a measurement is recorded as `value`."""
+        lowest = jnp.maximum(value - parallax_step / 2, parallax_limit)
+        low = jnp.where(value > 0, lowest, -1.0)  # no measurement is below -1
         high = jnp.where(value > 0, value + parallax_step / 2, parallax_limit)
-        low, high = (low - self.true) / E_parallax, (high - self.true) / E_parallax
-        low, high = (
-            jnp.where(low > 0, -high, low),
-            jnp.where(low > 0, -low, high),
-        )  # the tail in which nothing cancels
-        return log_ndtr(high) + jnp.log1p(-jnp.exp(log_ndtr(low) - log_ndtr(high)))
+        low = (low - self.true) / E_parallax
+        high = (high - self.true) / E_parallax
+        # Use the lower tail, in which the difference does not cancel.
+        is_upper = low > 0
+        lower = jnp.where(is_upper, -high, low)
+        upper = jnp.where(is_upper, -low, high)
+        return log_ndtr(upper) + jnp.log1p(-jnp.exp(log_ndtr(lower) - log_ndtr(upper)))

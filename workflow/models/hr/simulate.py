@@ -1,4 +1,4 @@
-"""Clusters of stars with one main sequence, seen by a telescope that counts photons and measures parallaxes."""
+"""Simulated photon counts and parallaxes of clusters of stars with one main sequence."""
 
 import numpy as np
 import xarray as xr
@@ -16,10 +16,13 @@ from hr_constants import (
 
 def simulate(rng: np.random.Generator, truth: dict, design: dict) -> tuple[xr.Dataset, xr.Dataset]:
     """
-    Simulate `design["clusters"]` clusters of `fewest` + Poisson(`more`) stars, with log T ~ N(`logtemp`, `logtemp_sd`).
+    Simulate clusters of stars; return the data, and the true distances and magnitudes.
 
-    The cube root of a distance is uniform, as in the page's prior. A parallax that is measured as 0.05 arcsec or less is recorded
-    as 0, the others in multiples of 0.025 arcsec. Returns the data, and the true distances and magnitudes.
+    There are `design["clusters"]` clusters of `fewest` + Poisson(`more`) stars, with log T ~
+    N(`logtemp`, `logtemp_sd`).
+
+    The cube root of a distance is uniform, as in the published prior. A measured parallax of 0.05
+    arcsec or less is recorded as 0, the others in multiples of 0.025 arcsec.
     """
     n = design["clusters"]
     distance = rng.uniform(min_dist ** (1 / 3), max_dist ** (1 / 3), n) ** 3

@@ -1,4 +1,4 @@
-"""Where the draws of several fits are, and how much of the probability each of them gives to each island."""
+"""The draws of several fits, and the probability of each island in each fit."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,8 +14,8 @@ EDGE = 4.1
 
 def islands(artefacts, settings):
     """
-    Draws of each fit over the density, whose contours enclose 39, 86 and 98.9 % of each island (1, 2 and 3 sigma), with the share
-    of all draws that lie on an island and the exact one. Chains of one fit have colours and markers of their own.
+    Draws of each fit. Contours enclose 39, 86 and 98.9 % of each island (1, 2 and 3 sigma). Numbers
+    are the fraction of draws on an island, and the exact one. Each chain has its colour and marker.
     """
     fits = artefacts["posteriors"]
     figure, panels = plt.subplots(
@@ -40,8 +40,8 @@ def islands(artefacts, settings):
                 rasterized=True,
             )
         nearest = np.linalg.norm(draws.reshape(-1, 1, 2) - CENTRES, axis=2).argmin(axis=1)
-        found = np.bincount(nearest, minlength=len(CENTRES)) / nearest.size
-        for centre, share, exact in zip(CENTRES, found, WEIGHTS / WEIGHTS.sum(), strict=True):
+        shares = np.bincount(nearest, minlength=len(CENTRES)) / nearest.size
+        for centre, share, exact in zip(CENTRES, shares, WEIGHTS / WEIGHTS.sum(), strict=True):
             distance = np.hypot(*np.meshgrid(grid - centre[0], grid - centre[1])) / SD
             axes.contour(grid, grid, distance, levels=[1, 2, 3], colors="0.35", linewidths=0.7)
             above = centre[1] > -1
@@ -55,9 +55,8 @@ def islands(artefacts, settings):
                 fontsize=9,
             )
         size = f"{draws.shape[1]:,} draws"
-        axes.set_title(
-            f"{tree.attrs['fit']}: {f'{len(draws)} chains of {size}' if len(draws) > 1 else f'{size}, independent'}"
-        )
+        size = f"{len(draws)} chains of {size}" if len(draws) > 1 else f"{size}, independent"
+        axes.set_title(f"{tree.attrs['fit']}: {size}")
         axes.set_xlim(-EDGE, EDGE)
         axes.set_ylim(-EDGE, EDGE)
         axes.set_aspect("equal")

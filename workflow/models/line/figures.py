@@ -1,4 +1,4 @@
-"""What the figures of a straight line need beyond the draws, and two of their own."""
+"""The curve of a straight line, and two custom figures."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,19 +11,20 @@ from posterity.plots.style import DATA_COLOUR, MODEL_COLOUR, TRUTH_COLOUR, make_
 OFFSETS = np.linspace(-2, 2, 11)  # of the trial lines from the true one
 STEEPEST = 20  # gradient of the steepest of the ten lines
 LINES = 10
-FAINT = "#E4EEF5"  # of lines that the data exclude: hardly to be seen
+FAINT = "#E4EEF5"  # colour of lines that the data exclude
 
 
 def curve(x, m, c):
-    """The line itself: drawn through the data for the truth and for draws of m and c."""
+    """Return y on the line at x, as figures draw it through the data."""
     return m * x + c
 
 
 def trials(artefacts, settings):
     """
-    Trial lines of the true slope with several intercepts: as they are, and beside it each as dark as the data make it likely.
+    Trial lines with the true slope and several intercepts. Left: all alike; right: faded by
+    likelihood.
 
-    The likelihood is that of the line given the error bars, relative to the best of the trials.
+    The likelihood follows from the error bars and is relative to that of the best trial.
     """
     options = settings["options"]
     data, truth = get_group(artefacts["data"], "data"), get_group(artefacts["data"], "truth")
@@ -65,10 +66,11 @@ def trials(artefacts, settings):
 
 def angles(artefacts, settings):
     """
-    What a prior that is flat in the gradient says of a line's direction: ten gradients evenly from 0 to 20, above ten angles.
+    The directions that a flat prior on the gradient prefers. Above: ten gradients evenly spaced
+    from 0 to 20; below: ten angles evenly spaced.
 
-    The lines go through the true intercept, and the angles evenly to that of the steepest gradient. Even gradients crowd where the
-    line is steep.
+    The lines go through the true intercept, and the angles reach that of the steepest gradient.
+    Evenly spaced gradients crowd at steep lines.
     """
     options = settings["options"]
     data, truth = get_group(artefacts["data"], "data"), get_group(artefacts["data"], "truth")

@@ -1,8 +1,8 @@
 """
 A straight line through points with known, independent Gaussian errors in y, or in x and y.
 
-From "Getting Started" of H. McDougall's NumPyro guide (2023) and his "A Brief Introduction to NumPyro" (2024); the angle form after
-J. VanderPlas (2014), arXiv:1411.5018.
+From "Getting Started" in H. McDougall's NumPyro guide (2023) and his "A Brief Introduction to
+NumPyro" (2024). The form with an angle follows J. VanderPlas (2014), arXiv:1411.5018.
 """
 
 import jax.numpy as jnp
@@ -28,7 +28,7 @@ def _any_direction():
 
 
 def model(x, e, y=None):
-    """Flat in slope and intercept."""
+    """A line with flat priors on slope and intercept."""
     m = numpyro.sample("m", Uniform(-5, 5))
     c = numpyro.sample("c", Uniform(-10, 10))
     with numpyro.plate("point", len(x)):
@@ -36,23 +36,25 @@ def model(x, e, y=None):
 
 
 def line_angle(x, e, y=None):
-    """Flat in the line's angle and in its distance from the origin, so that no direction is preferred."""
+    """
+    A line with flat priors on its angle and its distance from the origin: no preferred direction.
+    """
     m, c = _any_direction()
     with numpyro.plate("point", len(x)):
         numpyro.sample("y", Normal(m * x + c, e), obs=y)
 
 
 def line_xy(x, e_x, e, y=None):
-    """The x are measured too, with errors e_x: each point has a true x, which is latent."""
+    """As `line_angle`, with errors e_x in x: each point has a latent true x."""
     m, c = _any_direction()
     with numpyro.plate("point", len(x)):
-        # ASSUME: the true x may lie anywhere, so that what is known of them is what was measured.
+        # ASSUME: the true x has a flat prior, so only the measurement constrains it.
         x_true = numpyro.sample("x_true", Normal(x, e_x))
         numpyro.sample("y", Normal(m * x_true + c, e), obs=y)
 
 
 def line_xy_integrated(x, e_x, e, y=None):
-    """The same with the true x integrated out by hand: the same posterior of the line, from two latent numbers."""
+    """As `line_xy`, with the true x marginalised by hand: the same posterior of the line."""
     m, c = _any_direction()
     with numpyro.plate("point", len(x)):
         numpyro.sample("y", Normal(m * x + c, jnp.sqrt(e**2 + (m * e_x) ** 2)), obs=y)

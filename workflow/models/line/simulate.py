@@ -1,4 +1,4 @@
-"""Points on a straight line, with error bars whose sizes are Poisson numbers."""
+"""Simulated points on a straight line, with error bars whose sizes are Poisson numbers."""
 
 import numpy as np
 import xarray as xr
@@ -10,10 +10,10 @@ def simulate(
     """
     Simulate `design["n"]` points at x from 0 to 10, with errors of mean size `design["error"]`.
 
-    The sizes are Poisson(`scatter`) / `scatter` * `error`. With `legacy_seed` NumPy's legacy generator is used, in the order of
-    the published page, which gives its 32 points to the digit (McDougall 2023; seed 123). With `x_error` the x are measured too,
-    with errors that are Rayleigh numbers of that scale; the random numbers go on after those of y. Then the true x are returned
-    as well.
+    The sizes are Poisson(`scatter`) / `scatter` * `error`. `legacy_seed` selects NumPy's legacy
+    generator, in the order of the published code, and so gives the published 32 points to the digit
+    (McDougall 2023; seed 123). `x_error` adds errors in x, whose sizes are Rayleigh numbers of that
+    scale; their random numbers follow those of y. The true x are then returned as a second dataset.
     """
     if "legacy_seed" in design:
         rng = np.random.RandomState(design["legacy_seed"])

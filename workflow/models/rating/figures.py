@@ -1,4 +1,4 @@
-"""Figures of a rating curve: in log-log axes, also where nothing was gauged, and what the curve leaves of the gaugings."""
+"""Figures of a rating curve: the curve in log-log axes, and the residuals of the gaugings."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,11 +16,12 @@ from posterity.plots.style import (
     make_label,
 )
 
-STAGES, DISCHARGES = (0.8, 1, 1.5, 2, 3, 4, 6, 8), (50, 100, 200, 500, 1000)
+STAGES = (0.8, 1, 1.5, 2, 3, 4, 6, 8)  # m
+DISCHARGES = (50, 100, 200, 500, 1000)  # m³/s
 
 
 def _plain(axis, places):
-    """Label a log axis with plain numbers."""
+    """Label a logarithmic axis with plain numbers."""
     axis.set_major_locator(FixedLocator(places))
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_locator(NullLocator())
@@ -28,8 +29,9 @@ def _plain(axis, places):
 
 def rating_curve(artefacts, settings):
     """
-    Gaugings with their errors, and the rating curve: its median and interval (dark), and the interval of a new gauging with its
-    error (pale). Grey: stages without gaugings, where discharge is predicted all the same.
+    Gaugings with their errors, and the rating curve: its median and interval (dark), and the
+    interval of a new gauging with its error (pale). Grey: stages without gaugings, for which
+    discharge is predicted.
     """
     options, tree = settings["options"], artefacts["predictive"]
     data, new, at = (
@@ -63,7 +65,7 @@ def rating_curve(artefacts, settings):
         transform=axes.get_xaxis_transform(),
         color="0.35",
     )
-    _plain(axes.xaxis, [one for one in STAGES if stage.min() <= one <= stage.max()])
+    _plain(axes.xaxis, [tick for tick in STAGES if stage.min() <= tick <= stage.max()])
     _plain(axes.yaxis, DISCHARGES)
     axes.set_xlabel(make_label("h", data["h"], options))
     axes.set_ylabel(make_label("q", data["q"], options))
@@ -73,8 +75,9 @@ def rating_curve(artefacts, settings):
 
 def residuals(artefacts, settings):
     """
-    What the median curve leaves of each gauging, in per cent (100 times the difference of logarithms), against stage and date. The
-    band is where 90 of 100 gaugings should be: their mean error and the fitted scatter.
+    The residual of each gauging from the median curve in per cent (100 times the difference of
+    logarithms), against stage and date. The band should hold 90 % of gaugings; it follows from
+    their mean error and the fitted scatter.
     """
     options = settings["options"]
     data, posterior = (
@@ -88,11 +91,11 @@ def residuals(artefacts, settings):
         if name in posterior
     }
     log_q = np.median(draws["log_a"] + draws["b"] * np.log(h - draws.get("h0", 0)), axis=0)
-    left_over = 100 * (np.log(q) - log_q)
+    residual = 100 * (np.log(q) - log_q)
     half = 164.5 * np.sqrt(np.median(draws["sigma"]) ** 2 + np.mean(e**2))
     figure, panels = plt.subplots(2, 1, figsize=(6.4, 5.6), sharey=True)
     dates = np.array(
-        [str(one).replace(" ", "T") for one in data["date"].values], dtype="datetime64[s]"
+        [str(date).replace(" ", "T") for date in data["date"].values], dtype="datetime64[s]"
     )
     for axes, x, name in zip(panels, (h, dates), ("h", "date"), strict=True):
         axes.axhspan(
@@ -105,7 +108,7 @@ def residuals(artefacts, settings):
             of = e.round(3) == size
             axes.errorbar(
                 x[of],
-                left_over[of],
+                residual[of],
                 100 * e[of],
                 fmt=marker,
                 ms=3.5,

@@ -1,4 +1,4 @@
-"""What the figures of a regression need beyond the draws, and the page's own: posterior mean, its band, and that of new data."""
+"""The curve of a regression, and the figure of the published example."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,14 +15,15 @@ from posterity.plots.style import (
 
 
 def curve(u, w, b):
-    """The mean of y at u."""
+    """Return the mean of y at u."""
     return w * u + b
 
 
 def posterior_mean(artefacts, settings):
     """
-    The posterior of the mean of y at the data's own places: its mean and its interval (dark). Pale: the interval of data made anew,
-    which has the noise as well. Nine in ten points should lie in the pale band, not in the dark one.
+    The posterior of the mean of y at the observed u: its mean and interval (dark). Pale: the
+    interval of new data, which includes the noise. The pale band, not the dark one, should hold
+    most points.
     """
     options = settings["options"]
     data, truth = get_group(artefacts["data"], "data"), get_group(artefacts["data"], "truth")

@@ -1,8 +1,9 @@
 """
 Bayesian linear regression with unknown noise.
 
-From the example "Bayesian Regression" of J. E. Johnson's notes on NumPyro (CC-BY-4.0), with its priors. The mean of each point is a
-site of its own, so that its posterior, and its predictions at other places, are there to be looked at.
+From the example "Bayesian Regression" in J. E. Johnson's notes on NumPyro (CC-BY-4.0), with its
+priors. The mean of each point is a deterministic site, so its posterior and its predictions are
+stored.
 """
 
 import numpyro
@@ -13,8 +14,8 @@ UNITS = {"b": "", "w": "", "sigma": "", "mu": ""}
 
 
 def model(u, y=None):
-    """y is w u + b and Gaussian noise; u, y and so all parameters are pure numbers."""
-    # ASSUME: u and y are standardised: of the order of one, so that a line through such points has w and b below one.
+    """y is w u + b with Gaussian noise. All quantities are dimensionless."""
+    # ASSUME: u and y are standardised, so w and b are below one.
     b = numpyro.sample("b", Normal(0.0, 0.2))
     w = numpyro.sample("w", Normal(0.0, 0.5))
     sigma = numpyro.sample("sigma", Exponential(1.0))

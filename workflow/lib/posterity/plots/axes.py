@@ -1,4 +1,4 @@
-"""Which variables a figure of the data shows."""
+"""The choice of variables that a figure of the data shows."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ import xarray as xr
 from posterity.errors import UserError, hint
 
 COVARIATE_NAMES = ("x", "t", "time")
+# Names of a variable that holds errors, in order of preference. {y} is the observed variable.
 ERROR_NAMES = (
     "e",
     "err",
@@ -27,7 +28,20 @@ ERROR_NAMES = (
 
 @dataclass(frozen=True)
 class AxisVariables:
-    """Names of what is drawn: the observed site, its variable y in the data, and x and the errors of both where there are such."""
+    """
+    Names of the variables that a figure of the data shows.
+
+    Attributes
+    ----------
+    site : str
+        The observed site.
+    y : str
+        Its variable in the data.
+    x : str or None
+        The covariate.
+    error, x_error : str or None
+        The errors of y and x.
+    """
 
     site: str
     y: str
@@ -38,16 +52,23 @@ class AxisVariables:
 
 def choose_variables(data: xr.Dataset, observed: xr.Dataset, given: dict) -> AxisVariables | None:
     """
-    Choose what is drawn. What `given` (the study's `figures: data:`) does not name is found by name and shape.
+    Return the variables that a figure shows, or None if no site has one value per data point.
 
-    `observed` is the group `observed_data`, by site; a site's attribute `variable` is its variable in the data. Returns None if no
-    site is observed point by point. Raises UserError for a name that is no variable.
+    Parameters
+    ----------
+    data : xr.Dataset
+        Group `data` of data.nc.
+    observed : xr.Dataset
+        Group `observed_data`, by site. The attribute `variable` is the site's variable in `data`.
+    given : dict
+        Names that the study sets in `figures: data:`. The others follow from names and shapes.
+
+    Raises
+    ------
+    UserError
+        A given name is not a variable of the data.
     """
-    for key, name in given.items():
-        if name not in data and not (key == "y" and name in observed):
-            raise UserError(
-                f"figures: data: {key}: there is no variable '{name}' in the data: {hint(name, data.data_vars)}"
-            )
+    _check_names(data, observed, given)
     sites = {
         str(site): str(values.attrs.get("variable", site))
         for site, values in observed.items()
@@ -58,26 +79,40 @@ def choose_variables(data: xr.Dataset, observed: xr.Dataset, given: dict) -> Axi
     if site is None:
         return None
     y = sites[site]
-    along = [
+    columns = [
         str(name)
         for name, values in data.data_vars.items()
         if values.dims == data[y].dims and values.dtype.kind in "iuf"
     ]
-    single = [str(name) for name, values in data.data_vars.items() if values.ndim == 0]
-    by_name = {name.lower(): name for name in along + single if name != y}
-    error = given.get(
-        "error",
-        next(
-            (by_name[p] for p in (e.format(y=y.lower()) for e in ERROR_NAMES) if p in by_name), None
-        ),
-    )
-    free = [name for name in along if name not in (y, error, given.get("x_error"))]
-    x = given.get(
-        "x",
-        next((name for name in free if name.lower() in COVARIATE_NAMES), free[0] if free else None),
-    )
-    of_x = [pattern.format(y=x.lower()) for pattern in ERROR_NAMES if "{y}" in pattern] if x else []
-    x_error = given.get(
-        "x_error", next((by_name[pattern] for pattern in of_x if pattern in by_name), None)
-    )
+    scalars = [str(name) for name, values in data.data_vars.items() if values.ndim == 0]
+    candidates = [name for name in columns + scalars if name != y]
+    error = given.get("error", _find_errors(candidates, y, ERROR_NAMES))
+    free = [name for name in columns if name not in (y, error, given.get("x_error"))]
+    x = given.get("x", _find_covariate(free))
+    own_names = tuple(pattern for pattern in ERROR_NAMES if "{y}" in pattern)
+    x_error = given.get("x_error", _find_errors(candidates, x, own_names) if x else None)
     return AxisVariables(site, y, x, error, x_error)
+
+
+def _check_names(data: xr.Dataset, observed: xr.Dataset, given: dict) -> None:
+    """Raise UserError if a name in `figures: data:` is not a variable of the data."""
+    for key, name in given.items():
+        if name in data or (key == "y" and name in observed):
+            continue
+        raise UserError(
+            f"figures: data: {key}: there is no variable '{name}' in the data. "
+            f"Change the name: {hint(name, map(str, data.data_vars))}"
+        )
+
+
+def _find_errors(candidates: list[str], variable: str, patterns: tuple[str, ...]) -> str | None:
+    """Return the first candidate whose name marks it as the errors of a variable."""
+    by_name = {name.lower(): name for name in candidates}
+    names = [pattern.format(y=variable.lower()) for pattern in patterns]
+    return next((by_name[name] for name in names if name in by_name), None)
+
+
+def _find_covariate(candidates: list[str]) -> str | None:
+    """Return the candidate with the name of a covariate, or the first one."""
+    named = (name for name in candidates if name.lower() in COVARIATE_NAMES)
+    return next(named, candidates[0] if candidates else None)

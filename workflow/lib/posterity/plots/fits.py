@@ -1,164 +1,233 @@
-"""The fits of a model against each other, in numbers: means, standard deviations and distances, with their Monte Carlo errors."""
+"""Pairwise comparison of the fits of a model, with Monte Carlo errors."""
 
-import matplotlib.pyplot as plt
+from typing import Any, NamedTuple
+
 import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from posterity.artefact.groups import get_group
 from posterity.comparison.fits import describe_pairs
 from posterity.plots.models import make_figure_with_notes
-from posterity.plots.style import BLACK, COLOUR_CYCLE, make_label, write_note
+from posterity.plots.style import BLACK, COLOUR_CYCLE, draw_note_figure, make_label, write_note
 
 MAX_SCALARS = 24  # scalars in one figure
-MAX_PAIRS = 10  # pairs in one figure; of more, those with the first fit are shown
+MAX_PAIRS = 10  # pairs in one figure; if there are more, those with the first fit are shown
+MAX_LABEL_LETTERS = 26
 MARKERS = "osD^vPX"
 RATIO_TICKS = (0.01, 0.1, 0.25, 0.5, 0.8, 1, 1.25, 2, 4, 10, 100)
-LINEAR_SD = 4  # sd; an axis that reaches farther is logarithmic there
+WIDE_RATIO_TICKS = (0.1, 0.25, 0.5, 1, 2, 4, 10)
+WIDEST_RATIO_TICKS = (0.01, 0.1, 1, 10, 100)
+MAX_LINEAR_SD = 4  # sd; an axis that reaches farther is logarithmic there
+NEGLIGIBLE_SD = 0.1  # sd; the grey band of differences
+NORMAL_95 = 1.96  # standard errors on each side of a 95 % interval
+
+
+class PairStyle(NamedTuple):
+    """How a pair of fits is drawn."""
+
+    shift: float  # vertical, in rows
+    width: float  # of its grey bars, in rows
+    marker: dict[str, Any]  # properties of its points
 
 
 def draw_figure(artefacts: dict, settings: dict) -> Figure:
     """
-    Draw the comparisons of each pair of fits of `settings["figure"]["model"]`, scalar by scalar; below, what they say.
+    Return a figure of each pair of fits of `settings["figure"]["model"]`, scalar by scalar.
 
-    Of more than 24 scalars those with the largest differences of means are shown, of more than ten pairs those with the first fit.
-    Bars are 95 % of Monte Carlo error; the grey ones in the last panel reach as far as the distance would be, on average, if both
-    fits had the same posterior.
+    It shows at most 24 scalars, those with the largest differences of means, and at most ten pairs,
+    those with the first fit. Bars are 95 % of Monte Carlo error. Grey bars in the last panel are
+    the expected distance if both fits had the same posterior. Sentences below sum up each pair.
     """
-    rows, model = get_group(artefacts["comparison"], "fit_differences"), settings["figure"]["model"]
-    if rows.sizes.get("row"):
-        rows = rows.isel(row=np.flatnonzero(rows["model"].values == model))
+    model = settings["figure"]["model"]
+    rows = select_rows(get_group(artefacts["comparison"], "fit_differences"), model)
     if not rows.sizes.get("row"):
-        figure, axes = plt.subplots(figsize=(6, 2))
-        write_note(axes, f"{model}: there are no two fits to compare.")
-        return figure
-    names = list(dict.fromkeys(rows["parameter"].values.tolist()))
-    labels = {name: label_scalar(name, settings["options"]) for name in names}
-    if len(set(labels.values())) == len(names):
-        rows = rows.assign(
-            parameter=(
-                "row",
-                np.array([labels[name] for name in rows["parameter"].values], dtype=object),
-            )
-        )
-    said, every = describe_pairs(rows), 0
-    if len(said) > MAX_PAIRS:
-        said, every = [pair for pair in said if pair["fit_a"] == said[0]["fit_a"]], len(said)
+        return draw_note_figure(f"Model {model} has no two fits to compare.")
+    rows = label_rows(rows, settings["options"])
+    all_pairs = describe_pairs(rows)
+    pairs = select_pairs(all_pairs)
     chosen = choose_scalars(rows["parameter"].values, np.abs(rows["difference"].values))
-    looks = [
-        {"marker": MARKERS[i % len(MARKERS)], "color": COLOUR_CYCLE[i % len(COLOUR_CYCLE)]}
-        for i in range(len(said))
-    ]
-    texts = [f"{pair['fit_b']} against {pair['fit_a']}: {pair['message']}" for pair in said]
-    step = 0.3 + 0.1 * len(said) if len(chosen) <= 10 else 0.22 + 0.06 * len(said)
-    figure, panels = make_figure_with_notes(1.1 + step * len(chosen), texts, looks)
-    left, middle, right = panels.subplots(1, 3, sharey=True, width_ratios=(1.3, 1, 1))
-    left.axvspan(-0.1, 0.1, color="0.92", lw=0, zorder=0)
-    for axes, at in ((left, 0), (middle, 1)):
-        axes.axvline(at, color=BLACK, lw=0.8, ls=":", zorder=1)
-    for i, (pair, look) in enumerate(zip(said, looks, strict=True)):
-        mine = (rows["fit_a"].values == pair["fit_a"]) & (rows["fit_b"].values == pair["fit_b"])
-        here = {str(key): values.values[mine] for key, values in rows.data_vars.items()}
-        shown = np.isin(here["parameter"], chosen)
-        here = {key: values[shown] for key, values in here.items()}
-        y = np.array([chosen.index(name) for name in here["parameter"]]) + 0.7 * (
-            (i + 0.5) / len(said) - 0.5
-        )
-        points = {**look, "ls": "", "ms": 5, "zorder": 3}
-        left.errorbar(
-            here["difference"], y, xerr=1.96 * here["difference_error"], elinewidth=1.2, **points
-        )
-        if np.isnan(here["ratio"]).all():
+    styles = make_styles(len(pairs))
+    step = 0.3 + 0.1 * len(pairs) if len(chosen) <= 10 else 0.22 + 0.06 * len(pairs)
+    texts = [f"{pair['fit_b']} against {pair['fit_a']}: {pair['message']}" for pair in pairs]
+    markers = [style.marker for style in styles]
+    figure, subfigure = make_figure_with_notes(1.1 + step * len(chosen), texts, markers)
+    panels = subfigure.subplots(1, 3, sharey=True, width_ratios=(1.3, 1, 1))
+    left, middle, right = panels
+    for pair, style in zip(pairs, styles, strict=True):
+        values = select_pair_values(rows, pair, chosen)
+        y = np.array([chosen.index(name) for name in values["parameter"]]) + style.shift
+        draw_differences(left, y, values, style)
+        if np.isnan(values["ratio"]).all():  # a point estimate has neither ratio nor distance
             continue
-        ratio = np.clip(here["ratio"], RATIO_TICKS[0], RATIO_TICKS[-1])
-        with np.errstate(all="ignore"):
-            factor = np.exp(
-                np.minimum(1.96 * np.nan_to_num(here["ratio_error"] / here["ratio"]), 5)
-            )
-        middle.errorbar(
-            ratio,
-            y,
-            xerr=(ratio - ratio / factor, ratio * factor - ratio),
-            elinewidth=1.2,
-            **points,
-        )
-        right.barh(y, here["wasserstein_error"], 0.5 / len(said), color="0.8", zorder=1)
-        right.plot(here["wasserstein"], y, **points)
-    for row in range(1, len(chosen)):
-        for axes in (left, middle, right):
-            axes.axhline(row - 0.5, color="0.9", lw=0.6, zorder=0)
+        draw_ratios(middle, y, values, style)
+        draw_distances(right, y, values, style)
     set_limits(left, middle, right)
-    left.set_yticks(range(len(chosen)), chosen)
-    left.set_ylim(len(chosen) - 0.45, -0.55)
-    left.set_xlabel("difference of means\n(sd of the fit named last)")
-    middle.set_xlabel("ratio of sds")
-    right.set_xlabel("Wasserstein distance\n(sd of the fit named last)")
-    left_out = (
-        [f"the {MAX_SCALARS} scalars of {len(names)} whose means differ most"]
-        if len(names) > MAX_SCALARS
-        else []
-    )
-    left_out += (
-        [f"the pairs with {said[0]['fit_a']} among {every}; tables/fits has all"] if every else []
-    )
-    if left_out:
-        panels.suptitle("; ".join(left_out), fontsize=9)
-    left.set_title("grey: below 0.1 sd", fontsize=9)
-    middle.set_title("bars: 95 % of Monte Carlo error", fontsize=9)
-    right.set_title("grey: expected from noise", fontsize=9)
-    for axes in (left, middle, right):
-        axes.spines.left.set_visible(False)
-        axes.tick_params(axis="y", length=0)
-    for axes in (middle, right) if rows["ratio"].isnull().all() else ():
-        for line in list(axes.lines):
-            line.remove()
-        axes.set_title("")
-        write_note(axes, "not for point estimates")
+    label_panels(panels, chosen)
+    scalar_count = len(set(rows["parameter"].values.tolist()))
+    selection = describe_selection(scalar_count, pairs, len(all_pairs))
+    if selection:
+        subfigure.suptitle(selection, fontsize=9)
+    if rows["ratio"].isnull().all():
+        for axes in (middle, right):
+            empty_panel(axes)
     return figure
 
 
+def select_rows(rows: xr.Dataset, model: str) -> xr.Dataset:
+    """Return the rows of the group `fit_differences` that belong to a model."""
+    if not rows.sizes.get("row"):
+        return rows
+    return rows.isel(row=np.flatnonzero(rows["model"].values == model))
+
+
+def label_rows(rows: xr.Dataset, options: dict) -> xr.Dataset:
+    """Return the rows with labels in place of names, unless two scalars had the same label."""
+    names = rows["parameter"].values.tolist()
+    labels = {name: label_scalar(name, options) for name in names}
+    if len(set(labels.values())) < len(labels):
+        return rows
+    return rows.assign(parameter=("row", np.array([labels[name] for name in names], dtype=object)))
+
+
+def select_pairs(pairs: list[dict]) -> list[dict]:
+    """Return all pairs of fits, or, if they are more than ten, those with the first fit."""
+    if len(pairs) <= MAX_PAIRS:
+        return pairs
+    return [pair for pair in pairs if pair["fit_a"] == pairs[0]["fit_a"]]
+
+
+def select_pair_values(rows: xr.Dataset, pair: dict, chosen: list[str]) -> dict[str, np.ndarray]:
+    """Return the columns of the rows of a pair, for the chosen scalars."""
+    is_pair = (rows["fit_a"].values == pair["fit_a"]) & (rows["fit_b"].values == pair["fit_b"])
+    is_shown = is_pair & np.isin(rows["parameter"].values, chosen)
+    return {str(name): values.values[is_shown] for name, values in rows.data_vars.items()}
+
+
+def make_styles(count: int) -> list[PairStyle]:
+    """Return how each of `count` pairs is drawn."""
+    styles = []
+    for i in range(count):
+        marker = {"marker": MARKERS[i % len(MARKERS)], "color": COLOUR_CYCLE[i % len(COLOUR_CYCLE)]}
+        styles.append(PairStyle(0.7 * ((i + 0.5) / count - 0.5), 0.5 / count, marker))
+    return styles
+
+
+def draw_differences(axes: Axes, y: np.ndarray, values: dict, style: PairStyle) -> None:
+    """Draw the differences of means of a pair at the heights `y`."""
+    errors = NORMAL_95 * values["difference_error"]
+    look: dict[str, Any] = {"ls": "", "ms": 5, "zorder": 3, "elinewidth": 1.2}
+    axes.errorbar(values["difference"], y, xerr=errors, **look, **style.marker)
+
+
+def draw_ratios(axes: Axes, y: np.ndarray, values: dict, style: PairStyle) -> None:
+    """Draw the ratios of standard deviations of a pair; the error is that of their logarithm."""
+    ratio = np.clip(values["ratio"], RATIO_TICKS[0], RATIO_TICKS[-1])
+    with np.errstate(all="ignore"):
+        relative_error = np.nan_to_num(values["ratio_error"] / values["ratio"])
+        factor = np.exp(np.minimum(NORMAL_95 * relative_error, 5))
+    errors = (ratio - ratio / factor, ratio * factor - ratio)
+    look: dict[str, Any] = {"ls": "", "ms": 5, "zorder": 3, "elinewidth": 1.2}
+    axes.errorbar(ratio, y, xerr=errors, **look, **style.marker)
+
+
+def draw_distances(axes: Axes, y: np.ndarray, values: dict, style: PairStyle) -> None:
+    """Draw the Wasserstein distances of a pair, over bars of those expected from noise."""
+    axes.barh(y, values["wasserstein_error"], style.width, color="0.8", zorder=1)
+    axes.plot(values["wasserstein"], y, ls="", ms=5, zorder=3, **style.marker)
+
+
+def label_panels(panels: np.ndarray, chosen: list[str]) -> None:
+    """Add ticks, titles, labels and lines between rows to the three panels."""
+    left, middle, right = panels
+    left.axvspan(-NEGLIGIBLE_SD, NEGLIGIBLE_SD, color="0.92", lw=0, zorder=0)
+    left.axvline(0, color=BLACK, lw=0.8, ls=":", zorder=1)
+    middle.axvline(1, color=BLACK, lw=0.8, ls=":", zorder=1)
+    left.set_yticks(range(len(chosen)), chosen)
+    left.set_ylim(len(chosen) - 0.45, -0.55)
+    left.set_xlabel("difference of means\n(sd of the fit named second)")
+    middle.set_xlabel("ratio of sds")
+    right.set_xlabel("Wasserstein distance\n(sd of the fit named second)")
+    left.set_title(f"grey: below {NEGLIGIBLE_SD:g} sd", fontsize=9)
+    middle.set_title("bars: 95 % Monte Carlo error", fontsize=9)
+    right.set_title("grey: expected from noise", fontsize=9)
+    for axes in panels:
+        for row in range(1, len(chosen)):
+            axes.axhline(row - 0.5, color="0.9", lw=0.6, zorder=0)
+        axes.spines.left.set_visible(False)
+        axes.tick_params(axis="y", length=0)
+
+
+def describe_selection(scalar_count: int, pairs: list[dict], pair_count: int) -> str:
+    """Return a sentence that says what the figure leaves out; an empty one if it shows all."""
+    parts = []
+    if scalar_count > MAX_SCALARS:
+        parts.append(f"the {MAX_SCALARS} scalars of {scalar_count} whose means differ most")
+    if pair_count > len(pairs):
+        first = pairs[0]["fit_a"]
+        parts.append(f"pairs with {first} only ({len(pairs)} of {pair_count}; all: tables/fits)")
+    return "; ".join(parts)
+
+
+def empty_panel(axes: Axes) -> None:
+    """Replace the content of a panel that does not apply to point estimates by a note."""
+    for line in list(axes.lines):
+        line.remove()
+    axes.set_title("")
+    write_note(axes, "not for point estimates")
+
+
 def choose_scalars(names: np.ndarray, differences: np.ndarray) -> list[str]:
-    """Choose at most `MOST` scalars, those with the largest differences of any pair, and keep their order."""
-    largest = {}
-    for name, difference in zip(
-        names.tolist(), np.nan_to_num(differences, nan=np.inf), strict=True
-    ):
-        largest[name] = max(largest.get(name, 0), difference)
-    most = set(sorted(largest, key=lambda name: -largest[name])[:MAX_SCALARS])
-    return [name for name in largest if name in most]
+    """Return at most 24 scalars, those with the largest difference of any pair, in order."""
+    largest: dict[str, float] = {}
+    sizes = np.nan_to_num(differences, nan=np.inf)
+    for name, size in zip(names.tolist(), sizes, strict=True):
+        largest[name] = max(largest.get(name, 0), size)
+    chosen = set(sorted(largest, key=lambda name: -largest[name])[:MAX_SCALARS])
+    return [name for name in largest if name in chosen]
 
 
 def label_scalar(name: str, options: dict) -> str:
-    """Name a scalar by the study's label of its site."""
+    """Return the label of a scalar: the study's label of its site and its index, shortened."""
     site, bracket, index = name.partition("[")
     text = make_label(site, None, options, bracket + index)
-    return text if len(text) <= 26 else f"{text[:12]}…{text[-13:]}"
+    return text if len(text) <= MAX_LABEL_LETTERS else f"{text[:12]}…{text[-13:]}"
 
 
-def set_limits(left, middle, right) -> None:
-    """Set the axes: what is shown is never less than 0.15 sd and a factor of 0.8; far values are drawn on a logarithmic scale."""
-    for axes, low in ((left, -0.15), (right, 0)):
-        lowest, highest = (np.nan_to_num(end, posinf=0, neginf=0) for end in axes.dataLim.intervalx)
-        lowest, highest = min(low, lowest), max(0.15, highest)
-        if max(-lowest, highest) > LINEAR_SD:
-            axes.set_xscale("symlog", linthresh=1)
-            axes.set_xlim(lowest * 1.5, highest * 1.5)
-            axes.xaxis.set_major_formatter("{x:g}")
-        else:
-            room = 0.05 * (highest - lowest)
-            axes.set_xlim(lowest - (room if low else room / 2), highest + room)
-            axes.locator_params(axis="x", nbins=5)
-    ends = np.clip(middle.dataLim.intervalx, RATIO_TICKS[0], RATIO_TICKS[-1])
-    reach = 1.1 * max(np.abs(np.log(ends)).max() if middle.containers else 0, -np.log(0.8))
-    middle.set_xscale("log")
-    middle.set_xlim(np.exp(-reach), np.exp(reach))
-    among = (
-        RATIO_TICKS
-        if reach < np.log(4)
-        else (0.01, 0.1, 1, 10, 100)
-        if reach > np.log(12)
-        else (0.1, 0.25, 0.5, 1, 2, 4, 10)
-    )
-    ticks = [factor for factor in among if abs(np.log(factor)) <= reach]
-    middle.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    middle.xaxis.set_minor_locator(NullLocator())
+def set_limits(left: Axes, middle: Axes, right: Axes) -> None:
+    """Set the horizontal axes. They show at least 0.15 sd and a factor of 0.8."""
+    set_sd_limits(left, -0.15)
+    set_sd_limits(right, 0)
+    set_ratio_limits(middle)
+
+
+def set_sd_limits(axes: Axes, low: float) -> None:
+    """Set an axis in units of sd that reaches at least from `low` to 0.15."""
+    lowest, highest = (np.nan_to_num(end, posinf=0, neginf=0) for end in axes.dataLim.intervalx)
+    lowest = min(low, lowest)
+    highest = max(0.15, highest)
+    if max(-lowest, highest) > MAX_LINEAR_SD:
+        axes.set_xscale("symlog", linthresh=1)
+        axes.set_xlim(lowest * 1.5, highest * 1.5)
+        axes.xaxis.set_major_formatter("{x:g}")
+        return
+    room = 0.05 * (highest - lowest)
+    axes.set_xlim(lowest - (room if low else room / 2), highest + room)
+    axes.locator_params(axis="x", nbins=5)
+
+
+def set_ratio_limits(axes: Axes) -> None:
+    """Set a logarithmic axis of ratios, symmetric about 1."""
+    ends = np.clip(axes.dataLim.intervalx, RATIO_TICKS[0], RATIO_TICKS[-1])
+    farthest = np.abs(np.log(ends)).max() if axes.containers else 0
+    reach = 1.1 * max(farthest, -np.log(0.8))
+    axes.set_xscale("log")
+    axes.set_xlim(np.exp(-reach), np.exp(reach))
+    candidates: tuple[float, ...] = RATIO_TICKS
+    if reach >= np.log(4):
+        candidates = WIDEST_RATIO_TICKS if reach > np.log(12) else WIDE_RATIO_TICKS
+    ticks = [ratio for ratio in candidates if abs(np.log(ratio)) <= reach]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.xaxis.set_minor_locator(NullLocator())

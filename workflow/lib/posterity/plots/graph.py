@@ -1,10 +1,12 @@
-"""The model as a graph: sites, plates and what depends on what."""
+"""The graph of the model: sites, plates and dependencies."""
+
+from pathlib import Path
 
 import pygraphviz
 
 
-def write_graph(dot: str, svg: str, png: str) -> None:
-    """Lay out a graph in the DOT language with the Graphviz that pygraphviz carries, and write it as SVG and PNG."""
+def write_graph(dot: str, svg: str | Path, png: str | Path) -> None:
+    """Lay out a graph in the DOT language by the Graphviz of pygraphviz. Write SVG and PNG."""
     drawing = pygraphviz.AGraph(dot)
     drawing.graph_attr.update(fontname="DejaVu Sans", bgcolor="white", pad="0.2", dpi="110")
     drawing.node_attr.update(fontname="DejaVu Sans")

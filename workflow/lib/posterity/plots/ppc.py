@@ -1,7 +1,11 @@
-"""Posterior predictive check: would the fitted model make data like these?"""
+"""Posterior predictive check: whether the fitted model predicts data like the observed ones."""
+
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from posterity.artefact.groups import get_group
@@ -11,101 +15,99 @@ from posterity.plots.style import (
     DATA_COLOUR,
     MODEL_COLOUR,
     TRUTH_COLOUR,
+    draw_note_figure,
     make_label,
-    write_note,
 )
 
-MAX_REPLICATES = 50
+MAX_REPLICATES = 50  # predicted data sets in the figure
+SUSPICIOUS_P = 0.01  # p-values below are red
 
 
 def draw_figure(artefacts: dict, settings: dict) -> Figure:
     """
-    Draw the distribution of the observed values among predictions, and each test statistic of the data among those of predictions.
+    Return a figure of the observed values and test statistics among those of predictions.
 
-    A statistic that depends on the parameters has a distribution for the data as well.
+    A test statistic that depends on the parameters has a distribution for the data as well.
     """
     predictive = artefacts["predictive"]
-    statistics, observed = (
-        get_group(predictive, "test_statistics"),
-        get_group(predictive, "observed_data"),
-    )
-    site = next(iter(get_group(predictive, "posterior_predictive").data_vars), None)
+    predictions = get_group(predictive, "posterior_predictive")
+    site = next(iter(predictions.data_vars), None)
     if site is None:
-        figure, axes = plt.subplots(figsize=(6, 3))
-        write_note(axes, "The model has no observed site: there is nothing to predict.")
-        return figure
-    values = get_group(predictive, "posterior_predictive")[site]
-    names = statistics["statistic"].values
+        return draw_note_figure(
+            "The model has no observed site: there is nothing to predict.", (6, 3)
+        )
+    values = predictions[site].transpose("chain", "draw", ...)
+    replicates = values.values.reshape(values.sizes["chain"] * values.sizes["draw"], -1)
+    observed = get_group(predictive, "observed_data")[site].values.ravel()
     figure = plt.figure(figsize=(9, 4.2))
-    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.5))
+    parts: Any = figure.subfigures(1, 2, width_ratios=(1, 1.5))
+    left, right = parts
     axes = left.subplots()
-    flat = values.transpose("chain", "draw", ...).values.reshape(
-        values.sizes["chain"] * values.sizes["draw"], -1
-    )
-    chosen = flat[np.linspace(0, len(flat) - 1, min(MAX_REPLICATES, len(flat))).astype(int)]
-    if flat.shape[1] == 1:  # one point: a distribution of predictions, and where it fell
-        axes.hist(flat[:, 0], 30, color=MODEL_COLOUR, alpha=0.55, label="predictions")
-        axes.axvline(
-            float(observed[site].values.ravel()[0]), color=DATA_COLOUR, lw=1.8, label="data"
-        )
-        axes.set_ylabel("number of predictions")
-        chosen = []
-    heights = np.arange(1, flat.shape[1] + 1) / flat.shape[1]
-    for i, replicate in enumerate(chosen):
-        text = f"{len(chosen)} predictions" if i == 0 else None
-        axes.step(
-            np.sort(replicate),
-            heights,
-            where="post",
-            color=MODEL_COLOUR,
-            lw=0.5,
-            alpha=0.35,
-            label=text,
-            rasterized=True,
-        )
-    if len(chosen):
-        axes.step(
-            np.sort(observed[site].values.ravel()),
-            heights,
-            where="post",
-            color=DATA_COLOUR,
-            lw=1.8,
-            label="data",
-        )
-        axes.set_ylabel("share of points below")
-        axes.set_ylim(0, 1.02)
-    axes.set_xlabel(make_label(site, values, settings["options"]))
+    if observed.size == 1:
+        draw_single_point(axes, replicates[:, 0], float(observed[0]))
+    else:
+        draw_distributions(axes, replicates, observed)
+    axes.set_xlabel(make_label(str(site), values, settings["options"]))
     axes.legend(loc="best", fontsize=8)
+    draw_statistics(right, get_group(predictive, "test_statistics"), str(site))
+    return figure
 
+
+def draw_single_point(axes: Axes, predicted: np.ndarray, observed: float) -> None:
+    """Draw the histogram of predictions of a single observation, and the observation."""
+    axes.hist(predicted, 30, color=MODEL_COLOUR, alpha=0.55, label="predictions")
+    axes.axvline(observed, color=DATA_COLOUR, lw=1.8, label="data")
+    axes.set_ylabel("number of predictions")
+
+
+def draw_distributions(axes: Axes, replicates: np.ndarray, observed: np.ndarray) -> None:
+    """Draw the cumulative distributions of predicted data sets, shape (draw, point), and data."""
+    count = min(MAX_REPLICATES, len(replicates))
+    chosen = np.linspace(0, len(replicates) - 1, count).astype(int)
+    heights = np.arange(1, observed.size + 1) / observed.size
+    look: dict[str, Any] = {
+        "where": "post",
+        "color": MODEL_COLOUR,
+        "lw": 0.5,
+        "alpha": 0.35,
+        "rasterized": True,
+    }
+    for i, replicate in enumerate(replicates[chosen]):
+        label = f"{count} predictions" if i == 0 else None
+        axes.step(np.sort(replicate), heights, label=label, **look)
+    look = {"where": "post", "color": DATA_COLOUR, "lw": 1.8, "label": "data"}
+    axes.step(np.sort(observed), heights, **look)
+    axes.set_ylabel("fraction of points below")
+    axes.set_ylim(0, 1.02)
+
+
+def draw_statistics(figure, statistics: xr.Dataset, site: str) -> None:
+    """Draw each test statistic of a site in a panel of its own, in a figure or subfigure."""
+    names = statistics["statistic"].values
     replicated = statistics[f"{site}_replicated"].values.reshape(-1, len(names))
     realised = statistics[f"{site}_observed"].values.reshape(-1, len(names))
     p_values = np.minimum(1, compute_two_sided_p(replicated, realised) * len(names))
-    for i, (name, panel) in enumerate(zip(names, right.subplots(2, 3).ravel(), strict=True)):
-        low, high = np.quantile(replicated[:, i], [0.002, 0.998])
-        low, high = (
-            min(low, np.quantile(realised[:, i], 0.01)),
-            max(high, np.quantile(realised[:, i], 0.99)),
-        )
-        edges = np.linspace(low, high if high > low else low + 1, 31)
-        panel.hist(replicated[:, i], edges, color=MODEL_COLOUR, alpha=0.55, density=True)
-        if np.ptp(realised[:, i]) > 0:
-            panel.hist(
-                realised[:, i], edges, color=DATA_COLOUR, histtype="step", density=True, lw=1.2
-            )
-        else:
-            panel.axvline(realised[0, i], color=DATA_COLOUR, lw=1.8)
-        suspicious = p_values[i] < 0.01
-        panel.set_title(
-            f"{name}, p = {p_values[i]:.2g}",
-            fontsize=8,
-            color=TRUTH_COLOUR if suspicious else BLACK,
-        )
-        panel.set_yticks([])
-        panel.spines.left.set_visible(False)
-        panel.tick_params(labelsize=7)
-        panel.locator_params(axis="x", nbins=3)
-    right.suptitle(
-        f"predictions (filled) and data (black); p corrected for {len(names)} statistics",
-        fontsize=9,
-    )
-    return figure
+    panels = figure.subplots(2, 3).ravel()
+    for i, (name, axes) in enumerate(zip(names, panels, strict=True)):
+        draw_statistic(axes, replicated[:, i], realised[:, i])
+        colour = TRUTH_COLOUR if p_values[i] < SUSPICIOUS_P else BLACK
+        axes.set_title(f"{name}, p = {p_values[i]:.2g}", fontsize=8, color=colour)
+    title = f"predictions (filled), data (black); p-values corrected for {len(names)} statistics"
+    figure.suptitle(title, fontsize=9)
+
+
+def draw_statistic(axes: Axes, replicated: np.ndarray, realised: np.ndarray) -> None:
+    """Draw the histogram of a statistic of predictions, and the statistic of the data."""
+    low, high = np.quantile(replicated, [0.002, 0.998])
+    low = min(low, np.quantile(realised, 0.01))
+    high = max(high, np.quantile(realised, 0.99))
+    edges = np.linspace(low, high if high > low else low + 1, 31).tolist()
+    axes.hist(replicated, edges, color=MODEL_COLOUR, alpha=0.55, density=True)
+    if np.ptp(realised) > 0:
+        axes.hist(realised, edges, color=DATA_COLOUR, histtype="step", density=True, lw=1.2)
+    else:
+        axes.axvline(realised[0], color=DATA_COLOUR, lw=1.8)
+    axes.set_yticks([])
+    axes.spines.left.set_visible(False)
+    axes.tick_params(labelsize=7)
+    axes.locator_params(axis="x", nbins=3)

@@ -1,0 +1,68 @@
+import numpy as np
+import xarray as xr
+from figure_artefacts import close, list_texts, make_settings, make_tree
+
+from posterity.plots.models import draw_figure, label_models, make_figure_with_notes
+
+COLUMNS = {
+    "elpd": [-60.0, -80.0, np.nan],
+    "se": [3.0, 4.0, np.nan],
+    "elpd_diff": [0.0, -20.0, np.nan],
+    "dse": [0.0, 5.0, np.nan],
+    "weight": [0.9, 0.1, np.nan],
+    "pareto_k": [0.3, np.inf, np.nan],
+    "bad_k": [2, 0, np.nan],
+    "good_k": [0.7, 0.7, 0.7],
+    "message": ["predicts best", "predicts worse", "observes nothing"],
+}
+TABLE = xr.Dataset(
+    {name: ("model", np.array(values)) for name, values in COLUMNS.items()},
+    {"model": ["good", "bad", "other"]},
+    {"reference": "good"},
+)
+
+
+def draw(table):
+    artefacts = {"comparison": make_tree(models=table)}
+    return close(draw_figure(artefacts, make_settings(model="")))
+
+
+def test_panels_show_scores_differences_and_weights():
+    figure = draw(TABLE)
+    left, middle, right, _ = sorted(figure.axes, key=lambda axes: not axes.get_xlabel())
+    assert left.get_xlabel() == "elpd (nats), higher is better"
+    assert middle.get_xlabel() == "elpd minus that of good (nats)"
+    assert right.get_xlabel() == "stacking weight"
+
+
+def test_each_model_has_its_sentence_and_one_that_cannot_be_compared_has_no_number():
+    texts = list_texts(draw(TABLE))
+    for sentence in ("good: predicts best", "bad: predicts worse", "other: observes nothing"):
+        assert sentence in texts
+    assert texts.count("not comparable") == 1
+    assert "0.90" in texts
+
+
+def test_label_has_the_largest_k_hat():
+    assert label_models(TABLE) == [
+        "good\nk-hat up to 0.30, 2 above 0.70",
+        "bad\nk-hat unknown",
+        "other",
+    ]
+
+
+def test_long_names_are_shortened():
+    long = TABLE.assign_coords(model=["a very " * 10, "bad", "other"])
+    assert max(map(len, label_models(long)[0].split("\n"))) < 40
+    draw(long.assign_attrs(reference="a very " * 10))
+
+
+def test_no_models_give_a_note():
+    assert "no models to compare" in list_texts(draw(xr.Dataset()))
+
+
+def test_notes_are_wrapped_below_the_panels():
+    figure, panels = make_figure_with_notes(2.0, ["word " * 60], [{"marker": "o"}])
+    figure.draw_without_rendering()
+    assert figure.get_figheight() > 2.4
+    assert panels.bbox.y0 > 0
