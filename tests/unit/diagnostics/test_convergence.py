@@ -32,6 +32,7 @@ LIMITS = {
     "divergences": 0,
     "e_bfmi": 0.3,
     "tree_depth": {"warn": 0.0},
+    "acceptance_rate": {"warn": 0.1},
 }
 
 
@@ -50,7 +51,7 @@ LIMITS = {
     ],
 )
 def test_judging(value, limits, above, status):
-    assert judge_value("x", value, limits, "", above).status == status
+    assert judge_value("x", value, limits, "", lower_is_better=above).status == status
 
 
 def test_the_worst_counts():
