@@ -35,7 +35,7 @@ def sensitivity(predictive: str, output: str, ids: StageIds, max_scalars: int) -
     UserError
         If the artefact cannot be read, or belongs to another fit.
     """
-    tree = read_artefact(predictive, **ids.attributes)
+    tree = read_artefact(predictive, study=ids.study, model=ids.model, fit=ids.fit)
     sensitivities = measure_sensitivity(
         get_group(tree, "posterior"),
         get_group(tree, "log_prior"),
