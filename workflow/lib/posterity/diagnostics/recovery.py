@@ -121,7 +121,8 @@ def _find_farthest_scalar(draws: NDArray[Any], truth: NDArray[Any]) -> _Farthest
     below = (smaller + 0.5 * equal + 0.5) / (size + 1)
     p_values = 2 * np.minimum(below, 1 - below)
     position = int(p_values.argmin())
-    distance = (truth[position] - draws[position].mean()) / draws[position].std()
+    with np.errstate(all="ignore"):  # of draws that never change
+        distance = (truth[position] - draws[position].mean()) / draws[position].std()
     tail = min(float(below[position]), float(1 - below[position]))
     return _FarthestScalar(position, float(p_values[position]), tail, float(distance))
 
