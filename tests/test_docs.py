@@ -389,7 +389,7 @@ def test_first_study_as_a_whole(project):
             assert best["model"] == "boyle"
             assert float(best["weight"]) > 0.95
             said = re.search(
-                r"cannot be told from\s+boyle \(elpd (-[\d.]+) ± ([\d.]+)", FIRST
+                r"cannot be distinguished\s+from boyle \(elpd (-[\d.]+) ± ([\d.]+)", FIRST
             ).groups()
             assert [float(other["elpd_diff"]), float(other["dse"])] == pytest.approx(
                 [*map(float, said)], abs=0.15

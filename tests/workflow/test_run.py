@@ -231,7 +231,7 @@ def test_comparisons(finished):
     assert "models" not in other.children
     assert other["pairs"].sizes == {"pair": 3}
     with results(finished, "other/tables/sensitivity.csv").open(newline="") as file:
-        assert {row["diagnosis"] for row in csv.DictReader(file)} == {"the data decide"}
+        assert {row["diagnosis"] for row in csv.DictReader(file)} == {"the data dominate the prior"}
 
 
 def test_the_first_page_of_the_report_has_a_dash_where_there_is_no_number(finished):

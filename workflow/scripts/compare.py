@@ -1,22 +1,22 @@
 """
 Compare models of one data set, and fits of one model.
 
-Reads predictive.nc of one fit of each model, and posterior.nc of all fits of a model that has several. Writes comparison.nc with
-the groups `models` (over `model`, best first: expected log predictive density by leave-one-out cross-validation, stacking weight,
-differences, k-hat, and a message in words), `fits` (over `row`: differences of means, ratios of sds and Wasserstein distances for
-each pair of fits and each scalar, each with its Monte Carlo error) and `pairs` (the same in words, with what each fit cost).
+Reads predictive.nc of one fit of each model, and posterior.nc of all fits of models that have
+several. Writes comparison.nc with the groups `models` (over `model`, best first: expected log
+predictive density by leave-one-out cross-validation, stacking weight, differences, k-hat, and a
+message), `fit_differences` (over `row`: differences of means, ratios of sds and Wasserstein
+distances for each pair of fits and each scalar, with their Monte Carlo errors) and `fit_pairs`
+(whether each pair agrees, and the cost of both fits).
 """
 
 import json
 
-import numpy as np
 import xarray as xr
 
-from posterity.artefact.groups import align_latent_draws, get_group
 from posterity.artefact.netcdf import read_artefact, write_artefact
 from posterity.artefact.provenance import collect_provenance
-from posterity.comparison.fits import compare_fits, describe_pairs
 from posterity.comparison.models import compare_models
+from posterity.comparison.study import compare_study_fits
 from posterity.workflow.job import run_job
 
 
@@ -29,64 +29,44 @@ def compare(
     max_scalars: int,
 ) -> None:
     """
-    Write the comparison of a study's models and fits to `output`.
+    Write the comparison of a study's models and fits.
 
-    `reference` is the model that others are compared with (the best where None). Raises UserError for artefacts that cannot be
-    read or are another study's.
+    Parameters
+    ----------
+    predictives, posteriors : list of str
+        Paths of predictive.nc of the compared models and of posterior.nc of the compared fits.
+    output : str
+        Path of comparison.nc.
+    study : str
+        Id of the study.
+    reference : str or None
+        The model that others are compared with; None for the best one.
+    max_scalars : int
+        The largest number of scalars per site; of a larger site, evenly spaced ones.
+
+    Raises
+    ------
+    UserError
+        If an artefact cannot be read, or belongs to another study.
     """
+    groups: dict[str, xr.Dataset] = {}
     predicted = [read_artefact(path, study=study) for path in predictives]
-    models = compare_models({tree.attrs["model"]: tree for tree in predicted}, reference)
     if predicted:
-        models = models.assign_attrs(fit=predicted[0].attrs["fit"])
-    fitted, seconds, parts, pairs = {}, {}, [], []
-    for path in posteriors:
-        tree = read_artefact(path, study=study)
-        fitted.setdefault(tree.attrs["model"], {})[tree.attrs["fit"]] = tree
-        seconds[f"{tree.attrs['model']}/{tree.attrs['fit']}"] = tree.attrs["wall_time"]
-    for model, trees in fitted.items():
-        draws = {
-            fit: align_latent_draws(tree)
-            for fit, tree in trees.items()
-            if "posterior" in tree.children
-        }
-        points = {
-            fit: get_group(tree, "point") for fit, tree in trees.items() if "point" in tree.children
-        }
-        rows = compare_fits(draws, points, max_scalars)
-        parts.append(rows.assign(model=("row", np.full(rows.sizes["row"], model, dtype=object))))
-        for pair in describe_pairs(rows):
-            a, b = (trees[pair[key]].attrs for key in ("fit_a", "fit_b"))
-            cost = a["gradient_evaluations"], b["gradient_evaluations"]
-            pairs.append(
-                {
-                    "model": model,
-                    **pair,
-                    "agree": str(pair["agree"]).lower(),
-                    "gradients_a": cost[0],
-                    "gradients_b": cost[1],
-                }
-            )
-    groups = {"models": models} if predicted else {}
-    if pairs:
-        texts = {key: np.array([pair[key] for pair in pairs]) for key in pairs[0]}
-        columns = {
-            key: ("pair", values.astype(object) if values.dtype.kind == "U" else values)
-            for key, values in texts.items()
-        }
-        groups |= {"fit_differences": xr.concat(parts, "row"), "fit_pairs": xr.Dataset(columns)}
-    attributes = collect_provenance(
-        "compare",
-        study,
-        {"reference": reference, "max_scalars": max_scalars},
-        0,
-        ("arviz", "scipy"),
-    )
-    write_artefact(output, groups, attributes | {"fit_seconds": json.dumps(seconds)})
+        models = compare_models({tree.attrs["model"]: tree for tree in predicted}, reference)
+        groups["models"] = models.assign_attrs(fit=predicted[0].attrs["fit"])
+    fits = [read_artefact(path, study=study) for path in posteriors]
+    groups |= compare_study_fits(fits, max_scalars)
+    seconds = {f"{fit.attrs['model']}/{fit.attrs['fit']}": fit.attrs["wall_time"] for fit in fits}
+    settings = {"reference": reference, "max_scalars": max_scalars}
+    attributes = collect_provenance("compare", study, settings, 0, ("arviz", "scipy"))
+    write_artefact(output, groups, {**attributes, "fit_seconds": json.dumps(seconds)})
 
 
 if __name__ == "__main__":
     with run_job(snakemake):
-        inputs = {
-            name: list(snakemake.input.get(name, [])) for name in ("predictives", "posteriors")
-        }
-        compare(**inputs, output=snakemake.output[0], **snakemake.params)
+        compare(
+            list(snakemake.input.get("predictives", [])),
+            list(snakemake.input.get("posteriors", [])),
+            snakemake.output[0],
+            **snakemake.params,
+        )

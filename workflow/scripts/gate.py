@@ -1,8 +1,8 @@
 """
-Stop the run at a failed verdict (`strict: true`).
+Stop a strict run at a failed verdict (`strict: true`).
 
-Reads verdict.nc, which is safely written by then. Writes gate.txt, a line that says that the study may go on; fails otherwise,
-naming the check.
+Reads verdict.nc. Writes gate.txt, one line with the verdict, if the study may proceed. Otherwise
+fails, and names the checks that failed.
 """
 
 from pathlib import Path
@@ -16,24 +16,25 @@ from posterity.workflow.job import run_job
 
 def gate(verdict: str, output: str, study: str) -> None:
     """
-    Write `output` if the verdict of the study is not `fail`; `expected` is no failure.
+    Write `output` unless the verdict on the study is `fail`; `expected` is not a failure.
 
-    Raises UserError, naming the failed checks, if it is.
+    Raises UserError, which names the failed checks, if the verdict is `fail`.
     """
     tree = read_artefact(verdict, study=study)
     if tree.attrs["verdict"] == "fail":
         table = get_group(tree, "fit_verdicts")
-        failed = [
-            f"model {table['model'].values[i]}, fit {table['fit'].values[i]}: {table['reason'].values[i]}"
-            for i in range(table.sizes["row"])
-            if table["verdict"].values[i] == "fail"
+        columns = (table[name].values for name in ("model", "fit", "verdict", "reason"))
+        failures = [
+            f"model {model}, fit {fit}: {reason}"
+            for model, fit, status, reason in zip(*columns, strict=True)
+            if status == "fail"
         ]
         raise UserError(
-            f"the verdict of study {study} is fail, and the run is strict: {' | '.join(failed)} "
-            f"(the evidence is in {verdict} and beside it; set `strict: false` to go on)"
+            f"study {study}: the verdict is fail and the run is strict: {' | '.join(failures)}. "
+            f"See {verdict} and the files in its folder. Set `strict: false` to continue anyway."
         )
-    with replace_file(output) as beside:
-        Path(beside).write_text(f"{study}: {tree.attrs['verdict']}\n", encoding="utf-8")
+    with replace_file(output) as temporary:
+        Path(temporary).write_text(f"{study}: {tree.attrs['verdict']}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

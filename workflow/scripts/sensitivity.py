@@ -1,40 +1,68 @@
 """
 Measure how sensitive a posterior is to its prior and to its data, by power scaling.
 
-Reads predictive.nc. Writes sensitivity.nc with the group `psense`, over `parameter`: sensitivity to `prior` and `likelihood`, and a
-`diagnosis` in words. Nothing is fitted again: the draws are weighted. The prior is that of the top-level sites; where it is flat,
-there is nothing to scale, and its sensitivity is NaN.
+Reads predictive.nc. Writes sensitivity.nc with the group `psense`, over `parameter`: the
+sensitivities to `prior` and `likelihood`, and a `diagnosis`, a text. The stage weights the draws
+and does not fit again. The prior is that of the top-level sites. If it is flat there is nothing to
+scale, and its sensitivity is NaN.
 """
 
 from posterity.artefact.groups import get_group
 from posterity.artefact.netcdf import read_artefact, write_artefact
 from posterity.artefact.provenance import collect_provenance
+from posterity.config.stage import StageIds
 from posterity.diagnostics.prior_sensitivity import measure_sensitivity
 from posterity.workflow.job import run_job
 
 
-def sensitivity(
-    predictive: str, output: str, study: str, model: str, fit: str, max_scalars: int
-) -> None:
+def sensitivity(predictive: str, output: str, ids: StageIds, max_scalars: int) -> None:
     """
-    Write the sensitivities of the fit `fit` of the model `model` to `output`.
+    Write the sensitivities of one fit.
 
-    The sites are those that predictive.nc repeats (of at most 100 scalars), and of a site at most `max_scalars` are used.
+    Parameters
+    ----------
+    predictive : str
+        Path of predictive.nc, which repeats the draws of sites with at most 100 scalars.
+    output : str
+        Path of sensitivity.nc.
+    ids : StageIds
+        Study, model and fit.
+    max_scalars : int
+        The largest number of scalars per site; of a larger site, evenly spaced ones.
 
-    Raises UserError for artefacts that cannot be read or belong to another fit.
+    Raises
+    ------
+    UserError
+        If the artefact cannot be read, or belongs to another fit.
     """
-    tree = read_artefact(predictive, study=study, model=model, fit=fit)
-    draws, log_prior, log_likelihood = (
-        get_group(tree, group) for group in ("posterior", "log_prior", "log_likelihood")
+    tree = read_artefact(predictive, study=ids.study, model=ids.model, fit=ids.fit)
+    sensitivities = measure_sensitivity(
+        get_group(tree, "posterior"),
+        get_group(tree, "log_prior"),
+        get_group(tree, "log_likelihood"),
+        max_scalars,
     )
-    found = measure_sensitivity(draws, log_prior, log_likelihood, max_scalars)
-    attributes = collect_provenance(
-        "sensitivity", study, {"max_scalars": max_scalars}, tree.attrs["seed"], ("arviz",)
-    )
-    attributes |= {"model": model, "fit": fit, "data_hash": tree.attrs["data_hash"]}
-    write_artefact(output, {"psense": found}, attributes)
+    attributes = {
+        **collect_provenance(
+            "sensitivity",
+            ids.study,
+            {"max_scalars": max_scalars},
+            tree.attrs["seed"],
+            ("arviz",),
+        ),
+        "model": ids.model,
+        "fit": ids.fit,
+        "data_hash": tree.attrs["data_hash"],
+    }
+    write_artefact(output, {"psense": sensitivities}, attributes)
 
 
 if __name__ == "__main__":
     with run_job(snakemake):
-        sensitivity(snakemake.input.predictive, snakemake.output[0], **snakemake.params)
+        params = snakemake.params
+        sensitivity(
+            snakemake.input.predictive,
+            snakemake.output[0],
+            StageIds(params.study, params.model, params.fit),
+            params.max_scalars,
+        )

@@ -1,8 +1,13 @@
 import numpy as np
+import pytest
 import xarray as xr
 from figure_artefacts import close, list_texts, make_settings, make_tree
+from synthetic_fits import Y, sample_conjugate
 
+from posterity.comparison.models import compare_models
+from posterity.plots import models as plots_models
 from posterity.plots.models import draw_figure, label_models, make_figure_with_notes
+from posterity.plots.style import save_figure
 
 COLUMNS = {
     "elpd": [-60.0, -80.0, np.nan],
@@ -66,3 +71,37 @@ def test_notes_are_wrapped_below_the_panels():
     figure.draw_without_rendering()
     assert figure.get_figheight() > 2.4
     assert panels.bbox.y0 > 0
+
+
+@pytest.fixture
+def read_texts(tmp_path):
+    """A function that draws a comparison, checks its size as SVG, and returns its texts."""
+
+    def read(table):
+        tree = xr.DataTree.from_dict({"/models": table})
+        settings = {"figure": {"model": "line"}, "options": {"labels": {"p0": "slope"}}}
+        figure = plots_models.draw_figure({"comparison": tree}, settings)
+        found = " ".join(
+            text.get_text().replace("\n", " ")
+            for text in figure.findobj(lambda one: hasattr(one, "get_text"))
+        )
+        save_figure(figure, tmp_path / "a.svg", tmp_path / "a.png")
+        assert (tmp_path / "a.svg").stat().st_size < 300_000
+        return found
+
+    return read
+
+
+def test_figure_describes_each_model(read_texts):
+    predictives = {
+        "line": sample_conjugate(Y)[0],
+        "outliers": sample_conjugate(Y, sd=4.0)[0],
+        "other": sample_conjugate(Y[:50])[0],
+    }
+    texts = read_texts(compare_models(predictives, "line"))
+    assert "outliers: predicts worse than line by" in texts
+    assert "not comparable" in texts
+
+
+def test_figure_without_models_states_that(read_texts):
+    assert "no models" in read_texts(compare_models({}, None))

@@ -24,7 +24,7 @@ LIMITS = {
     "divergences": 0,
     "e_bfmi": 0.3,
     "tree_depth": {"warn": 0.0},
-    "acceptance": {"warn": 0.1},
+    "acceptance_rate": {"warn": 0.1},
 }
 SIGMAS = 4.5  # of the Monte Carlo error; with about 300 comparisons one in 500 runs would fail if the seeds were not fixed
 

@@ -1,116 +1,151 @@
-"""Checks of methods that optimise: has the optimiser come to rest, and is the approximation good enough to be used?"""
+"""Checks of methods that optimise or integrate: approximation, loss, maximum and evidence."""
+
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from posterity.diagnostics.check import Check, judge_value, skip_check
+from posterity.diagnostics.check import (
+    Check,
+    Threshold,
+    downgrade_pass,
+    judge_value,
+    skip_check,
+)
 from posterity.stats.importance import compute_pareto_k
 from posterity.stats.losses import compute_decrease, find_last_fifths
 
-MAX_LOG_DENSITY_GAP = (
-    0.01  # nats: starts that reach the best log density within this have found the same maximum
-)
+# Restarts that come this close to the best log density have found the same maximum.
+MAX_LOG_DENSITY_GAP_NATS = 0.01
+# At a maximum the optimiser expects to raise the log density by less than this.
+MAX_EXPECTED_RISE_NATS = 1e-3
+# The largest component of the gradient at a maximum, in unconstrained space.
+MAX_GRADIENT = 0.01
+# A change of the mean loss within this many standard errors counts as 0.
+NOISE_STANDARD_ERRORS = 3
+# With a larger detection limit the loss check cannot tell whether the loss has converged.
+MAX_DETECTION_LIMIT_NATS = 1.0
+FULL_STEP_FRACTION = 0.999  # of the first step size: a larger step has not decayed
 
 
-MAX_EXPECTED_RISE = 1e-3  # nats that the log density of a maximum may still be expected to rise
-MAX_GRADIENT = 0.01  # largest component of the gradient of a maximum, in unconstrained space
+class AveragingWindows(NamedTuple):
+    """Steps that `check_elbo_convergence` averages: [first, second) and [second, end)."""
+
+    first: int
+    second: int
+    end: int
 
 
-def check_pareto_k(statistics: xr.Dataset, limit: float | dict) -> Check:
+def check_pareto_k(statistics: xr.Dataset, threshold: Threshold) -> Check:
     """
-    Check the Pareto k-hat of importance weights from the approximation to the posterior.
+    Check the Pareto k-hat of the importance weights from the approximation to the posterior.
 
-    Below 0.5 the approximation is close, below 0.7 usable with the weights, above it is not to be trusted (Yao, Vehtari, Simpson &
-    Gelman 2018, PMLR 80, 5581; Vehtari et al. 2024, JMLR 25, 72). It sees what the draws see: a mode without a draw stays unseen.
+    Below 0.5 the approximation is close. Below 0.7 it is usable with the weights. Above 0.7 do not
+    trust it (Yao, Vehtari, Simpson & Gelman 2018, PMLR 80, 5581; Vehtari et al. 2024, JMLR 25, 72).
+    The value depends on the draws alone: it does not see a mode that has no draw.
     """
     if "log_weight" in statistics:
-        weights = statistics["log_weight"]
+        log_weights = statistics["log_weight"]
     elif "log_q" in statistics:
-        weights = statistics["log_p"] - statistics["log_q"]
+        log_weights = statistics["log_p"] - statistics["log_q"]
     else:
-        return skip_check("khat", "the method makes no approximation that could be weighted")
-    value = compute_pareto_k(weights.values.ravel())
-    remedy = (
-        "" if value < 0.5 else "; take a richer guide, more steps or particles, or another start"
-    )
+        return skip_check("khat", "the method makes no approximation with importance weights")
+    k_hat = compute_pareto_k(log_weights.values.ravel())
     return judge_value(
-        "khat", value, limit, f"Pareto k-hat of the guide's draws: {value:.2f}{remedy}"
+        "khat",
+        k_hat,
+        threshold,
+        f"Pareto k-hat of the approximation's draws: {k_hat:.2f}",
+        remedy="take a richer guide, more steps or particles, or other initial values",
     )
 
 
-def check_elbo_convergence(optimisation: xr.Dataset, limit: float | dict) -> Check:
+def check_elbo_convergence(optimisation: xr.Dataset, threshold: Threshold) -> Check:
     """
-    Check that the loss of an optimisation has come to rest.
+    Check that the loss of an optimisation has converged.
 
-    Only steps of the whole size are looked at: when the size decays, the loss comes down by the noise of the steps, and small steps
-    look like rest. The value is by how much the mean loss of their last fifth differs from that of the fifth before, in nats. What
-    is within three Monte Carlo errors (of block means) does not count, and where these errors are above a nat the check warns.
+    The value is the change of the mean loss, in nats, from the fourth to the last fifth of the
+    steps. Only steps of full size count: with a decaying step size the loss falls as the noise of
+    the steps shrinks, and short steps look converged. A change within three Monte Carlo errors (of
+    block means) counts as 0. If three errors exceed one nat, a pass becomes a warning.
     """
     if "loss" not in optimisation:
         return skip_check("elbo_convergence", "the method has no loss")
-    first, second, end = find_averaging_windows(optimisation)
-    fall, error, after = compute_decrease(optimisation["loss"].values[:end])
+    windows = find_averaging_windows(optimisation)
+    decrease, error, last_mean = compute_decrease(optimisation["loss"].values[: windows.end])
+    direction = "below" if decrease > 0 else "above"
     message = (
-        f"mean loss of steps {second} to {end}: {after:.3f}, {abs(fall):.3f} +- {error:.3f} nats"
+        f"mean loss of steps {windows.second} to {windows.end}: {last_mean:.3f}, "
+        f"{abs(decrease):.3f} +- {error:.3f} nats {direction} that of steps "
+        f"{windows.first} to {windows.second}"
     )
-    message += f" {'below' if fall > 0 else 'above'} that of steps {first} to {second}"
-    moved = 0.0 if abs(fall) < 3 * error else abs(fall)
-    remedy = "" if moved == 0 else "; run more steps" if fall > 0 else "; take a smaller step_size"
-    found = judge_value("elbo_convergence", moved, limit, message + remedy)
-    if found.status == "pass" and 3 * error > 1:
-        few = (
-            "; too few steps to say: run more"
-            if np.isinf(error)
-            else ": too noisy to say; take a smaller step_size, or more particles"
-        )
-        return Check(**vars(found) | {"status": "warn", "message": message + few})
-    return found
+    detection_limit = NOISE_STANDARD_ERRORS * error
+    change = 0.0 if abs(decrease) < detection_limit else abs(decrease)
+    remedy = "run more steps" if decrease > 0 else "take a smaller step_size"
+    check = judge_value("elbo_convergence", change, threshold, message, remedy=remedy)
+    if detection_limit <= MAX_DETECTION_LIMIT_NATS:
+        return check
+    if np.isinf(error):
+        return downgrade_pass(check, "too few steps to judge: run more")
+    noisy = "too noisy to judge: take a smaller step_size, or more particles"
+    return downgrade_pass(check, noisy)
 
 
-def find_averaging_windows(optimisation: xr.Dataset) -> tuple[int, int, int]:
-    """Find where the fourth and the last fifth of the steps of the whole size begin, and where these steps end."""
+def find_averaging_windows(optimisation: xr.Dataset) -> AveragingWindows:
+    """Return where the fourth and the last fifth of the steps of full size begin and end."""
     sizes = optimisation["step_size"].values
-    end = int((sizes > 0.999 * sizes[0]).sum())
-    return *find_last_fifths(end), end
+    end = int((sizes > FULL_STEP_FRACTION * sizes[0]).sum())
+    return AveragingWindows(*find_last_fifths(end), end)
 
 
-def check_evidence(evidence: xr.Dataset, limit: float | dict) -> Check:
-    """Check that the standard error of ln Z, which several runs agree on, is small enough."""
+def check_evidence(evidence: xr.Dataset, threshold: Threshold) -> Check:
+    """Check that the standard error of ln Z, over all runs, is small enough."""
     if "ln_z" not in evidence:
-        return skip_check("evidence_error", "the method gives no evidence")
-    error, each = float(evidence["ln_z_error"]), evidence["ln_z_of_run"].values
-    message = f"ln Z = {float(evidence['ln_z']):.3f} +- {error:.3f}"
-    message += (
-        f"; {len(each)} runs from {each.min():.3f} to {each.max():.3f}"
-        if len(each) > 1
-        else "; one run: several say more"
-    )
-    return judge_value(
-        "evidence_error", error, limit, message + ("; take more live points" if error > 0.2 else "")
-    )
+        return skip_check("evidence_error", "the method does not compute the evidence")
+    error = float(evidence["ln_z_error"])
+    ln_z_of_run = evidence["ln_z_of_run"].values
+    runs = "from one run, whose scatter is unknown"
+    if len(ln_z_of_run) > 1:
+        span = f"from {ln_z_of_run.min():.3f} to {ln_z_of_run.max():.3f}"
+        runs = f"{len(ln_z_of_run)} runs {span}"
+    message = f"ln Z = {float(evidence['ln_z']):.3f} +- {error:.3f}; {runs}"
+    return judge_value("evidence_error", error, threshold, message, remedy="take more live_points")
 
 
-def check_optimum(optimisation: xr.Dataset, limit: float | dict) -> Check:
+def check_optimum(optimisation: xr.Dataset, threshold: Threshold) -> Check:
     """
-    Check that the best point is a maximum that more than one start has found.
+    Check that the best point is a maximum and that more than one restart found it.
 
-    The value is the number of starts that came within 0.01 nats of it. Fails where the best start has not come to rest.
+    The value is the number of restarts within 0.01 nats of the best log density. The check fails if
+    the best restart has not converged.
     """
     if "log_density" not in optimisation:
-        return skip_check("optimum_restarts", "the method seeks no maximum")
-    reached = optimisation["log_density"].values
-    best = int(np.nanargmax(np.where(np.isfinite(reached), reached, -np.inf)))
-    rise, slope = (float(optimisation[name].values[best]) for name in ("rise", "gradient"))
-    same = int((reached >= reached[best] - MAX_LOG_DENSITY_GAP).sum())
-    message = f"{same} of {len(reached)} starts reached the best log density, {reached[best]:.3f}"
-    if not (rise < MAX_EXPECTED_RISE and slope < MAX_GRADIENT):
-        why = f"it may still rise (by about {max(rise, 0):.1g} nats; gradient {slope:.1g}); run more steps"
-        why = why if np.isfinite(slope) else "its gradient is not finite; try other starts"
-        return Check("optimum_restarts", 0.0, np.nan, "fail", f"{message}, but {why}")
+        return skip_check("optimum_restarts", "the method does not search for a maximum")
+    log_densities = optimisation["log_density"].values
+    best = int(np.nanargmax(np.where(np.isfinite(log_densities), log_densities, -np.inf)))
+    lowest = log_densities[best] - MAX_LOG_DENSITY_GAP_NATS
+    agreeing = int((log_densities >= lowest).sum())
+    message = (
+        f"{agreeing} of {len(log_densities)} restarts reached the best log density, "
+        f"{log_densities[best]:.3f}"
+    )
+    rise = float(optimisation["rise"].values[best])
+    gradient = float(optimisation["gradient"].values[best])
+    if not (rise < MAX_EXPECTED_RISE_NATS and gradient < MAX_GRADIENT):
+        reason = _describe_unfinished_search(rise, gradient)
+        return Check("optimum_restarts", 0.0, np.nan, "fail", f"{message}, but {reason}")
     return judge_value(
         "optimum_restarts",
-        same,
-        limit,
-        message + ("; try more starts" if same < 2 else ""),
-        above=False,
+        agreeing,
+        threshold,
+        message,
+        lower_is_better=False,
+        remedy="try more restarts",
     )
+
+
+def _describe_unfinished_search(rise: float, gradient: float) -> str:
+    if not np.isfinite(gradient):
+        return "its gradient is not finite; try other initial values"
+    margin = f"by about {max(rise, 0):.1g} nats; gradient {gradient:.1g}"
+    return f"it may still rise ({margin}); run more steps"

@@ -1,22 +1,244 @@
-"""Checks that need the comparison of models."""
+"""The verdict of a study: the checks of all fits, and what they count as."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
 
 import numpy as np
 import xarray as xr
 
 from posterity.artefact.groups import get_group
-from posterity.diagnostics.check import Check, judge_value, skip_check
+from posterity.diagnostics.check import (
+    Check,
+    Outcome,
+    Status,
+    Threshold,
+    apply_expectation,
+    checks_from_dataset,
+    checks_to_dataset,
+    find_worst_status,
+    judge_value,
+    skip_check,
+)
+
+CHECK_HEADINGS = (
+    "model",
+    "fit",
+    "check",
+    "value",
+    "threshold",
+    "status",
+    "counts as",
+    "finding",
+)
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """
+    One check in the verdict of a study.
+
+    Attributes
+    ----------
+    model, fit : str
+        Ids of the fit.
+    stage : {"diagnose", "compare"}
+        The stage whose results the check judges.
+    check : Check
+        The check.
+    outcome : Outcome
+        What the check counts as.
+    """
+
+    model: str
+    fit: str
+    stage: str
+    check: Check
+    outcome: Outcome
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The cells below `CHECK_HEADINGS`."""
+        check = self.check
+        message = self.outcome.message if self.outcome.overridden else check.message
+        value = f"{check.value:.4g}"
+        threshold = f"{check.threshold:g}"
+        status = self.outcome.status
+        return self.model, self.fit, check.name, value, threshold, check.status, status, message
+
+
+@dataclass(frozen=True)
+class FitVerdict:
+    """
+    The verdict on one fit, a row of the group `fit_verdicts`.
+
+    Attributes
+    ----------
+    model, fit : str
+        Ids of the fit.
+    verdict : str
+        The worst status of its checks, with `expect:` applied.
+    draws : int
+        Number of draws of all chains.
+    ess : float
+        The smallest effective sample size, of bulk and tail.
+    rhat : float
+        The largest R-hat.
+    reason : str
+        Why the verdict is not a plain pass.
+    """
+
+    model: str
+    fit: str
+    verdict: Status
+    draws: int
+    ess: float
+    rhat: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class StudyVerdict:
+    """
+    The verdict on a study.
+
+    Attributes
+    ----------
+    checks : list of CheckRow
+        The checks of all fits.
+    fits : list of FitVerdict
+        The verdicts of the fits, by model and fit.
+    fit_seconds : dict
+        The run time of each fit in seconds, by "model/fit".
+    """
+
+    checks: list[CheckRow]
+    fits: list[FitVerdict]
+    fit_seconds: dict[str, float]
+
+    @property
+    def status(self) -> Status:
+        """The worst verdict of all fits."""
+        return find_worst_status(fit.verdict for fit in self.fits)
+
+    def to_groups(self) -> dict[str, xr.Dataset]:
+        """Return the groups `checks` and `fit_verdicts` of verdict.nc."""
+        checks = checks_to_dataset(
+            [row.check for row in self.checks],
+            model=[row.model for row in self.checks],
+            fit=[row.fit for row in self.checks],
+            stage=[row.stage for row in self.checks],
+            effective_status=[row.outcome.status for row in self.checks],
+        )
+        return {"checks": checks, "fit_verdicts": _fits_to_dataset(self.fits)}
+
+    def to_cells(self) -> list[tuple[str, ...]]:
+        """Return the sorted rows of the table of checks, below `CHECK_HEADINGS`."""
+        return sorted(row.cells for row in self.checks)
+
+
+def _fits_to_dataset(fits: Sequence[FitVerdict]) -> xr.Dataset:
+    names = [column.name for column in fields(FitVerdict)]
+    columns = zip(*map(astuple, fits), strict=True)
+    variables = {}
+    for name, values in zip(names, columns, strict=True):
+        dtype = object if isinstance(values[0], str) else None
+        variables[name] = ("row", np.array(values, dtype=dtype))
+    return xr.Dataset(variables)
+
+
+def assemble_verdict(
+    diagnoses: Sequence[xr.DataTree],
+    comparison: xr.DataTree | None,
+    loo: Threshold,
+    expect: Mapping[str, Mapping[str, Mapping[str, str]]],
+) -> StudyVerdict:
+    """
+    Combine the checks of all fits of a study into its verdict.
+
+    Parameters
+    ----------
+    diagnoses : list of xarray.DataTree
+        The artefacts diagnosis.nc of all fits.
+    comparison : xarray.DataTree or None
+        The artefact comparison.nc, if models are compared.
+    loo : float or dict
+        The threshold of the check `loo`.
+    expect : dict
+        The expected failures, by model, fit and check.
+
+    Returns
+    -------
+    StudyVerdict
+        The verdict on each fit and on the study.
+    """
+    loo_checks = {} if comparison is None else check_leave_one_out(comparison, loo)
+    rows: list[CheckRow] = []
+    fits = []
+    fit_seconds = {}
+    for tree in diagnoses:
+        model = tree.attrs["model"]
+        fit = tree.attrs["fit"]
+        declared = expect.get(model, {}).get(fit, {})
+        fit_rows = [
+            CheckRow(model, fit, stage, check, apply_expectation(check, declared.get(check.name)))
+            for stage, check in _list_checks(tree, loo_checks.get((model, fit)), "loo" in declared)
+        ]
+        rows += fit_rows
+        fits.append(_judge_fit(fit_rows, tree.attrs["draws"]))
+        fit_seconds[f"{model}/{fit}"] = tree.attrs["fit_seconds"]
+    fits.sort(key=lambda entry: (entry.model, entry.fit))
+    return StudyVerdict(rows, fits, fit_seconds)
+
+
+def _list_checks(
+    diagnosis: xr.DataTree, loo: Check | None, expects_loo: bool
+) -> list[tuple[str, Check]]:
+    """Return the checks of a fit with their stages, and `loo` if the fit has it or expects it."""
+    checks = checks_from_dataset(get_group(diagnosis, "checks"))
+    staged = [("diagnose", check) for check in checks]
+    if loo is not None:
+        staged.append(("compare", loo))
+    elif expects_loo:
+        reason = "the study does not compare the models by this fit"
+        staged.append(("compare", skip_check("loo", reason)))
+    return staged
+
+
+def _judge_fit(rows: Sequence[CheckRow], draws: int) -> FitVerdict:
+    """Return the verdict on a fit from its checks."""
+    values = {row.check.name: row.check.value for row in rows}
+    messages = [row.outcome.message for row in rows]
+    return FitVerdict(
+        model=rows[0].model,
+        fit=rows[0].fit,
+        verdict=find_worst_status(row.outcome.status for row in rows),
+        draws=draws,
+        ess=float(np.fmin(values["ess_bulk"], values["ess_tail"])),
+        rhat=values["rhat"],
+        reason="; ".join(message for message in messages if message),
+    )
 
 
 def check_leave_one_out(
-    comparison: xr.DataTree, limit: float | dict
+    comparison: xr.DataTree, threshold: Threshold
 ) -> dict[tuple[str, str], Check]:
-    """Check how well leave-one-out cross-validation works, by model and fit: the largest Pareto k-hat."""
-    models, found = get_group(comparison, "models"), {}
-    for i, model in enumerate(models["model"].values if models.data_vars else ()):
-        k, bad = float(models["pareto_k"].values[i]), models["bad_k"].values[i]
-        message = f"largest Pareto k-hat of leaving one out: {k:.2f}; above {float(models['good_k'].values[i]):.2f} at {bad:.0f} points"
-        none = skip_check("loo", str(models["message"].values[i]))
-        found[str(model), models.attrs["fit"]] = (
-            none if np.isnan(k) else judge_value("loo", k, limit, message)
-        )
-    return found
+    """Return the check `loo`, of the largest Pareto k-hat, by model and fit."""
+    models = get_group(comparison, "models")
+    if not models.data_vars:
+        return {}
+    fit = models.attrs["fit"]
+    return {
+        (str(model), fit): _check_pareto_k_of_model(models.sel(model=model), threshold)
+        for model in models["model"].values
+    }
+
+
+def _check_pareto_k_of_model(row: xr.Dataset, threshold: Threshold) -> Check:
+    k_hat = float(row["pareto_k"])
+    if np.isnan(k_hat):
+        return skip_check("loo", str(row["message"].item()))
+    message = (
+        f"largest Pareto k-hat of leave-one-out cross-validation: {k_hat:.2f}; "
+        f"above {float(row['good_k']):.2f} at {float(row['bad_k']):.0f} points"
+    )
+    return judge_value("loo", k_hat, threshold, message)

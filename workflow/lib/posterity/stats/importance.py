@@ -1,46 +1,57 @@
-"""Importance weights: Pareto k-hat, smoothing, and power scaling."""
+"""Importance weights: Pareto k-hat, smoothing and power scaling."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from posterity.stats.arviz_bridge import import_array_stats
 
+MIN_TAIL_WEIGHTS = 25  # a tail is a fifth of the weights, and a fit needs five
+MAX_CONSTANT_RANGE = 1e-9  # log weights (nats) or relative log densities within it are constant
+SCALING_POWERS = (0.99, 1.01)
 
-def compute_pareto_k(log_weights: np.ndarray) -> float:
-    """
-    Compute the Pareto k-hat of importance weights, shape (draw,) (Vehtari et al. 2024, JMLR 25, 72, section 3.2).
 
-    Weights that do not differ have 0; weights that are not finite, or too few for a tail (a fifth of them, five at least), have
-    infinity.
+def compute_pareto_k(log_weights: NDArray[np.float64]) -> float:
     """
-    if log_weights.size < 25 or not np.isfinite(log_weights).all():
+    Return the Pareto k-hat of importance weights, shape (draw,).
+
+    Equal weights have 0. Weights that are not finite, or too few for a tail, have infinity.
+    Source: Vehtari et al. 2024, JMLR 25, 72, section 3.2.
+    """
+    if log_weights.size < MIN_TAIL_WEIGHTS or not np.isfinite(log_weights).all():
         return np.inf
-    if np.ptp(log_weights) < 1e-9:
+    if np.ptp(log_weights) < MAX_CONSTANT_RANGE:
         return 0.0
-    value = float(
-        import_array_stats().psislw(-log_weights)[1]
-    )  # ArviZ takes the logarithms of the densities that are divided by
-    return np.inf if np.isnan(value) else value
+    # ArviZ takes log-likelihoods, by which the weights divide: hence the sign.
+    k_hat = float(import_array_stats().psislw(-log_weights)[1])
+    return np.inf if np.isnan(k_hat) else k_hat
 
 
-def smooth_log_weights(log_weights: np.ndarray) -> np.ndarray:
-    """Smooth the largest of importance weights, shape (draw,), by a Pareto distribution; returns normalised logarithms."""
+def smooth_log_weights(log_weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return normalised log weights, shape (draw,), with a Pareto-smoothed tail."""
     return np.asarray(import_array_stats().psislw(-log_weights)[0])
 
 
-def compute_power_scaling(draws: np.ndarray, log_density: np.ndarray) -> np.ndarray:
+def compute_power_scaling(
+    draws: NDArray[np.float64], log_density: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """
-    Compute by how much the posterior moves when a part of its density is raised to a power near 1 (0.99 and 1.01).
+    Return how much the posterior changes if a part of its density is raised to a power near 1.
 
-    `draws` has shape (scalar, chain, draw) and `log_density`, of prior or likelihood, (chain, draw). Returns the gradient of the
-    cumulative Jensen-Shannon distance for each scalar (Kallioinen et al. 2024, Statistics and Computing 34, 57, section 3). A
-    density that is the same everywhere moves nothing: zeros.
+    `draws` has shape (scalar, chain, draw), and `log_density` (of prior or likelihood) has shape
+    (chain, draw). The result, shape (scalar,), is the gradient of the cumulative Jensen-Shannon
+    distance between the powers 0.99 and 1.01 (Kallioinen et al. 2024, Statistics and Computing 34,
+    57, section 3). A constant density changes nothing: zeros.
     """
-    if not len(draws) or np.ptp(log_density) < 1e-9 * max(1.0, float(np.abs(log_density).max())):
+    scale = max(1.0, float(np.abs(log_density).max())) if log_density.size else 1.0
+    if not len(draws) or np.ptp(log_density) < MAX_CONSTANT_RANGE * scale:
         return np.zeros(len(draws))
-    alphas = (0.99, 1.01)
+    array_stats = import_array_stats()
     weights = []
-    for alpha in alphas:
-        raw = np.exp(import_array_stats().power_scale_lw(log_density, alpha=alpha, axis=(-2, -1)))
-        weights.append(raw / raw.sum())
-    moved = [import_array_stats().power_scale_sense(one, *weights, *alphas) for one in draws]
-    return np.array(moved, dtype=float)
+    for power in SCALING_POWERS:
+        log_weights = array_stats.power_scale_lw(log_density, alpha=power, axis=(-2, -1))
+        raw_weights = np.exp(log_weights)
+        weights.append(raw_weights / raw_weights.sum())
+    sensitivities = [
+        array_stats.power_scale_sense(scalar, *weights, *SCALING_POWERS) for scalar in draws
+    ]
+    return np.array(sensitivities, dtype=float)

@@ -1,39 +1,54 @@
-"""Has a noisy loss come to rest?"""
+"""Convergence test for a noisy loss."""
+
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-ERROR_BLOCKS = 20  # of a window of losses, for its Monte Carlo error
+ERROR_BLOCKS = 20  # blocks whose means give the Monte Carlo error of a window
+FOURTH_FIFTH = 0.6  # where the fourth fifth begins, as a fraction of the steps
+LAST_FIFTH = 0.8
+NOISE_STANDARD_ERRORS = 3
+
+
+class LossDecrease(NamedTuple):
+    """The decrease of the mean loss, its Monte Carlo error, and the last mean, in nats."""
+
+    decrease: float
+    error: float
+    last_mean: float
 
 
 def find_last_fifths(steps: int) -> tuple[int, int]:
-    """Find where the fourth and the last fifth of some steps begin."""
-    return int(0.6 * steps), int(0.8 * steps)
+    """Return the first steps of the fourth and of the last fifth."""
+    return int(FOURTH_FIFTH * steps), int(LAST_FIFTH * steps)
 
 
-def compute_decrease(losses: np.ndarray) -> tuple[float, float, float]:
+def compute_decrease(losses: NDArray[np.float64]) -> LossDecrease:
     """
-    Compare the mean loss of the last fifth of some steps with that of the fifth before.
+    Compare the mean loss of the last fifth of the steps with that of the fourth fifth.
 
-    Returns by how much it fell, the Monte Carlo error of that (from means of blocks, as the losses are correlated), and the mean of
-    the last fifth, in nats.
+    The Monte Carlo error comes from means of blocks, as successive losses are correlated.
     """
     first, second = find_last_fifths(len(losses))
-    (before, error_before), (after, error_after) = (
-        _mean_and_error(losses[first:second]),
-        _mean_and_error(losses[second:]),
-    )
-    return before - after, float(np.hypot(error_before, error_after)), after
+    earlier_mean, earlier_error = _compute_mean_and_error(losses[first:second])
+    last_mean, last_error = _compute_mean_and_error(losses[second:])
+    error = float(np.hypot(earlier_error, last_error))
+    return LossDecrease(earlier_mean - last_mean, error, last_mean)
 
 
-def has_converged(losses: np.ndarray, tolerance: float) -> bool:
-    """Tell whether the loss falls by less than a tolerance, and that this can be seen above the noise."""
-    fell, error, _ = compute_decrease(losses)
-    return bool(abs(fell) + 3 * error < tolerance)
+def has_converged(losses: NDArray[np.float64], tolerance: float) -> bool:
+    """Return whether the loss changes by less than the tolerance (nats), noise included."""
+    change = compute_decrease(losses)
+    return bool(abs(change.decrease) + NOISE_STANDARD_ERRORS * change.error < tolerance)
 
 
-def _mean_and_error(values: np.ndarray) -> tuple[float, float]:
-    """The mean of correlated values and its standard error."""
+def _compute_mean_and_error(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the mean of correlated values and its standard error; infinite for too few."""
+    if not len(values):
+        return np.nan, np.inf
     if len(values) < 2 * ERROR_BLOCKS:
-        return float(np.mean(values)) if len(values) else np.nan, np.inf
-    blocks = np.array([block.mean() for block in np.array_split(values, ERROR_BLOCKS)])
-    return float(values.mean()), float(blocks.std(ddof=1) / np.sqrt(ERROR_BLOCKS))
+        return float(np.mean(values)), np.inf
+    blocks = np.array_split(values, ERROR_BLOCKS)
+    means = np.array([block.mean() for block in blocks])
+    return float(values.mean()), float(means.std(ddof=1) / np.sqrt(ERROR_BLOCKS))

@@ -1,186 +1,235 @@
-"""Summaries and convergence diagnostics of draws. This is the module that talks to ArviZ, whose statistics most of these are."""
+"""Summaries and convergence diagnostics of draws, most of them by ArviZ."""
 
 import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from posterity.artefact.groups import get_group, list_draw_groups
 from posterity.artefact.streamed import BLOCK_BYTES
 from posterity.stats.arviz_bridge import import_array_stats
 
-MAX_STORED_SCALARS = (
-    1000  # scalars of a site whose convergence a stored summary tells, evenly spaced
-)
+# A stored summary has the convergence diagnostics of at most so many scalars per site.
+MAX_STORED_SCALARS = 1000
+TAIL_QUANTILES = (0.05, 0.95)  # of the tail ESS
+MIN_RHAT_DRAWS = 4  # per chain; fewer cannot be split
 
 
-def select_scalars(count: int, limit: int | None) -> np.ndarray:
-    """Choose among `count` scalars of a site: all, or `limit` of them, evenly spaced."""
+def select_scalars(count: int, limit: int | None) -> NDArray[np.int64]:
+    """Return the positions of at most `limit` evenly spaced scalars out of `count`; all if None."""
     if limit is None or count <= limit:
         return np.arange(count)
     return np.unique(np.linspace(0, count - 1, limit).round().astype(int))
 
 
-def label_scalars(site: str, chosen: np.ndarray, shape: list[int]) -> list[str]:
-    """Name scalars of a site by their places in it: `m`, `distance[3]`."""
-    return [
-        f"{site}[{','.join(map(str, np.unravel_index(index, shape)))}]" if shape else site
-        for index in chosen
-    ]
+def label_scalars(site: str, positions: NDArray[np.int64], shape: Sequence[int]) -> list[str]:
+    """Return labels of scalars of a site, such as `m` and `distance[3]`, by flat positions."""
+    if not shape:
+        return [site for _ in positions]
+    indices = [np.unravel_index(position, tuple(shape)) for position in positions]
+    return [f"{site}[{','.join(map(str, index))}]" for index in indices]
 
 
 def flatten_scalars(
     posterior: xr.Dataset, limit: int | None = None
-) -> tuple[list[str], np.ndarray]:
+) -> tuple[list[str], NDArray[np.float64]]:
     """
-    List the scalars of a posterior.
+    Return all scalars of a posterior: labels, and draws of shape (scalar, chain, draw).
 
-    Returns labels such as `m` and `distance[3]`, and draws of shape (scalar, chain, draw). Of a site with more than `limit`
-    scalars that many are taken, evenly spaced.
+    Labels are such as `m` and `distance[3]`. A site with more than `limit` scalars contributes
+    `limit` evenly spaced ones.
     """
-    labels, draws = [], []
+    labels: list[str] = []
+    draws = []
     for name, values in posterior.data_vars.items():
-        values = (
-            values
-            if values.dims[:2] == ("chain", "draw")
-            else values.transpose("chain", "draw", ...)
-        )
-        chains, length, *shape = values.shape
-        count = int(np.prod(shape))
-        chosen = select_scalars(count, limit)
-        labels += label_scalars(str(name), chosen, shape)
-        step = int(
-            max(1, BLOCK_BYTES // max(1, chains * count * values.dtype.itemsize))
-        )  # what is on disk is read in parts
-        parts = (values[:, begin : begin + step].values for begin in range(0, length, step))
-        draws.append(
-            np.concatenate(
-                [
-                    np.moveaxis(part.reshape(chains, part.shape[1], count)[:, :, chosen], 2, 0)
-                    for part in parts
-                ],
-                axis=2,
-            )
-        )
-    return labels, np.concatenate(draws).astype(float) if draws else np.zeros((0, 1, 1))
+        # A transposed variable would be read from disk at once.
+        is_in_order = values.dims[:2] == ("chain", "draw")
+        ordered = values if is_in_order else values.transpose("chain", "draw", ...)
+        shape = ordered.shape[2:]
+        positions = select_scalars(int(np.prod(shape)), limit)
+        labels += label_scalars(str(name), positions, shape)
+        draws.append(_read_scalars(ordered, positions))
+    if not draws:
+        return labels, np.zeros((0, 1, 1))
+    return labels, np.concatenate(draws).astype(float)
 
 
-def compute_interval(draws: np.ndarray, kind: str, probability: float) -> np.ndarray:
+def _read_scalars(values: xr.DataArray, positions: NDArray[np.int64]) -> NDArray[Any]:
+    """Read scalars of a site in blocks of draws, shape (scalar, chain, draw)."""
+    chains, draws, *shape = values.shape
+    size = int(np.prod(shape))
+    draw_bytes = max(1, chains * size * values.dtype.itemsize)
+    step = int(max(1, BLOCK_BYTES // draw_bytes))
+    blocks = []
+    for begin in range(0, draws, step):
+        block = values[:, begin : begin + step].values
+        flat = block.reshape(chains, block.shape[1], size)
+        blocks.append(np.moveaxis(flat[:, :, positions], 2, 0))
+    return np.concatenate(blocks, axis=2)
+
+
+def split_single_chain(draws: NDArray[Any]) -> NDArray[Any]:
     """
-    Compute credible intervals over the last axis: highest density (`hdi`) or equal-tailed (`eti`); shape (..., 2).
+    Return a single chain as two, its halves; several chains unchanged.
 
-    The interval of highest density is the shortest one that holds the probability (Chen & Shao 1999, JCGS 8, 69). ArviZ's is the
-    same, but its import takes 0.7 s, beside the 0.9 s of all else in a figure with a band.
+    Draws have shape (..., chain, draw). The last of an odd number of draws is left out. R-hat
+    splits each chain again, and so compares four quarters.
+    """
+    if draws.shape[-2] != 1:
+        return draws
+    half = draws.shape[-1] // 2
+    return np.concatenate([draws[..., :half], draws[..., half : 2 * half]], axis=-2)
+
+
+def compute_interval(draws: NDArray[Any], kind: str, probability: float) -> NDArray[Any]:
+    """
+    Return credible intervals over the last axis, shape (..., 2).
+
+    `kind` is `hdi` (highest density) or `eti` (equal tails). The interval of highest density is the
+    shortest one with the probability (Chen & Shao 1999, JCGS 8, 69). It equals that of ArviZ, whose
+    import takes 0.7 s: nearly as long as all the rest of a figure with a band.
     """
     if kind == "eti":
         tail = (1 - probability) / 2
         return np.moveaxis(np.quantile(draws, [tail, 1 - tail], axis=-1), 0, -1)
-    ordered, count = np.sort(draws, axis=-1), draws.shape[-1]
-    held = min(int(probability * count), count - 1)
-    widths = np.subtract(ordered[..., held:], ordered[..., : count - held], dtype=float)
+    ordered = np.sort(draws, axis=-1)
+    count = draws.shape[-1]
+    span = min(int(probability * count), count - 1)
+    widths = np.subtract(ordered[..., span:], ordered[..., : count - span], dtype=float)
     lower = np.argmin(widths, axis=-1, keepdims=True)
-    return np.take_along_axis(ordered, np.concatenate([lower, lower + held], axis=-1), axis=-1)
+    return np.take_along_axis(ordered, np.concatenate([lower, lower + span], axis=-1), axis=-1)
 
 
 def summarise_draws(
     posterior: xr.Dataset, kind: str, probability: float, limit: int | None = None
 ) -> xr.Dataset:
     """
-    Summarise every scalar of a posterior (see `scalars` for labels and `limit`).
+    Summarise every scalar of a posterior.
 
-    Returns a Dataset over `parameter`: mean, sd, median, interval (with dimension `bound`), mcse (of the mean), ess_bulk,
-    ess_tail (the smaller one of the 5 % and 95 % quantiles) and r_hat (rank-normalised, split; Vehtari et al. 2021, Bayesian
-    Analysis 16, 667). With one chain r_hat compares its halves, each split again. A scalar that never changes has no r_hat.
+    Parameters
+    ----------
+    posterior : xarray.Dataset
+        Draws by site, dimensions (chain, draw, ...).
+    kind : {"hdi", "eti"}
+        Kind of the credible intervals.
+    probability : float
+        Probability of an interval.
+    limit : int or None
+        The largest number of scalars per site; of a larger site, evenly spaced ones.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over `parameter`: mean, sd, median, mcse (of the mean), ess_bulk, ess_tail (the smaller one
+        of the 5 % and 95 % quantiles), r_hat (rank-normalised, split; Vehtari et al. 2021, Bayesian
+        Analysis 16, 667), and interval, with the dimension `bound`. With one chain r_hat compares
+        its halves, each split again. A scalar that never changes has no r_hat.
     """
     labels, draws = flatten_scalars(posterior, limit)
     pooled = draws.reshape(len(labels), -1)
-    half = draws.shape[2] // 2
-    chains = (
-        draws
-        if draws.shape[1] > 1
-        else np.concatenate([draws[:, :, :half], draws[:, :, half : 2 * half]], axis=1)
-    )
+    chains = split_single_chain(draws)
+    array_stats = import_array_stats()
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)  # scalars that do not change
+        warnings.simplefilter("ignore", RuntimeWarning)  # of scalars that do not change
+        r_hat = np.full(len(labels), np.nan)
+        if chains.shape[2] >= MIN_RHAT_DRAWS:
+            r_hat = array_stats.rhat(chains)
         columns = {
             "mean": pooled.mean(1),
             "sd": pooled.std(1, ddof=1),
             "median": np.median(pooled, 1),
-            "mcse": import_array_stats().mcse(draws, method="mean"),
-            "ess_bulk": import_array_stats().ess(draws, method="bulk"),
-            "ess_tail": import_array_stats().ess(draws, method="tail", prob=(0.05, 0.95)),
-            "r_hat": import_array_stats().rhat(chains)
-            if chains.shape[2] >= 4
-            else np.full(len(labels), np.nan),
+            "mcse": array_stats.mcse(draws, method="mean"),
+            "ess_bulk": array_stats.ess(draws, method="bulk"),
+            "ess_tail": array_stats.ess(draws, method="tail", prob=TAIL_QUANTILES),
+            "r_hat": r_hat,
         }
     bounds = compute_interval(pooled, kind, probability)
-    summary = xr.Dataset(
-        {name: ("parameter", np.asarray(values)) for name, values in columns.items()},
-        {"parameter": labels},
-    )
-    summary["interval"] = (
-        ("parameter", "bound"),
-        bounds,
-        {"kind": kind, "probability": probability},
-    )
-    return summary.assign_coords(bound=["lower", "upper"])
+    return _make_summary(labels, columns, bounds, {"kind": kind, "probability": probability})
+
+
+def _make_summary(
+    labels: Sequence[str],
+    columns: Mapping[str, Any],
+    bounds: NDArray[Any],
+    interval: Mapping[str, Any],
+) -> xr.Dataset:
+    """Return a summary over `parameter` from its columns and the bounds of the intervals."""
+    variables: dict[str, Any] = {
+        name: ("parameter", np.asarray(values)) for name, values in columns.items()
+    }
+    variables["interval"] = (("parameter", "bound"), bounds, dict(interval))
+    return xr.Dataset(variables, {"parameter": list(labels), "bound": ["lower", "upper"]})
 
 
 def summarise_fit(
     fit: xr.DataTree, kind: str, probability: float, limit: int | None = None
 ) -> xr.Dataset:
     """
-    Summarise every scalar of a fit as `summarise` does, whatever the fit keeps of it (see `posterity.storing`).
+    Summarise every scalar of a fit, whether the fit stores its draws or only a summary.
 
-    Of a site that left a summary alone there is no interval (NaN), and it stands for those scalars whose convergence it tells.
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        The artefact posterior.nc.
+    kind, probability, limit
+        See `summarise_draws`.
+
+    Returns
+    -------
+    xarray.Dataset
+        As that of `summarise_draws`. A site that is stored as a summary has no interval (NaN). Of a
+        large one only the scalars with convergence diagnostics are listed.
     """
-    left = get_group(fit, "posterior_summary")
-    parts = [
-        summarise_draws(own, kind, probability, limit)
-        for one in list_draw_groups(fit)
-        if (own := one.drop_vars(left, errors="ignore"))
-    ]
-    for name, values in left.data_vars.items():
-        flat = values.values.reshape(len(values), -1)
-        chosen = select_scalars(flat.shape[1], limit)
-        chosen = (
-            chosen
-            if np.isfinite(flat[:, chosen]).all()
-            else select_scalars(flat.shape[1], MAX_STORED_SCALARS)
-        )
-        columns = {
-            row: ("parameter", flat[i, chosen]) for i, row in enumerate(left["statistic"].values)
-        }
-        nothing = np.full((len(chosen), 2), np.nan)
-        columns["interval"] = (
-            ("parameter", "bound"),
-            nothing,
-            {"kind": kind, "probability": probability},
-        )
-        one = xr.Dataset(
-            columns,
-            {
-                "parameter": label_scalars(str(name), chosen, values.shape[1:]),
-                "bound": ["lower", "upper"],
-            },
-        )
-        parts.append(one.drop_vars(["q5", "q95"]))
+    stored = get_group(fit, "posterior_summary")
+    parts = []
+    for group in list_draw_groups(fit):
+        draws = group.drop_vars(list(stored.data_vars), errors="ignore")
+        if draws:
+            parts.append(summarise_draws(draws, kind, probability, limit))
+    interval = {"kind": kind, "probability": probability}
+    for values in stored.data_vars.values():
+        parts.append(_summarise_stored_site(values, interval, limit))
     return xr.concat(parts, "parameter", data_vars="minimal")
 
 
-def compute_bfmi(energy: np.ndarray) -> np.ndarray:
-    """Compute the energy fraction of missing information of each chain (Betancourt 2016, arXiv:1604.00695), shape (chain,)."""
+def _summarise_stored_site(
+    values: xr.DataArray, interval: Mapping[str, Any], limit: int | None
+) -> xr.Dataset:
+    """Return the summary of a site from its stored statistics, shape (statistic, ...)."""
+    statistics = values["statistic"].values.tolist()
+    flat = values.values.reshape(len(values), -1)
+    positions = select_scalars(flat.shape[1], limit)
+    if not np.isfinite(flat[:, positions]).all():
+        positions = select_scalars(flat.shape[1], MAX_STORED_SCALARS)
+    columns = {
+        name: row[positions]
+        for name, row in zip(statistics, flat, strict=True)
+        if name not in ("q5", "q95")
+    }
+    labels = label_scalars(str(values.name), positions, values.shape[1:])
+    return _make_summary(labels, columns, np.full((len(labels), 2), np.nan), interval)
+
+
+def compute_bfmi(energy: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Return the energy fraction of missing information of each chain, shape (chain,).
+
+    `energy` has shape (chain, draw). Source: Betancourt 2016, arXiv:1604.00695.
+    """
     return np.asarray(import_array_stats().bfmi(energy))
 
 
-def thin_to_ess(draws: np.ndarray) -> np.ndarray:
-    """Thin draws of one scalar, shape (chain, draw), so far that those left are nearly independent, by their bulk ESS."""
+def thin_to_ess(draws: NDArray[Any]) -> NDArray[Any]:
+    """Return draws of one scalar, shape (chain, draw), thinned by its bulk ESS."""
     ess = float(import_array_stats().ess(draws[None], method="bulk")[0])
     step = max(1, round(draws.size / ess)) if np.isfinite(ess) and ess > 0 else 1
     return draws[:, ::step]
 
 
 def summarise_point(point: xr.Dataset, limit: int) -> xr.Dataset:
-    """List the scalars of a point estimate."""
+    """Return the value `point` of each scalar of a point estimate, over `parameter`."""
     labels, values = flatten_scalars(point.expand_dims(chain=1, draw=1), limit)
     return xr.Dataset({"point": ("parameter", values[:, 0, 0])}, {"parameter": labels})
