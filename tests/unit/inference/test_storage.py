@@ -10,9 +10,9 @@ import xarray as xr
 
 from posterity.artefact.groups import align_draws, align_latent_draws, get_group
 from posterity.artefact.netcdf import read_artefact, write_artefact
-from posterity.config.stage import ComputeSettings, ModelSource, StageIds
 from posterity.artefact.streamed import StreamedArray
 from posterity.config.schema import complete_settings
+from posterity.config.stage import ComputeSettings, ModelSource, StageIds
 from posterity.errors import UserError
 from posterity.inference.checkpoint import Checkpoint
 from posterity.inference.records import DrawBuffer
