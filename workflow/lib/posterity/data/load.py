@@ -132,9 +132,8 @@ def _run_file(file: Path, settings: dict[str, Any], where: str) -> tuple[xr.Data
 
 def _number_dims(data: xr.Dataset) -> xr.Dataset:
     """Number the entries of the dimensions without a coordinate."""
-    return data.assign_coords(
-        {dim: range(data.sizes[dim]) for dim in set(data.dims) - set(data.coords)}
-    )
+    missing = [dim for dim in data.dims if dim not in data.coords]
+    return data.assign_coords({dim: range(data.sizes[dim]) for dim in missing})
 
 
 def _make_true_value(name: str, value: Any) -> xr.Variable:

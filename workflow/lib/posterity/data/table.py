@@ -64,10 +64,10 @@ def read_table(spec: dict[str, Any], study_file: str) -> xr.Dataset:
         # Derive again: a column without its missing values may now hold integers.
         variables = _derive_columns(_rename_columns(columns, source.names), spec, source)
     coords = _choose_coords(columns, content, source)
-    kept = _list_variables(content, spec, source)
-    _check_values(variables, [*kept, *(name for name in source.names if name in coords)], source)
-    _check_reserved(kept, spec["dim"], source)
-    data = _make_dataset({name: variables[name] for name in kept}, coords, source)
+    names = _list_variables(content, spec, source)
+    _check_values(variables, [*names, *(name for name in source.names if name in coords)], source)
+    _check_reserved(names, spec["dim"], source)
+    data = _make_dataset({name: variables[name] for name in names}, coords, source)
     if content.table:
         label = f"row in {Path(spec['file']).name}, counted from 1 below the header"
         rows = source.numbers[spec["dim"]]

@@ -11,7 +11,7 @@ from posterity.artefact.groups import align_draws, get_group, list_draw_groups, 
 from posterity.model.bind import bind_model
 from posterity.model.datasets import get_observed_values, make_data_groups
 from posterity.model.model import BoundModel
-from posterity.prediction.new_data import bind_new_data, predict_new_data
+from posterity.prediction.new_data import NewData, bind_new_data, predict_new_data
 from posterity.prediction.predict import Values, make_draws_dataset, predict_posterior
 from posterity.prediction.statistics import TEST_STATISTICS, compute_test_statistics
 from posterity.runtime.rng import Stream
@@ -107,11 +107,7 @@ def predict_groups(
     groups["test_statistics"] = _make_test_statistics(bound, values, draws.chains)
     if "at" in settings:
         new_data = bind_new_data(model, spec, settings["at"], data, stream.seed, where)
-        predictions = predict_new_data(new_data, draws.latent, stream.child("at"))
-        groups["predictions"] = make_draws_dataset(
-            new_data.model, predictions, draws.chains, new_data.covariates
-        ).assign_attrs(resampled_sites=", ".join(new_data.resampled_sites))
-        groups["predictions_constant_data"] = new_data.covariates
+        groups |= _make_prediction_groups(new_data, draws, stream.child("at"))
     groups |= make_data_groups(bound, data)
     groups["posterior"] = _copy_small_sites(fit, draws.numbers)
     if "sample_stats" in fit.children:
@@ -130,6 +126,16 @@ def _make_density_groups(
         for site, density in groups[group].items():
             density.attrs = {"long_name": f"{long_name} of {site}", "units": ""}
     return groups
+
+
+def _make_prediction_groups(
+    new_data: NewData, draws: FitDraws, stream: Stream
+) -> dict[str, xr.Dataset]:
+    """Make the groups `predictions` and `predictions_constant_data`."""
+    values = predict_new_data(new_data, draws.latent, stream)
+    predictions = make_draws_dataset(new_data.model, values, draws.chains, new_data.covariates)
+    predictions.attrs["resampled_sites"] = ", ".join(new_data.resampled_sites)
+    return {"predictions": predictions, "predictions_constant_data": new_data.covariates}
 
 
 def _make_test_statistics(model: BoundModel, values: dict[str, Values], chains: int) -> xr.Dataset:

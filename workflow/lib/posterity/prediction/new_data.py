@@ -82,15 +82,7 @@ def bind_new_data(
     free = [name for name in variables if name not in fitted.observed_variables]
     at = _choose_covariates(at, free, fitted, data, where)
     rows = _find_rows(at, data, where)
-    covariates = make_covariates(at, rows, seed, where)
-    for name in free:
-        if rows in data[name].dims and name not in at:
-            raise UserError(
-                f"{where}: {name} is a covariate of {fitted.name} too. "
-                "Give it as well, as a number or a list."
-            )
-    covariates = _fill_rows(covariates, rows, data)
-    covariates = covariates.merge(data[[name for name in free if rows not in data[name].dims]])
+    covariates = _make_rows(at, rows, free, fitted, data, seed, where)
     with_observations = _add_placeholders(covariates, fitted.observed_variables, data)
     bound = bind_model(model, spec, with_observations)
     if errors := find_shape_errors(bound):
@@ -139,6 +131,27 @@ def _find_rows(names: Iterable[str], data: xr.Dataset, where: str) -> str:
             f"{', '.join(dims) or 'no dimension'}. Give covariates along one dimension."
         )
     return dims.pop()
+
+
+def _make_rows(
+    at: dict[str, Any],
+    rows: str,
+    free: list[str],
+    fitted: BoundModel,
+    data: xr.Dataset,
+    seed: int,
+    where: str,
+) -> xr.Dataset:
+    """Make the covariates along `rows`, and take the others in `free` from the data."""
+    covariates = make_covariates(at, rows, seed, where)
+    for name in free:
+        if rows in data[name].dims and name not in at:
+            raise UserError(
+                f"{where}: {name} is a covariate of {fitted.name} too. "
+                "Give it as well, as a number or a list."
+            )
+    others = [name for name in free if rows not in data[name].dims]
+    return _fill_rows(covariates, rows, data).merge(data[others])
 
 
 def _fill_rows(covariates: xr.Dataset, rows: str, data: xr.Dataset) -> xr.Dataset:
