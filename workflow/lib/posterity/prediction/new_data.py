@@ -38,12 +38,7 @@ class NewData:
 
 
 def bind_new_data(
-    model: str,
-    spec: dict[str, Any],
-    at: dict[str, Any],
-    data: xr.Dataset,
-    seed: int,
-    where: str,
+    model: str, spec: dict[str, Any], at: dict[str, Any], data: xr.Dataset, seed: int, where: str
 ) -> NewData:
     """
     Bind a model to new covariates.
