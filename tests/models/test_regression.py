@@ -143,7 +143,7 @@ def test_the_mean_is_predicted_where_nothing_was_measured():
     )
     u = np.linspace(-3, 3, 13)
     np.testing.assert_array_equal(there.covariates["u"], u)
-    assert set(values) == {"mu", "y"} and not there.drawn
+    assert set(values) == {"mu", "y"} and not there.resampled_sites
     np.testing.assert_allclose(
         values["mu"], latent["w"][:, None] * u + latent["b"][:, None], rtol=1e-12, atol=1e-12
     )

@@ -29,6 +29,7 @@ FIT = [
 PREDICT = [
     "model/bind",
     "model/datasets",
+    "prediction/groups",
     "prediction/new_data",
     "prediction/predict",
     "prediction/statistics",

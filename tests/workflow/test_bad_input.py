@@ -220,10 +220,10 @@ FAULTS = {
     "a table of a header alone": ("x,e,y\n", MINE, LINE, ["t.csv: no row is left"]),
     "a table of no bytes": ("", MINE, LINE, ["t.csv", "it is empty"]),
     "no row selected": (TABLE, data("{file: t.csv, select: x > 99}"), LINE, ["no row is left", "`select`"]),
-    "select is none": (TABLE, data('{file: t.csv, select: "x >"}'), LINE, ["data: select: 'x >' is no expression"]),
+    "select is none": (TABLE, data('{file: t.csv, select: "x >"}'), LINE, ["data: select: cannot parse 'x >'"]),
     "select knows no column": (TABLE, data("{file: t.csv, select: xx > 1}"), LINE, ["data: select", "'xx'", "'x'"]),
-    "derive is none": (TABLE, data('{file: t.csv, derive: {z: "log("}}'), LINE, ["data: derive: z", "no expression"]),
-    "derive knows no column": (TABLE, data("{file: t.csv, derive: {z: log(w)}}"), LINE, ["data: derive: z", "'w'", "no column"]),
+    "derive is none": (TABLE, data('{file: t.csv, derive: {z: "log("}}'), LINE, ["data: derive: z", "cannot parse 'log('"]),
+    "derive knows no column": (TABLE, data("{file: t.csv, derive: {z: log(w)}}"), LINE, ["data: derive: z", "'w'", "not a column"]),
     "derive is infinite": (TABLE, data("{file: t.csv, derive: {z: log(x - 1)}}"), LINE, ["t.csv: row 1", "'z' is -inf"]),
     "a required argument": (TABLE, MINE, LINE.replace("x, e", "x, err").replace(", e)", ", err)"), ["argument 'err'", "renames"]),
     "an optional argument": (TABLE, MINE, LINE.replace("y=", "flux=").replace("=y", "=flux"), ["'flux'", "'y' would not be obs"]),
@@ -248,7 +248,7 @@ FAULTS = {
     "an import that fails": (TABLE, MINE, f"import nothing_there\n{LINE}", ["m.py, line", "nothing_there"]),
     "an improper prior drawn": (
         TABLE, data(SIMULATED.replace("TRUTH", "prior")), LINE.replace("dist.Normal(0, 5)", IMPROPER),
-        ["simulate: truth", "'m' is improper", "give the true values"],
+        ["simulate: truth", "'m' is improper", "Give the true values"],
     ),
     "a truth too few": (TABLE, data(SIMULATED.replace("TRUTH", "{}")), LINE, ["truth", "no value for the site 'm'"]),
     "a truth too many": (TABLE, data(SIMULATED.replace("TRUTH", "{m: 1, b: 2}")), LINE, ["truth", "no site 'b'"]),
@@ -422,7 +422,7 @@ def test_where_no_start_has_a_finite_density(project):
         ]
         assert_parts(sentence, ["factor.py", "not finite at any start", "numpyro.factor"])
     for study, parts in {
-        "unknown": ["predict: at", "z is no covariate"],
+        "unknown": ["predict: at", "z is not a covariate"],
         "missing": ["predict: at", "e is a covariate", "too"],
     }.items():
         (sentence,) = [

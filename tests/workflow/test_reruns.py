@@ -174,7 +174,7 @@ EDITS = {
     "a module of all methods": ("workflow/lib/posterity/model/preflight.py", ("PREFLIGHT_DRAWS = 3", "PREFLIGHT_DRAWS = 4"), AFTER_FIT | of("prior") | figures(*ALL_FIGURES)),
     "a module of one figure": ("workflow/lib/posterity/plots/corner.py", ("bins=40", "bins=30"), figures("corner")),
     "a script": (
-        "workflow/scripts/predict.py", ("SMALL = 100", "SMALL = 99"),
+        "workflow/scripts/predict.py", ('packages = ("jax", "numpyro")', 'packages = ("jax", "numpyro", "numpy")'),
         of("predict", "sensitivity", "diagnose", fits=FITS - POINT) | of("verdict", "table sensitivity")
         | of("compare", "table models", "table fits", fits=SMALL_FITS)
         | figures("data", "ppc", "predictions", "sensitivity", fits=FITS - POINT) | figures(*AFTER_COMPARE, fits=SMALL_FITS),

@@ -176,6 +176,7 @@ FIT_MODULES = (
 PREDICT_MODULES = (
     "model/bind",
     "model/datasets",
+    "prediction/groups",
     "prediction/new_data",
     "prediction/predict",
     "prediction/statistics",

@@ -1,66 +1,65 @@
 """
-Draw from a model's prior, before any data are looked at.
+Draw from the prior of a model, before it is fitted to the data.
 
-Reads data.nc and the model. Writes prior.nc with the groups `prior` and `prior_predictive` (dimensions chain, draw),
-`observed_data` and `constant_data`. The model's graph, in the DOT language, is the attribute `graph`. An improper prior has no
-draws: then the first two groups are empty, and the attribute `improper` names its sites.
+Reads data.nc and the model. Writes prior.nc with the groups `prior` and `prior_predictive`
+(dimensions chain, draw), `observed_data` and `constant_data`. The attribute `graph` is the graph of
+the model in the DOT language. An improper prior has no draws: then the first two groups are empty,
+and the attribute `improper` names its sites.
 """
 
 from posterity.artefact.groups import get_group
 from posterity.artefact.netcdf import read_artefact, write_artefact
 from posterity.artefact.provenance import collect_provenance, hash_files
+from posterity.config.stage import ComputeSettings, ModelSource, StageIds
 from posterity.runtime.device import configure_jax, describe_device
-from posterity.runtime.rng import Stream
 from posterity.workflow.job import run_job
 
 
 def prior(
-    data: str,
-    output: str,
-    study: str,
-    model: str,
-    model_spec: dict,
-    draws: int,
-    seed: int,
-    float_type: str,
-    model_files: list[str],
-    threads: int = 1,
+    data: str, output: str, ids: StageIds, model: ModelSource, draws: int, compute: ComputeSettings
 ) -> None:
     """
-    Write `draws` prior and prior predictive draws of the model `model` (its entry in the study: `model_spec`, its `model_files`) to `output`.
+    Write prior and prior predictive draws of a model.
 
-    Raises UserError for faults of the model, and of the data as the model sees them.
+    Parameters
+    ----------
+    data, output : str
+        Paths of data.nc and prior.nc.
+    ids : StageIds
+        Ids of study and model.
+    model : ModelSource
+        The model.
+    draws : int
+        Number of draws.
+    compute : ComputeSettings
+        Seed, float type and threads.
+
+    Raises
+    ------
+    UserError
+        If the model has an error, or does not fit the data.
     """
-    configure_jax(threads, float_type)
+    configure_jax(compute.threads, compute.float_type)
     from posterity.model.bind import bind_model
-    from posterity.model.datasets import make_data_groups
     from posterity.model.dependencies import render_graph
     from posterity.model.preflight import check_model
-    from posterity.prediction.predict import make_draws_dataset, sample_prior
+    from posterity.prediction.predict import make_prior_groups
 
-    tree = read_artefact(data, study=study)
+    tree = read_artefact(data, study=ids.study)
     table = get_group(tree, "data")
-    bound = bind_model(model, model_spec, table)
+    bound = bind_model(ids.model, model.spec, table)
     check_model(bound, table, tree.attrs["source"])
-    values = (
-        {}
-        if bound.improper_sites
-        else sample_prior(bound, draws, Stream(seed, (study, model, "prior")))
-    )
-    observed = {name: values.pop(name) for name in bound.site_names("observed") if name in values}
-    groups = {
-        "prior": make_draws_dataset(bound, values, 1, table),
-        "prior_predictive": make_draws_dataset(bound, observed, 1, table),
-        **make_data_groups(bound, table),
-    }
+    groups = make_prior_groups(bound, draws, ids.stream(compute.seed).child("prior"), table)
     attributes = collect_provenance(
-        "prior", study, {"draws": draws}, seed, ("jax", "numpyro"), model=model
+        "prior",
+        settings={"draws": draws},
+        seed=compute.seed,
+        packages=("jax", "numpyro"),
+        **ids.attributes,
     )
     attributes |= {
-        "model_hash": hash_files(model_files),
+        "model_hash": hash_files(model.files),
         "improper": ", ".join(bound.improper_sites),
-    }
-    attributes |= {
         "graph": render_graph(bound),
         "data_hash": tree.attrs["data_hash"],
         "device": describe_device(),
@@ -70,10 +69,12 @@ def prior(
 
 if __name__ == "__main__":
     with run_job(snakemake):
+        params = snakemake.params
         prior(
             snakemake.input.data,
             snakemake.output[0],
-            **snakemake.params,
-            model_files=list(snakemake.input.model),
-            threads=snakemake.threads,
+            StageIds(params.study, params.model),
+            ModelSource(params.model_spec, list(snakemake.input.model)),
+            params.draws,
+            ComputeSettings(params.seed, params.float_type, snakemake.threads),
         )

@@ -12,6 +12,7 @@ from posterity.artefact.groups import align_draws, align_latent_draws, get_group
 from posterity.artefact.netcdf import read_artefact, write_artefact
 from posterity.artefact.streamed import StreamedArray
 from posterity.config.schema import complete_settings
+from posterity.config.stage import ComputeSettings, ModelSource, StageIds
 from posterity.errors import UserError
 from posterity.inference.checkpoint import Checkpoint
 from posterity.inference.records import DrawBuffer
@@ -75,9 +76,10 @@ def fitted(tmp_path):
             data,
             output,
             str(place / "predictive.nc"),
-            fit="nuts",
-            settings={"draws": 400},
-            **shared,
+            StageIds("study", "line", "nuts"),
+            ModelSource(spec, files),
+            {"draws": 400},
+            ComputeSettings(1),
         )
         return place
 

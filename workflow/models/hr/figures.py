@@ -15,7 +15,7 @@ from posterity.plots.style import (
     describe_interval,
     make_label,
 )
-from posterity.runtime.rng import derive_generator
+from posterity.runtime.rng import Stream
 from posterity.stats.summary import compute_interval
 
 MARKERS = "osD^vP"
@@ -153,7 +153,7 @@ def luminosities(artefacts, settings):
     parallax, index = data["parallax"].values, data["cluster_index"].values
     seen = np.flatnonzero(parallax > 0)
     seen = seen[np.argsort(-parallax[seen], kind="stable")]
-    rng = derive_generator(0, "luminosities")
+    rng = Stream(0).generator("luminosities")
     figure, panels = plt.subplots(1, 3, figsize=(9, 3.8), sharey=True)
     for axes, cluster in zip(panels, seen[[0, seen.size // 2, -1]], strict=True):
         stars = np.flatnonzero(index == cluster)

@@ -4,13 +4,16 @@ import hashlib
 import json
 import platform
 import subprocess
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
+# Attributes that may differ between two runs on equal machines.
 VOLATILE_ATTRIBUTES = (
     "created_at",
     "wall_time",
@@ -19,16 +22,43 @@ VOLATILE_ATTRIBUTES = (
     "fit_seconds",
     "host",
 )
+HASH_DIGITS = 16
+GIT_TIMEOUT_SECONDS = 10
 
 
 def collect_provenance(
-    stage: str, study: str, settings: dict, seed: int, packages: tuple[str, ...] = (), **more
-) -> dict:
+    stage: str,
+    study: str,
+    settings: Mapping[str, Any],
+    seed: int,
+    packages: tuple[str, ...] = (),
+    **more: Any,
+) -> dict[str, Any]:
     """
-    Collect where an artefact comes from: stage, study, settings, seed, versions, commit, host and time of writing.
+    Collect the attributes that say where an artefact comes from.
 
-    `more` are further attributes (model, fit, hashes, device, wall time).
+    Parameters
+    ----------
+    stage : str
+        Stage that writes the artefact.
+    study : str
+        Id of the study.
+    settings : mapping
+        Settings of the stage, plain values.
+    seed : int
+        Seed of the study.
+    packages : tuple of str
+        Packages whose versions are recorded.
+    **more
+        Further attributes, such as `model` and `fit`.
+
+    Returns
+    -------
+    dict
+        The arguments, a hash of the settings, versions, commit, host and time of writing.
     """
+    versions = {"python": platform.python_version()}
+    versions |= {name: get_version(name) for name in packages}
     return {
         "stage": stage,
         "study": study,
@@ -36,46 +66,45 @@ def collect_provenance(
         "settings": json.dumps(settings, sort_keys=True),
         "settings_hash": hash_values(settings),
         "seed": seed,
-        "versions": json.dumps(
-            {"python": platform.python_version()} | {name: get_version(name) for name in packages}
-        ),
+        "versions": json.dumps(versions),
         "git_commit": _describe_commit(),
         "host": platform.node(),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
-def hash_values(values) -> str:
-    """Hash plain values (their sorted JSON), 16 hexadecimal digits."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+def hash_values(values: Any) -> str:
+    """Return a hash of plain values (their sorted JSON), 16 hexadecimal digits."""
+    text = json.dumps(values, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
 
 
-def hash_files(files: list[str]) -> str:
-    """Hash the contents of files in their order, 16 hexadecimal digits."""
+def hash_files(files: Iterable[str | Path]) -> str:
+    """Return a hash of the contents of files in their order, 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for file in files:
         digest.update(Path(file).read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()[:HASH_DIGITS]
 
 
 def hash_dataset(data: xr.Dataset) -> str:
-    """Hash names, dimensions and values of the variables of a Dataset, 16 hexadecimal digits."""
+    """Return a hash of names, dimensions and values of all variables, 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for name in sorted(map(str, data.variables)):
         values = np.ascontiguousarray(data[name].values)
-        content = (
-            values.tobytes()
-            if values.dtype.kind in "iufbMm"
-            else json.dumps(values.tolist()).encode()
-        )
-        digest.update(
-            f"{name} {data[name].dims} {values.shape} {values.dtype.kind}".encode() + content
-        )
-    return digest.hexdigest()[:16]
+        header = f"{name} {data[name].dims} {values.shape} {values.dtype.kind}"
+        digest.update(header.encode() + _encode_values(values))
+    return digest.hexdigest()[:HASH_DIGITS]
+
+
+def _encode_values(values: np.ndarray) -> bytes:
+    if values.dtype.kind in "iufbMm":
+        return values.tobytes()
+    return json.dumps(values.tolist()).encode()
 
 
 def get_version(package: str) -> str:
-    """Give the version of a package, or say that it is not installed."""
+    """Return the version of a package, or "not installed"."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -83,14 +112,15 @@ def get_version(package: str) -> str:
 
 
 def _describe_commit() -> str:
+    """Return the commit of the working directory, or "unknown"."""
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             ["git", "describe", "--always", "--dirty"],
             capture_output=True,
             text=True,
-            timeout=10,
+            timeout=GIT_TIMEOUT_SECONDS,
             check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return "unknown"
-    return done.stdout.strip()
+    return process.stdout.strip()

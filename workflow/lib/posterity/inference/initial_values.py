@@ -10,7 +10,7 @@ from numpyro.infer import init_to_median, init_to_sample, init_to_uniform, init_
 from posterity.config.registry import METHODS
 from posterity.errors import UserError, hint
 from posterity.model.model import BoundModel, trace_conditioned, trace_predictive
-from posterity.runtime.rng import derive_key
+from posterity.runtime.rng import Stream
 
 PRIOR_TRIES = 100  # draws of the prior, to find which site has no finite density
 INIT_STRATEGIES = {"uniform": init_to_uniform, "median": init_to_median, "sample": init_to_sample}
@@ -44,7 +44,7 @@ def nonfinite_start_error(model: BoundModel, otherwise: str = "") -> UserError:
         )({name: latent[name] for name in latent if name not in model.discrete_latents})
         return each, {name: jnp.isfinite(value).all() for name, value in gradient.items()}
 
-    keys = np.stack([derive_key(0, "start", draw) for draw in range(PRIOR_TRIES)])
+    keys = Stream(0).keys("start", PRIOR_TRIES)
     draws, smooth = jax.jit(jax.vmap(run, in_axes=(0, None)))(keys, model.traced_arguments)
     steep = [name for name, values in smooth.items() if not values.any()]
     if steep and all(np.isfinite(values).any() for values in draws.values()):

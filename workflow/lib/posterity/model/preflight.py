@@ -10,7 +10,7 @@ from posterity.errors import UserError
 from posterity.model.handlers import unwrap_distribution
 from posterity.model.model import BoundModel, trace_conditioned, trace_predictive
 from posterity.runtime.compile_cache import load_or_compile
-from posterity.runtime.rng import derive_key
+from posterity.runtime.rng import Stream
 
 PREFLIGHT_DRAWS = 3  # a fault of the data is there whatever the latent values are; one of the latent values is not
 RESERVED_SITE_NAMES = ("chain", "draw")  # dimensions of every artefact
@@ -170,7 +170,7 @@ def _find_out_of_range(model: BoundModel, data: xr.Dataset, source: str) -> list
             found[name] = (type(base).__name__, rules)
         return numbers
 
-    keys = np.stack([derive_key(0, "preflight", draw) for draw in range(PREFLIGHT_DRAWS)])
+    keys = Stream(0).keys("preflight", PREFLIGHT_DRAWS)
     mapped = jax.jit(jax.vmap(run, in_axes=(0, None))).trace(
         keys, model.traced_arguments
     )  # `found` is known from here

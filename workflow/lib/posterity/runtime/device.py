@@ -1,4 +1,4 @@
-"""Set JAX up for a job: cores, devices, precision. To be called before anything else touches JAX."""
+"""Set up JAX for a job: threads, devices and float type. Call it before anything else uses JAX."""
 
 import os
 from contextlib import suppress
@@ -7,14 +7,16 @@ from pathlib import Path
 
 def configure_jax(threads: int, float_type: str, chains: int = 1) -> None:
     """
-    Give JAX `threads` threads, a host device for each group of chains that runs side by side, and the precision.
+    Start JAX with a number of threads, a host device per group of chains, and a float type.
 
-    JAX sizes its thread pools by the cores that it may run on when it starts, and knows nothing of Snakemake's `threads`. So
-    the affinity is narrow only while JAX starts: its threads are few, and the system may put them on any core.
-    The number of host devices divides the number of chains. On a GPU none of this matters.
+    JAX sizes its thread pools by the cores that the process may use when JAX starts. It does not
+    know Snakemake's `threads`. So this function restricts the process to `threads` cores only
+    while JAX starts. Afterwards the few threads of JAX may run on any core.
+
+    The number of host devices divides `chains`. A GPU ignores threads and host devices.
     """
-    allowed = os.sched_getaffinity(0)
-    threads = max(1, min(threads, len(allowed)))
+    cores = os.sched_getaffinity(0)
+    threads = max(1, min(threads, len(cores)))
     devices = max(count for count in range(1, threads + 1) if chains % count == 0)
     flags = os.environ.get("XLA_FLAGS", "")
     os.environ["XLA_FLAGS"] = f"{flags} --xla_force_host_platform_device_count={devices}".strip()
@@ -23,17 +25,17 @@ def configure_jax(threads: int, float_type: str, chains: int = 1) -> None:
     import jax
 
     jax.config.update("jax_enable_x64", float_type == "float64")
-    os.sched_setaffinity(0, sorted(allowed)[:threads])
+    os.sched_setaffinity(0, sorted(cores)[:threads])
     try:
         jax.devices()
     finally:
         for task in Path("/proc/self/task").iterdir():
-            with suppress(ProcessLookupError):  # a thread that has just ended
-                os.sched_setaffinity(int(task.name), allowed)
+            with suppress(ProcessLookupError):  # the thread has just ended
+                os.sched_setaffinity(int(task.name), cores)
 
 
 def describe_device() -> str:
-    """Say what the computation runs on: platform and kind."""
+    """Return the platform and the kind of the device that computes, such as `cpu (cpu)`."""
     import jax
 
     device = jax.devices()[0]

@@ -1,0 +1,171 @@
+"""The groups of predictive.nc."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from posterity.artefact.groups import align_draws, get_group, list_draw_groups, thin_draws
+from posterity.model.bind import bind_model
+from posterity.model.datasets import get_observed_values, make_data_groups
+from posterity.model.model import BoundModel
+from posterity.prediction.new_data import NewData, bind_new_data, predict_new_data
+from posterity.prediction.predict import Values, make_draws_dataset, predict_posterior
+from posterity.prediction.statistics import TEST_STATISTICS, compute_test_statistics
+from posterity.runtime.rng import Stream
+
+MAX_COPIED_SCALARS = 100  # larger sites of the posterior are not copied into predictive.nc
+LONG_NAMES = {"log_likelihood": "log likelihood", "log_prior": "log prior density"}
+
+
+@dataclass(frozen=True)
+class FitDraws:
+    """
+    Evenly thinned draws of a fit.
+
+    Attributes
+    ----------
+    latent : dict of str to array
+        Draws of the latent sites, each of shape (chains * draws, ...).
+    chains : int
+        Number of chains.
+    numbers : array of int
+        The numbers of the draws in each chain, before thinning.
+    thin : int
+        Thinning step.
+    """
+
+    latent: Values
+    chains: int
+    numbers: np.ndarray
+    thin: int
+
+
+def select_fit_draws(fit: xr.DataTree, model: BoundModel, max_draws: int) -> FitDraws:
+    """Return at most `max_draws` draws, of all chains, of the latent sites of a fit."""
+    sites = model.site_names("latent")
+    draws = align_draws(fit, sites)
+    chains = draws.sizes["chain"]
+    thin = max(1, -(-chains * draws.sizes["draw"] // max_draws))
+    numbers = draws["draw"].values[::thin]
+    thinned = thin_draws(draws, numbers).transpose("chain", "draw", ...)
+    latent = {site: thinned[site].values.reshape(-1, *model.sites[site].shape) for site in sites}
+    return FitDraws(latent, chains, numbers, thin)
+
+
+def predict_groups(
+    model: str,
+    spec: dict[str, Any],
+    data: xr.Dataset,
+    fit: xr.DataTree,
+    settings: dict[str, Any],
+    stream: Stream,
+    where: str,
+) -> tuple[dict[str, xr.Dataset], int]:
+    """
+    Predict from the draws of a fit.
+
+    Parameters
+    ----------
+    model : str
+        Id of the model.
+    spec : dict
+        The entry of the model in the study.
+    data : xarray.Dataset
+        Data of the study.
+    fit : xarray.DataTree
+        posterior.nc.
+    settings : dict
+        `predict` of the study: `draws` (the largest number of draws that are used) and, for
+        predictions at new covariates, `at`.
+    stream : Stream
+        Random stream of the predictions.
+    where : str
+        Place of `at` (file and key) for messages.
+
+    Returns
+    -------
+    groups : dict of str to xarray.Dataset
+        The groups of predictive.nc.
+    thin : int
+        Thinning step of the draws.
+
+    Raises
+    ------
+    UserError
+        If the model cannot be bound to the data or to the new covariates.
+    """
+    bound = bind_model(model, spec, data)
+    draws = select_fit_draws(fit, bound, settings["draws"])
+    values = predict_posterior(bound, draws.latent, stream)
+    groups = _make_density_groups(bound, values, draws, data)
+    groups["posterior_predictive"] = make_draws_dataset(
+        bound, values["predicted"], draws.chains, data
+    )
+    groups["test_statistics"] = _make_test_statistics(bound, values, draws.chains)
+    if "at" in settings:
+        new_data = bind_new_data(model, spec, settings["at"], data, stream.seed, where)
+        groups |= _make_prediction_groups(new_data, draws, stream.child("at"))
+    groups |= make_data_groups(bound, data)
+    groups["posterior"] = _copy_small_sites(fit, draws.numbers)
+    if "sample_stats" in fit.children:
+        groups["sample_stats"] = thin_draws(get_group(fit, "sample_stats"), draws.numbers)
+    return groups, draws.thin
+
+
+def _make_density_groups(
+    model: BoundModel, values: dict[str, Values], draws: FitDraws, data: xr.Dataset
+) -> dict[str, xr.Dataset]:
+    """Make the groups `log_likelihood` and `log_prior`."""
+    groups = {
+        group: make_draws_dataset(model, values[group], draws.chains, data) for group in LONG_NAMES
+    }
+    for group, long_name in LONG_NAMES.items():
+        for site, density in groups[group].items():
+            density.attrs = {"long_name": f"{long_name} of {site}", "units": ""}
+    return groups
+
+
+def _make_prediction_groups(
+    new_data: NewData, draws: FitDraws, stream: Stream
+) -> dict[str, xr.Dataset]:
+    """Make the groups `predictions` and `predictions_constant_data`."""
+    values = predict_new_data(new_data, draws.latent, stream)
+    predictions = make_draws_dataset(new_data.model, values, draws.chains, new_data.covariates)
+    predictions.attrs["resampled_sites"] = ", ".join(new_data.resampled_sites)
+    return {"predictions": predictions, "predictions_constant_data": new_data.covariates}
+
+
+def _make_test_statistics(model: BoundModel, values: dict[str, Values], chains: int) -> xr.Dataset:
+    """Make the group `test_statistics`: of the predictions and of the data, by site and draw."""
+    shape = (chains, -1, len(TEST_STATISTICS))
+    dims = ("chain", "draw", "statistic")
+    statistics = {
+        name: (dims, array.reshape(shape))
+        for name, array in _compute_statistics(get_observed_values(model), values)
+    }
+    return xr.Dataset(statistics, {"statistic": np.array(TEST_STATISTICS, dtype=object)})
+
+
+def _compute_statistics(
+    observed: Values, values: dict[str, Values]
+) -> Iterator[tuple[str, np.ndarray]]:
+    for site, predicted in values["predicted"].items():
+        density = values["log_likelihood_predicted"][site]
+        yield f"{site}_replicated", compute_test_statistics(predicted, density)
+        density = values["log_likelihood"][site]
+        yield f"{site}_observed", compute_test_statistics(observed[site][None], density)
+
+
+def _copy_small_sites(fit: xr.DataTree, numbers: np.ndarray) -> xr.Dataset:
+    """Copy the chosen draws of small sites, from those groups that have all of these draws."""
+    parts = []
+    for group in list_draw_groups(fit):
+        if not set(numbers) <= set(group["draw"].values):
+            continue
+        sites = [site for site in group if group[site][0, 0].size <= MAX_COPIED_SCALARS]
+        if sites:
+            parts.append(thin_draws(group[sites], numbers))
+    return xr.merge(parts, join="exact", combine_attrs="drop_conflicts")
