@@ -76,7 +76,7 @@ def _map_draws(what: str, run, inputs, model: BoundModel):
         (first, model.traced_arguments),
         made_from,
         lambda: ([mapped.trace(first, model.traced_arguments)], None),
-        quick=(0,),
+        low_effort=(0,),
     ).run[0]
     done = []
     for start in range(0, draws, size):

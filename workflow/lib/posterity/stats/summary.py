@@ -1,6 +1,7 @@
 """Summaries and convergence diagnostics of draws. This is the module that talks to ArviZ, whose statistics most of these are."""
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
@@ -21,7 +22,7 @@ def select_scalars(count: int, limit: int | None) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, limit).round().astype(int))
 
 
-def label_scalars(site: str, chosen: np.ndarray, shape: list[int]) -> list[str]:
+def label_scalars(site: str, chosen: np.ndarray, shape: Sequence[int]) -> list[str]:
     """Name scalars of a site by their places in it: `m`, `distance[3]`."""
     return [
         f"{site}[{','.join(map(str, np.unravel_index(index, shape)))}]" if shape else site
@@ -65,6 +66,14 @@ def flatten_scalars(
     return labels, np.concatenate(draws).astype(float) if draws else np.zeros((0, 1, 1))
 
 
+def split_single_chain(draws: np.ndarray) -> np.ndarray:
+    """Return draws of shape (scalar, chain, draw), those of a single chain as two chains: its halves."""
+    if draws.shape[1] > 1:
+        return draws
+    half = draws.shape[2] // 2
+    return np.concatenate([draws[:, :, :half], draws[:, :, half : 2 * half]], axis=1)
+
+
 def compute_interval(draws: np.ndarray, kind: str, probability: float) -> np.ndarray:
     """
     Compute credible intervals over the last axis: highest density (`hdi`) or equal-tailed (`eti`); shape (..., 2).
@@ -94,12 +103,7 @@ def summarise_draws(
     """
     labels, draws = flatten_scalars(posterior, limit)
     pooled = draws.reshape(len(labels), -1)
-    half = draws.shape[2] // 2
-    chains = (
-        draws
-        if draws.shape[1] > 1
-        else np.concatenate([draws[:, :, :half], draws[:, :, half : 2 * half]], axis=1)
-    )
+    chains = split_single_chain(draws)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)  # scalars that do not change
         columns = {
