@@ -13,9 +13,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / "workflow/lib"), str(ROOT / "workflow/scripts")]
 
-from posterity.config.stage import ComputeSettings, ModelSource, StageIds
-from posterity.inference import progress, run
-from posterity.inference.progress import ProgressReporter
+from posterity.config.stage import ComputeSettings, ModelSource, StageIds  # noqa: E402
+from posterity.inference import progress, run  # noqa: E402
+from posterity.inference.progress import ProgressReporter  # noqa: E402
 
 
 class JsonReporter(ProgressReporter):

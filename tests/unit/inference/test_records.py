@@ -1,5 +1,7 @@
 """Buffers of draws, in memory and on disk."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,7 +23,7 @@ THIN = {"x": 3, "y": 1}
 def fill(buffer: DrawBuffer, cuts: list[int], flush=lambda: None) -> None:
     """Add VALUES in chunks that end at `cuts`, in arrays with room for 60 iterations."""
     edges = [0, *sorted(set(cuts)), 40]
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges):
         chunk = {
             name: np.concatenate([value[:, begin:end], np.zeros_like(value), value[:, :20]], axis=1)
             for name, value in VALUES.items()

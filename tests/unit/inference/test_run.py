@@ -318,9 +318,7 @@ def test_scheduler_ends_at_the_limit_of_time_only_with_draws():
 
 
 def test_chunk_grows_by_a_bounded_factor():
-    schedule = ChunkScheduler(
-        CountingProgram(max_steps=10**6), None, np.inf, RunPosition(0, 0)
-    )
+    schedule = ChunkScheduler(CountingProgram(max_steps=10**6), None, np.inf, RunPosition(0, 0))
     schedule.program.chunk_size = 10**6
     schedule.finish_chunk(schedule.choose_count(), 1e-9, elapsed=0.0)
     assert schedule.choose_count() == run.MAX_CHUNK_GROWTH

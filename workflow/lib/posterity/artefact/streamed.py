@@ -75,7 +75,8 @@ class StreamedArray:
 
     def columns(self, chosen: slice | np.ndarray) -> np.ndarray:
         """Return all draws of some scalars of the flattened site, shape (chain, draw, scalar)."""
-        parts = [piece.reshape(*piece.shape[:2], -1)[:, :, chosen] for piece in self.pieces()]
+        size = int(np.prod(self.shape[2:]))
+        parts = [piece.reshape(*piece.shape[:2], size)[:, :, chosen] for piece in self.pieces()]
         return np.concatenate(parts, axis=1)
 
 
