@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class StreamedArray:
     def thin(self, step: int) -> "StreamedArray":
         """Return every `step`-th draw."""
 
-        def thin_pieces():
+        def thin_pieces() -> Iterator[np.ndarray]:
             first = 0  # draws before the piece
             for piece in self.pieces():
                 yield piece[:, -first % step :: step]
@@ -80,18 +80,6 @@ class StreamedArray:
         return np.concatenate(parts, axis=1)
 
 
-class _ChecksumWriter:
-    """A file that computes the checksum of what is written to it."""
-
-    def __init__(self, file: IO[bytes]):
-        self.file = file
-        self.checksum = 0
-
-    def write(self, data: bytes) -> int:
-        self.checksum = zlib.crc32(data, self.checksum)
-        return self.file.write(data)
-
-
 def write_array_folder(folder: Path, arrays: dict[str, np.ndarray]) -> None:
     """
     Write arrays to a folder: one .npy file each, and an index with their names and checksums.
@@ -102,13 +90,11 @@ def write_array_folder(folder: Path, arrays: dict[str, np.ndarray]) -> None:
     unfinished = folder.with_name(f".{os.getpid()}.{folder.name}")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    entries = {}
+    entries: dict[str, dict[str, Any]] = {}
     for number, (name, values) in enumerate(arrays.items()):
         file_name = f"{number}.npy"
-        with open(unfinished / file_name, "wb") as file:
-            writer = _ChecksumWriter(file)
-            np.save(writer, values, allow_pickle=False)
-        entries[name] = {"file": file_name, "crc32": writer.checksum}
+        checksum = _save_array(unfinished / file_name, values)
+        entries[name] = {"file": file_name, "crc32": checksum}
     index = {"arrays": entries, "crc32": _index_checksum(entries)}
     (unfinished / INDEX_NAME).write_text(json.dumps(index), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
@@ -134,11 +120,20 @@ def check_array_folder(folder: Path) -> None:
             raise ValueError(f"{folder.name}/{entry['file']}: wrong checksum of '{name}'")
 
 
-def _read_index(folder: Path) -> dict[str, dict]:
+def _save_array(path: Path, values: np.ndarray) -> int:
+    """Write an array to a .npy file. Returns the file's checksum, of the values in memory."""
+    values = np.asarray(values, order="C")
+    np.save(path, values, allow_pickle=False)
+    with open(path, "rb") as file:
+        header = file.read(path.stat().st_size - values.nbytes)
+    return zlib.crc32(values.reshape(-1).view(np.uint8), zlib.crc32(header))
+
+
+def _read_index(folder: Path) -> dict[str, dict[str, Any]]:
     """Return file and checksum of each array. Raises ValueError if the index is damaged."""
     try:
         index = json.loads((folder / INDEX_NAME).read_bytes())
-        entries = index["arrays"]
+        entries: dict[str, dict[str, Any]] = index["arrays"]
         is_valid = index["crc32"] == _index_checksum(entries)
     except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"{folder.name}/{INDEX_NAME}: {error}") from error
@@ -147,5 +142,5 @@ def _read_index(folder: Path) -> dict[str, dict]:
     return entries
 
 
-def _index_checksum(entries: dict[str, dict]) -> int:
+def _index_checksum(entries: dict[str, dict[str, Any]]) -> int:
     return zlib.crc32(json.dumps(entries).encode())
