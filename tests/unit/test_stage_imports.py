@@ -123,6 +123,7 @@ def test_what_fits_depend_on_is_a_short_list():
         "artefact/netcdf",
         "artefact/provenance",
         "artefact/streamed",
+        "config/stage",
         "python_files",
     }
     expected |= {f"runtime/{name}" for name in ("compile_cache", "device", "rng")}
@@ -147,9 +148,11 @@ def test_what_fits_depend_on_is_a_short_list():
             "hamiltonian",
             "initial_values",
             "methods/nuts",
+            "program",
             "records",
             "result",
             "run",
+            "stopping",
             "storage",
         )
     }

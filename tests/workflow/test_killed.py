@@ -59,7 +59,7 @@ def test_snakemake_killed_in_the_middle_of_a_fit(project):
     again = snakemake(project, "--", POSTERIOR)
     assert again.returncode == 0, again.stdout
     log = project / "results/logs/fit/long/line/nuts.log"
-    assert "going on from the checkpoint" in log.read_text()
+    assert "resuming from the checkpoint" in log.read_text()
     assert not kept.parent.exists()
     shutil.move(project / POSTERIOR, project / "resumed.nc")
     shutil.rmtree(project / "results")

@@ -1,7 +1,8 @@
 """
-Fit a study's model once, in a process that a test can kill: `python fit_once.py PROJECT OUTPUT CHECKPOINT SETTINGS THREADS`.
+Fit a study's model once, in a process that a test can kill.
 
-Each report of the fit is a line of JSON, so that a test reads values and no words.
+Usage: python fit_once.py PROJECT OUTPUT CHECKPOINT SETTINGS THREADS. Each report of the fit is a
+line of JSON, so that a test reads values and no words.
 """
 
 import json
@@ -12,33 +13,34 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / "workflow/lib"), str(ROOT / "workflow/scripts")]
 
-from posterity.inference import progress, run
-from posterity.inference.progress import ProgressReporter
+from posterity.config.stage import ComputeSettings, ModelSource, StageIds  # noqa: E402
+from posterity.inference import progress, run  # noqa: E402
+from posterity.inference.progress import ProgressReporter  # noqa: E402
 
 
-class Reports(ProgressReporter):
-    """Print how many iterations are done, and how many of them are warm-up, in place of a sentence."""
+class JsonReporter(ProgressReporter):
+    """Print how many iterations are done, and how many of them are warm-up, before the message."""
 
     def report(self, state, records, done: int, warmup: int) -> None:
         print(json.dumps({"done": done, "warmup": warmup}), flush=True)
         super().report(state, records, done, warmup)
 
 
-run.ProgressReporter = Reports
-run.CHUNK_SECONDS, progress.MIN_PAUSE_SECONDS, progress.MIN_PAUSE_FACTOR = (
-    (0.02, 0.02),
-    0.0,
-    1.0,
-)  # a checkpoint every few milliseconds
+# A checkpoint every few milliseconds.
+run.ProgressReporter = JsonReporter
+run.MIN_CHUNK_SECONDS = 0.02
+run.MAX_CHUNK_SECONDS = 0.02
+progress.MIN_PAUSE_SECONDS = 0.0
+progress.MIN_PAUSE_FACTOR = 1.0
 
-from fit import fit  # noqa: E402
+from fit import FitJob, fit  # noqa: E402
 
-os.sched_getaffinity = lambda pid: set(
-    range(8)
-)  # as many devices as threads, on a machine with fewer cores too
+# As many devices as threads, also on a machine with fewer cores.
+os.sched_getaffinity = lambda pid: set(range(8))
 os.sched_setaffinity = lambda pid, cores: None
+
 folder, output, checkpoint, settings, threads = sys.argv[1:]
-model = {
+spec = {
     "file": f"{folder}/model.py",
     "function": "model",
     "arguments": {},
@@ -48,15 +50,12 @@ model = {
 fit(
     f"{folder}/data.nc",
     output,
-    "study",
-    "line",
-    model,
-    "nuts",
+    StageIds("study", "line", "nuts"),
+    ModelSource(spec, [f"{folder}/model.py"]),
     json.loads(settings),
-    1,
-    "float64",
-    [f"{folder}/model.py"],
-    threads=int(threads),
-    checkpoint=None if checkpoint == "none" else checkpoint,
-    tell=lambda text: print(text, flush=True),
+    ComputeSettings(1, "float64", int(threads)),
+    job=FitJob(
+        None if checkpoint == "none" else checkpoint,
+        on_progress=lambda text: print(text, flush=True),
+    ),
 )

@@ -1,12 +1,14 @@
-import sys
-
-"""What is kept of a fit's draws, and that all that comes after a fit can live with it."""
+"""Storage of a fit's draws, and the stages that read them."""
 
 import csv
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from posterity.artefact.groups import align_draws, align_latent_draws, get_group
 from posterity.artefact.netcdf import read_artefact, write_artefact
@@ -14,10 +16,16 @@ from posterity.artefact.streamed import StreamedArray
 from posterity.config.schema import complete_settings
 from posterity.config.stage import ComputeSettings, ModelSource, StageIds
 from posterity.errors import UserError
-from posterity.inference.checkpoint import Checkpoint
-from posterity.inference.records import DrawBuffer
-from posterity.inference.storage import summarise_site
-from posterity.notebook import get_stage
+from posterity.inference.result import FitResult
+from posterity.inference.storage import (
+    MIN_LATENT_DRAWS,
+    assemble_groups,
+    compute_thinning_steps,
+    describe_result,
+    select_draws,
+    summarise_site,
+)
+from posterity.notebook import get_stage, load_script
 from posterity.report.tables import make_parameters_table
 from posterity.stats.summary import summarise_draws, summarise_fit
 
@@ -37,56 +45,46 @@ def model(x, y=None):
 """
 STORE = {"z": {"thin": 10}, "line": "summary", "level": "none"}
 SPEC = {"function": "model", "arguments": {}, "observed": None, "dims": {}}
+LATENT = SimpleNamespace(
+    name="line",
+    site_names=lambda role: ["m", "c", "z"] if role == "latent" else [],
+)
 INTERVAL = {"kind": "eti", "probability": 0.9}
 ROWS = 12
 
 
 @pytest.fixture
 def fitted(tmp_path):
-    """A function that fits the model with a `store`, and gives the file."""
-    (tmp_path / "model.py").write_text(MODEL)
+    """A function that fits the model with a `store`, predicts, and returns the folder."""
+    file = tmp_path / "model.py"
+    file.write_text(MODEL)
     x = np.linspace(0, 10, ROWS)
-    data = xr.Dataset(
-        {"x": ("row", x), "y": ("row", 2 * x + 1 + np.random.default_rng(1).normal(size=ROWS))}
-    )
-    write_artefact(
-        tmp_path / "data.nc", {"data": data}, {"study": "study", "source": "test", "data_hash": "1"}
-    )
+    y = 2 * x + 1 + np.random.default_rng(1).normal(size=ROWS)
+    data = xr.Dataset({"x": ("row", x), "y": ("row", y)})
+    attributes = {"study": "study", "source": "test", "data_hash": "1"}
+    path = str(tmp_path / "data.nc")
+    write_artefact(path, {"data": data}, attributes)
+    ids = StageIds("study", "line", "nuts")
+    model = ModelSource(SPEC | {"file": str(file)}, [str(file)])
+    compute = ComputeSettings(1, "float64")
+    script = load_script("fit")
 
-    def fit(name, store, **given):
-        given = complete_settings(
-            "nuts", **{"chains": 2, "warmup": 300, "draws": 1000, "store": store} | given
-        )
-        spec, files = SPEC | {"file": str(tmp_path / "model.py")}, [str(tmp_path / "model.py")]
-        place = tmp_path / name
-        place.mkdir()
-        shared = {
-            "study": "study",
-            "model": "line",
-            "model_spec": spec,
-            "seed": 1,
-            "float_type": "float64",
-            "model_files": files,
-        }
-        data, output = str(tmp_path / "data.nc"), str(place / "posterior.nc")
-        get_stage("fit")(
-            data, output, fit="nuts", settings=given, checkpoint=place / "checkpoint", **shared
-        )
-        get_stage("predict")(
-            data,
-            output,
-            str(place / "predictive.nc"),
-            StageIds("study", "line", "nuts"),
-            ModelSource(spec, files),
-            {"draws": 400},
-            ComputeSettings(1),
-        )
-        return place
+    def fit(name, store, **changes):
+        changes = {"chains": 2, "warmup": 300, "draws": 1000, "store": store} | changes
+        settings = complete_settings("nuts", **changes)
+        folder = tmp_path / name
+        folder.mkdir()
+        output = str(folder / "posterior.nc")
+        job = script.FitJob(str(folder / "checkpoint"))
+        script.fit(path, output, ids, model, settings, compute, job=job)
+        predictive = str(folder / "predictive.nc")
+        get_stage("predict")(path, output, predictive, ids, model, {"draws": 400}, compute)
+        return folder
 
     return fit
 
 
-def test_each_site_is_kept_as_it_was_asked(fitted):
+def test_each_site_is_stored_as_the_fit_says(fitted):
     every, some = (
         read_artefact(fitted(name, store) / "posterior.nc")
         for name, store in (("every", {}), ("some", STORE))
@@ -113,7 +111,7 @@ def test_each_site_is_kept_as_it_was_asked(fitted):
         np.testing.assert_allclose(summary["line"].sel(statistic=name), alone[name], rtol=1e-12)
 
 
-def test_what_comes_after_lives_with_it(fitted):
+def test_later_stages_read_thinned_and_summarised_sites(fitted):
     place = fitted("some", STORE)
     fit, predictive = read_artefact(place / "posterior.nc"), read_artefact(place / "predictive.nc")
     assert (
@@ -139,7 +137,7 @@ def csv_text(cells):
     return "".join(lines)
 
 
-def test_a_latent_site_without_draws_keeps_enough_for_predictions(fitted):
+def test_latent_site_without_draws_keeps_enough_for_predictions(fitted):
     place = fitted(
         "none", {"z": "none", "line": "none", "level": "none", "c": "summary"}, draws=3000
     )
@@ -151,9 +149,9 @@ def test_a_latent_site_without_draws_keeps_enough_for_predictions(fitted):
     assert read_artefact(place / "predictive.nc")["posterior_predictive"].sizes["draw"] == 167
 
 
-def test_draws_that_are_too_many_for_memory_make_the_same_file(fitted, monkeypatch):
+def test_draws_on_disk_make_the_same_file(fitted, monkeypatch):
     before = fitted("before", STORE | {"c": {"thin": 3}})
-    monkeypatch.setattr("posterity.inference.chains.CHUNK_BYTES", 20e3)
+    monkeypatch.setattr("posterity.inference.program.CHUNK_BYTES", 20e3)
     monkeypatch.setattr("posterity.inference.records.MAX_BUFFER_BYTES", 20e3)
     monkeypatch.setattr("posterity.inference.run.MAX_BUFFER_BYTES", 20e3)
     monkeypatch.setattr("posterity.artefact.streamed.BLOCK_BYTES", 10e3)
@@ -183,7 +181,7 @@ def test_draws_that_are_too_many_for_memory_make_the_same_file(fitted, monkeypat
     lazy.close()
 
 
-def test_sites_that_share_no_step_are_predicted_from_the_draws_they_share(fitted):
+def test_sites_of_different_intervals_are_predicted_from_their_common_draws(fitted):
     place = fitted(
         "steps",
         {"m": {"thin": 4}, "c": {"thin": 6}, "z": "none", "line": {"thin": 5}, "level": "none"},
@@ -201,7 +199,7 @@ def test_sites_that_share_no_step_are_predicted_from_the_draws_they_share(fitted
     np.testing.assert_array_equal(predictive["posterior"]["m"], fit["posterior"]["m"][:, ::6])
 
 
-def test_joined_draws_keep_the_order_of_the_model():
+def test_aligned_draws_keep_the_order_of_the_model():
     sites = [f"site{i}" for i in range(20)]  # a set of so many would be in another order
     group = xr.Dataset(
         {site: (("chain", "draw"), np.zeros((2, 5)), {"role": "latent"}) for site in sites},
@@ -219,7 +217,7 @@ def test_joined_draws_keep_the_order_of_the_model():
         )
 
 
-def test_goals_look_at_thinned_sites_too(fitted):
+def test_goals_judge_all_draws_of_thinned_sites(fitted):
     stops = []
     for name, store in (
         ("whole", {}),
@@ -231,7 +229,7 @@ def test_goals_look_at_thinned_sites_too(fitted):
     assert stops[0][0] == "ess"
 
 
-def test_odd_sites_are_summarised():
+def test_boolean_and_empty_sites_are_summarised():
     draws = np.random.default_rng(0).normal(size=(2, 100, 3))
     assert summarise_site(draws > 0)[0] == pytest.approx((draws > 0).mean((0, 1)))
     assert summarise_site(np.zeros((2, 100, 0))).shape == (9, 0)
@@ -244,48 +242,11 @@ def test_odd_sites_are_summarised():
     assert list(summarise_draws(empty, **INTERVAL)["parameter"].values) == ["m"]
 
 
-def test_pieces_on_disk_are_gone_through_in_blocks(tmp_path, monkeypatch):
-    values = np.random.default_rng(0).normal(size=(2, 50, 3, 4))
-    folder = Checkpoint(tmp_path / "kept", {}, tmp_path / "output")
-    files = [
-        folder.add(piece, {"x": values[:, begin:end]})
-        for piece, (begin, end) in enumerate([(0, 7), (7, 8), (8, 50)])
-    ]
-    from posterity.artefact import streamed as artefact_streamed
-    from posterity.artefact.streamed import map_npz_array
-
-    stream = StreamedArray(
-        values.shape, values.dtype, lambda: (map_npz_array(file, "x") for file in files)
-    )
-    for size in (1, 1000, 10e3, 1e9):
-        monkeypatch.setattr(artefact_streamed, "BLOCK_BYTES", size)
-        begins, blocks = zip(*stream.blocks(), strict=True)
-        np.testing.assert_array_equal(np.concatenate(blocks, axis=1), values)
-        assert list(begins) == list(np.cumsum([0, *(block.shape[1] for block in blocks[:-1])]))
-    for step in (1, 2, 3, 7, 49, 60):
-        thinned = stream.every(step)
-        np.testing.assert_array_equal(
-            np.concatenate(list(thinned.pieces()), axis=1), values[:, ::step]
-        )
-        assert thinned.shape == values[:, ::step].shape
-    np.testing.assert_array_equal(stream.columns(slice(2, 5)), values.reshape(2, 50, 12)[:, :, 2:5])
-    np.testing.assert_allclose(summarise_site(stream), summarise_site(values))
-
-
-def test_a_site_that_is_not_there_is_told(fitted):
+def test_unknown_site_is_an_error_with_a_hint(fitted):
     with pytest.raises(
         UserError, match=r"store: model line has no latent or deterministic site 'lin'.*line"
     ):
         fitted("wrong", {"lin": "none"})
-
-
-def test_records_of_a_short_chunk_do_not_hold_the_whole_buffer():
-    records = DrawBuffer({"y": 2}, (), 20)
-    buffer = {"x": np.arange(300.0).reshape(1, 100, 3), "y": np.arange(100.0).reshape(1, 100)}
-    records.add(buffer, 10)
-    assert all(kept.base is None for kept in records.new[0].values())
-    np.testing.assert_array_equal(records["x"], buffer["x"][:, :10])
-    np.testing.assert_array_equal(records["y"], buffer["y"][:, :10:2])
 
 
 @pytest.fixture
@@ -293,9 +254,68 @@ def many_rows(monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "ROWS", 101)
 
 
-def test_thinned_sites_that_are_all_large_are_no_hindrance_to_predictions(many_rows, fitted):
+def test_large_thinned_sites_are_not_repeated_in_the_predictions(many_rows, fitted):
     """predictive.nc repeats the small sites alone."""
     place = fitted("large", {"z": {"thin": 10}})
     predictive = read_artefact(place / "predictive.nc")
     assert set(predictive["posterior"].data_vars) == {"m", "c"}
     assert predictive["posterior_predictive"].sizes["draw"] == 100
+
+
+@pytest.fixture
+def bound(written):
+    return written(MODEL.partition("dist\n")[2], x=np.arange(4.0), y=np.arange(4.0))
+
+
+@given(
+    draws=st.integers(2, 100_000),
+    first=st.integers(1, 60),
+    second=st.integers(1, 60),
+)
+@settings(deadline=None, max_examples=100, derandomize=True)
+def test_step_of_a_latent_site_without_draws_divides_or_is_a_multiple(draws, first, second):
+    store = {"m": {"thin": first}, "c": {"thin": second}, "z": "none"}
+    step = compute_thinning_steps({"store": store, "chains": 1, "draws": draws}, LATENT)["z"]
+    common = np.lcm(first, second)
+    assert common % step == 0 or step % common == 0
+    assert step == 1 or draws // step >= MIN_LATENT_DRAWS
+
+
+def test_steps_follow_the_choice_of_each_site(bound):
+    store = {"m": "all", "c": {"thin": 5}, "line": "summary", "level": "none"}
+    steps = compute_thinning_steps({"store": store, "chains": 2, "draws": 100}, bound)
+    assert steps == {"m": 1, "c": 5, "z": 1, "line": 1}
+
+
+def test_all_draws_are_recorded_if_a_rule_decides_their_number(bound):
+    chosen = {"store": {"z": "none"}, "chains": 2, "draws": 5000}
+    assert compute_thinning_steps(chosen, bound)["z"] == 10
+    assert compute_thinning_steps(chosen | {"stop_when": {"ess": 400}}, bound)["z"] == 1
+
+
+def make_result(**parts) -> FitResult:
+    return FitResult("chains", 3, 0.5, 1.5, stopped="draws", warmup=10, **parts)
+
+
+def test_weighted_draws_of_a_deterministic_site_without_draws_are_dropped(bound):
+    weighted = {name: np.zeros((2, 5)) for name in ("m", "line", "level")}
+    store = {"m": "none", "line": "summary"}
+    stored = select_draws(make_result(weighted=weighted), {}, store, bound)
+    assert set(stored.weighted) == {"m", "level"}
+
+
+def test_groups_without_values_are_left_out(bound):
+    data = xr.Dataset({"x": ("row", np.arange(4.0)), "y": ("row", np.arange(4.0))})
+    result = make_result(posterior={"m": np.zeros((2, 6)), "c": np.ones((2, 6))})
+    stored = select_draws(result, {"m": 1, "c": 3}, {}, bound)
+    groups, streams = assemble_groups(result, stored, bound, data)
+    assert set(groups) == {"posterior", "posterior_thinned_3", "observed_data", "constant_data"}
+    np.testing.assert_array_equal(groups["posterior_thinned_3"]["draw"], [0, 3])
+    assert streams == {"posterior": {}, "posterior_thinned_3": {}}
+
+
+def test_attributes_say_how_the_fit_went():
+    attributes = describe_result(make_result())
+    assert attributes["draw_kind"] == "chains"
+    assert (attributes["stopped"], attributes["warmup"]) == ("draws", 10)
+    assert (attributes["compile_seconds"], attributes["run_seconds"]) == (0.5, 1.5)

@@ -1,4 +1,6 @@
-"""Compiled programs, and their cache on disk."""
+"""Compiled programs and their cache on disk."""
+
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +8,7 @@ import numpy as np
 import pytest
 
 from posterity.runtime import compile_cache
-from posterity.runtime.compile_cache import load_or_compile
+from posterity.runtime.compile_cache import compile_and_run, load_or_compile
 
 
 @pytest.fixture
@@ -15,75 +17,124 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
-def built(function, argument, made_from="one"):
-    """Build a program of one argument; tell how often the function was traced."""
-    traced = []
+def build(function, argument, cache_key="first"):
+    """Return a program of one argument, and how often its function was traced."""
+    traces = []
 
-    def plan():
-        traced.append(1)
+    def trace():
+        traces.append(1)
         return [jax.jit(function).trace(argument)], {"note": 1}
 
-    found = load_or_compile((argument,), [made_from], plan)
-    assert found.notes == {"note": 1}
-    return found.run[0], len(traced)
+    programs = load_or_compile((argument,), [cache_key], trace)
+    assert programs.notes == {"note": 1}
+    return programs.run[0], len(traces)
 
 
-def test_the_second_time_nothing_is_traced(folder):
-    x = np.arange(3.0)
-    for expected in (1, 0):
-        run, traced = built(lambda x: jnp.sin(x) * 2, x)
-        assert traced == expected
-        assert np.array_equal(run(x), np.asarray(jax.jit(lambda x: jnp.sin(x) * 2)(x)))
-    assert np.array_equal(
-        run(x + 1), np.asarray(jax.jit(lambda x: jnp.sin(x) * 2)(x + 1))
-    )  # other values of one shape
-    assert built(lambda x: x, np.arange(4.0))[1] == 1  # another shape
-    assert built(lambda x: x, x.astype(np.float32))[1] == 1  # another type
-    assert built(lambda x: x, x, "other")[1] == 1
+def double_sine(x):
+    return jnp.sin(x) * 2
 
 
-@pytest.mark.parametrize("content", [b"", b"nothing of the kind", None])
-def test_a_broken_file_is_a_miss_and_is_mended(folder, content):
-    x = np.arange(3.0)
-    built(jnp.cos, x)
+X = np.arange(3.0)
+
+
+def test_second_call_reads_the_program_from_the_cache(folder):
+    expected = np.asarray(jax.jit(double_sine)(X))
+    for traces in (1, 0):
+        run, count = build(double_sine, X)
+        assert count == traces
+        assert np.array_equal(run(X), expected)
+
+
+def test_program_runs_on_other_values_of_the_same_shape(folder):
+    build(double_sine, X)
+    run, count = build(double_sine, X)
+    assert count == 0
+    assert np.array_equal(run(X + 1), np.asarray(jax.jit(double_sine)(X + 1)))
+
+
+@pytest.mark.parametrize(
+    ("argument", "cache_key"),
+    [(np.arange(4.0), "first"), (X.astype(np.float32), "first"), (X, "other")],
+    ids=["shape", "type", "key"],
+)
+def test_other_arguments_or_key_make_another_program(folder, argument, cache_key):
+    build(lambda x: x, X)
+    assert build(lambda x: x, argument, cache_key)[1] == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"no program", None], ids=["empty", "text", "cut"])
+def test_damaged_file_is_replaced(folder, content):
+    build(jnp.cos, X)
     (file,) = folder.glob("*.program")
-    whole = file.read_bytes()
-    file.write_bytes(whole[: len(whole) // 2] if content is None else content)
-    run, traced = built(jnp.cos, x)
-    assert traced == 1 and np.allclose(run(x), np.cos(x))
-    assert built(jnp.cos, x)[1] == 0
+    intact = file.read_bytes()
+    file.write_bytes(intact[: len(intact) // 2] if content is None else content)
+    run, count = build(jnp.cos, X)
+    assert count == 1
+    assert np.allclose(run(X), np.cos(X))
+    assert build(jnp.cos, X)[1] == 0
 
 
-def test_a_program_that_calls_python_is_not_kept(folder):
-    def function(x):
-        return jax.pure_callback(
-            lambda x: np.asarray(x) + 1, jax.ShapeDtypeStruct(x.shape, x.dtype), x
-        )
+def test_program_that_calls_python_is_not_cached(folder):
+    def add_one(x):
+        shape = jax.ShapeDtypeStruct(x.shape, x.dtype)
+        return jax.pure_callback(lambda x: np.asarray(x) + 1, shape, x)
 
     for _ in range(2):
-        run, traced = built(function, np.arange(3.0))
-        assert traced == 1 and np.array_equal(run(np.arange(3.0)), [1, 2, 3])
+        run, count = build(add_one, X)
+        assert count == 1
+        assert np.array_equal(run(X), [1, 2, 3])
     assert not list(folder.glob("*"))
 
 
-def test_without_a_place_to_write_there_is_no_cache(folder):
+def test_unwritable_folder_means_no_cache(folder):
     folder.write_text("a file where the folder should be")
-    run, traced = built(jnp.cos, np.arange(3.0))
-    assert traced == 1 and np.allclose(run(np.arange(3.0)), np.cos(np.arange(3.0)))
+    run, count = build(jnp.cos, X)
+    assert count == 1
+    assert np.allclose(run(X), np.cos(X))
 
 
-def test_what_was_not_used_for_longest_goes(folder, monkeypatch):
-    x = np.arange(3.0)
-    built(jnp.cos, x, "first")
-    monkeypatch.setattr(
-        compile_cache, "MAX_CACHE_BYTES", 1.5 * next(folder.glob("*")).stat().st_size
-    )
-    built(jnp.cos, x, "second")
+def test_cache_can_be_switched_off(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("POSTERITY_CACHE", "off")
+    for _ in range(2):
+        run, count = build(jnp.cos, X)
+        assert count == 1
+        assert np.allclose(run(X), np.cos(X))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"POSTERITY_CACHE": "/there"}, "/there"),
+        ({"POSTERITY_CACHE": "", "XDG_CACHE_HOME": "/caches"}, "/caches/posterity"),
+        ({"POSTERITY_CACHE": "", "XDG_CACHE_HOME": "", "HOME": "/me"}, "/me/.cache/posterity"),
+    ],
+)
+def test_folder_of_the_cache_follows_the_environment(monkeypatch, variables, expected):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert compile_cache._find_cache_folder() == Path(expected)
+
+
+def test_program_unused_for_longest_is_deleted(folder, monkeypatch):
+    build(jnp.cos, X, "first")
+    size = next(folder.glob("*")).stat().st_size
+    monkeypatch.setattr(compile_cache, "MAX_CACHE_BYTES", 1.5 * size)
+    build(jnp.cos, X, "second")
     assert len(list(folder.glob("*"))) == 1
-    assert built(jnp.cos, x, "second")[1] == 0
+    assert build(jnp.cos, X, "second")[1] == 0
 
 
-HEADS = """
+def test_compile_and_run_returns_values_and_seconds(folder):
+    values, compile_seconds, run_seconds = compile_and_run(double_sine, (X,), ["run"])
+    assert isinstance(values, np.ndarray)
+    assert np.array_equal(values, np.asarray(jax.jit(double_sine)(X)))
+    assert compile_seconds > 0
+    assert run_seconds > 0
+
+
+HEAD = """
 def model(y):
     mu = numpyro.sample("mu", dist.Normal(0, 1))
     PART
@@ -92,21 +143,21 @@ def model(y):
 """
 
 
-def test_the_fingerprint_sees_all_of_a_model(written, tmp_path):
-    """A term by numpyro.factor, a scale, a number from a file: none of them is a site's distribution."""
+def test_fingerprint_depends_on_all_of_a_model(written, tmp_path):
+    """On a term by numpyro.factor, a scale, a number from a file, none of which is a distribution."""
     number = tmp_path / "number.txt"
     y, seen = np.arange(3.0), []
     parts = ["pass", "numpyro.factor('f', -mu**2)", "numpyro.factor('f', -2 * mu**2)"]
     for part in parts:
-        seen.append(written(HEADS.replace("PART", part), y=y).fingerprint)
-    read = HEADS.replace(
+        seen.append(written(HEAD.replace("PART", part), y=y).fingerprint)
+    read = HEAD.replace(
         "PART",
         f"numpyro.factor('f', mu * float(__import__('pathlib').Path({str(number)!r}).read_text()))",
     )
     for value in ("1", "2"):
         number.write_text(value)
         seen.append(written(read, y=y).fingerprint)
-    scaled = HEADS.replace("PART", "pass").replace(
+    scaled = HEAD.replace("PART", "pass").replace(
         "obs=y)",
         "obs=y)\n    with numpyro.handlers.scale(scale=SCALE):\n        numpyro.sample('z', dist.Normal(mu, 1), obs=0.5)",
     )

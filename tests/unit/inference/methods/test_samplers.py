@@ -288,7 +288,7 @@ def model():
         ),
         ("nuts", {"reparam": {"mu": "Circular"}}, ["reparam: mu: Circular", "take another"]),
         ("sa", {"init": "pathfinder"}, ["sa cannot start from pathfinder"]),
-        ("aies", {"init": {"mu": 1.0}}, ["walkers that all start at one value", "take uniform"]),
+        ("aies", {"init": {"mu": 1.0}}, ["walkers that all start at one value", "Choose uniform"]),
         ("aies", {"chains": 5}, ["chains: 5 walkers for 1 latent", "even"]),
         ("ess", {"chains": 2}, ["chains: 2 walkers", "at least 4"]),
     ],

@@ -1,236 +1,205 @@
-"""What ensemble samplers share."""
+"""Sampling of chains by a kernel of NumPyro's."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from numpyro.infer.util import potential_energy
 
 from posterity.errors import UserError
-from posterity.inference.initial_values import choose_init_strategy, nonfinite_start_error
-from posterity.inference.result import FitResult
-from posterity.inference.run import (
+from posterity.inference.initial_values import choose_init_strategy
+from posterity.inference.program import (
+    ChainSharding,
     ChunkedProgram,
-    RunOptions,
-    RunResult,
-    compute_max_draws,
-    run_chunks,
+    Loop,
+    compute_chunk_size,
+    count_numbers,
+    select_program_settings,
 )
+from posterity.inference.result import FitResult
+from posterity.inference.run import RunOptions, RunResult, run_chunks
+from posterity.inference.stopping import compute_max_draws
 from posterity.model.model import BoundModel
 from posterity.model.reparam import reparametrise
-from posterity.runtime.compile_cache import load_or_compile
 from posterity.runtime.rng import Stream
 
-CHUNK_BYTES = 32e6  # bytes of draws that a chunk may have
+KEY_SHAPE = 2  # uint32 of a raw random key
 
 
 @dataclass(frozen=True)
 class KernelSpec:
     """
-    A kernel of NumPyro's for a model, with what it is to be driven by.
+    A kernel of NumPyro's for a model.
 
-    `kernel()` makes it anew for each trace. `fields` maps names to functions of its state. `evaluations` names the field that
-    counts gradient evaluations, if there is one. `ensemble`: all chains are one state. `made_from` are the settings that the
-    compiled program depends on.
+    Attributes
+    ----------
+    kernel : Callable
+        Returns a new kernel. Each trace needs one, as a kernel stores functions of the trace that
+        it was initialised in.
+    fields : dict of str to Callable
+        Functions of the kernel's state, by the name under which they are recorded.
+    cache_key : dict
+        The settings that the compiled programs depend on.
+    evaluations : str
+        The field that counts gradient evaluations, if there is one.
+    is_ensemble : bool
+        All chains are one state of the kernel.
     """
 
     kernel: Callable
     fields: dict[str, Callable]
-    made_from: list
+    cache_key: dict
     evaluations: str = ""
-    ensemble: bool = False
+    is_ensemble: bool = False
 
 
-@dataclass(frozen=True)
-class ChainResult:
+class KernelProgram(ChunkedProgram):
     """
-    What came out: how it was driven, gradient evaluations, and seconds.
+    Chains of a kernel.
 
-    The records are the draws by site, and the statistics with a name that begins with a dot.
+    The records are the draws by site, and the fields of the kernel's state under names that begin
+    with a dot. The state is the kernel's with the number of gradient evaluations.
+
+    Parameters
+    ----------
+    spec : KernelSpec
+        The kernel.
+    model : BoundModel
+        The model.
+    keys : np.ndarray
+        Raw random keys, shape (chain, 2).
+    warmup, draws : int
+        Iterations per chain that adapt, and that are recorded at most.
+    thin : dict of str to int
+        The sites to record and the thinning interval of each.
+    positions : dict of str to np.ndarray, optional
+        Where the chains start in unconstrained space, shape (chain, ...).
     """
 
-    driven: RunResult
-    evaluations: int
-    compile_seconds: float
+    def __init__(
+        self,
+        spec: KernelSpec,
+        model: BoundModel,
+        keys: np.ndarray,
+        warmup: int,
+        draws: int,
+        thin: dict[str, int],
+        positions: dict[str, np.ndarray] | None = None,
+    ):
+        numbers = (count_numbers(model, thin) + len(spec.fields)) * len(keys)
+        inputs = (keys, positions)
+        if spec.is_ensemble:
+            inputs = jax.tree.map(lambda array: array[None], inputs)
+        super().__init__(model, inputs, draws, compute_chunk_size(draws, numbers))
+        self.spec = spec
+        self.warmup = warmup
+        self.chains = len(keys)
+        self.sharding = ChainSharding(1 if spec.is_ensemble else len(keys))
+        self.thin = thin
+        self.monitored = tuple(name for name in thin if model.sites[name].role == "latent")
 
+    @property
+    def cache_key(self) -> list:
+        """The model, the kernel's settings, and the shape of a chunk."""
+        return [
+            self.model.fingerprint,
+            self.spec.cache_key,
+            self.warmup,
+            self.chunk_size,
+            sorted(self.thin),
+            self.device_count,
+        ]
 
-def run_kernel(
-    sampler: KernelSpec,
-    model,
-    keys: np.ndarray,
-    warmup: int,
-    draws: int,
-    keep: dict[str, int],
-    options: RunOptions,
-    failed: Callable,
-    positions: dict[str, np.ndarray] | None = None,
-) -> ChainResult:
-    """
-    Run chains of a kernel: `warmup` adapting iterations, then at most `draws`.
+    def init(self, inputs: tuple, traced: dict) -> tuple[Any, jax.Array]:
+        """Initialise the kernel; the check is the energy, NaN if the gradient is not finite."""
+        key, position = inputs
+        kernel, state = self._init_kernel(key, traced, position)
 
-    `model` is a bound `posterity.model.Model`, `keys` are raw keys, one per chain, `keep` maps the sites whose draws are kept to
-    every how many-th of them, `positions` gives the places in unconstrained space where the chains start, if they are given. Raises
-    what `failed()` makes, if some chain has no finite density and gradient to start.
-    """
-    traced, chains = model.traced_arguments, len(keys)
-    places = ChainSharding(chains, sampler.ensemble)
-    lanes = (
-        jax.tree.map(lambda one: one[None], (keys, positions))
-        if sampler.ensemble
-        else (keys, positions)
-    )
-
-    def init(key, traced, position=None):
-        with jax.ensure_compile_time_eval():  # a kernel looks at its settings
-            kernel = sampler.kernel()
-        state = kernel.init(key, warmup, position, (), traced)
-        return kernel, state
-
-    def start(lane, traced):
-        kernel, state = init(lane[0], traced, lane[1])
-
-        def energy(z):
+        def compute_energy(z):
             return potential_energy(kernel.model, (), traced, z)
 
         if "potential_energy" in state._fields:
-            potential = state.potential_energy
+            energy = state.potential_energy
         else:
-            potential = (jax.vmap(energy) if sampler.ensemble else energy)(state.z)
+            energy = (jax.vmap(compute_energy) if self.spec.is_ensemble else compute_energy)(
+                state.z
+            )
         if "z_grad" in state._fields:
-            smooth = jnp.stack(
-                [jnp.isfinite(slope).all() for slope in jax.tree.leaves(state.z_grad)]
-            ).all()
-            potential = jnp.where(smooth, potential, jnp.nan)
-        return (state, jnp.zeros((), int)), potential
+            is_finite = [jnp.isfinite(slope).all() for slope in jax.tree.leaves(state.z_grad)]
+            energy = jnp.where(jnp.stack(is_finite).all(), energy, jnp.nan)
+        return (state, jnp.zeros((), int)), energy
 
-    def advance(carry, traced, count, recording):
-        kernel, _ = init(
-            jnp.zeros((chains, 2) if sampler.ensemble else 2, jnp.uint32), traced
-        )  # the kernel sees the model
-        constrain = kernel.postprocess_fn((), traced)
-        state, evaluations = carry
+    def make_loop(self, traced: dict, parameters: tuple) -> Loop:
+        """Return the kernel's step and the map of its positions to the sites."""
+        (recording,) = parameters
+        shape = (self.chains, KEY_SHAPE) if self.spec.is_ensemble else KEY_SHAPE
+        kernel, _ = self._init_kernel(jnp.zeros(shape, jnp.uint32), traced)
+        constrain = jax.vmap(kernel.postprocess_fn((), traced))
+        if self.spec.is_ensemble:
+            constrain = jax.vmap(constrain)
 
-        def taken(state):
-            return state.z, {f".{name}": take(state) for name, take in sampler.fields.items()}
-
-        kept = jax.tree.map(
-            lambda one: jnp.zeros((size, *one.shape), one.dtype), jax.eval_shape(taken, state)
-        )
-
-        def step(iteration, carry):
-            state, kept, evaluations = carry
+        def step(carry):
+            state, evaluations = carry
             state = kernel.sample(state, (), traced)
-            kept = jax.tree.map(lambda all, one: all.at[iteration].set(one), kept, taken(state))
-            if sampler.evaluations:
-                evaluations = evaluations + sampler.fields[sampler.evaluations](state)
-            return state, kept, evaluations
+            record = self._make_record(state)
+            if self.spec.evaluations:
+                evaluations = evaluations + self.spec.fields[self.spec.evaluations](state)
+            return (state, evaluations), record
 
-        state, (unconstrained, statistics), evaluations = jax.lax.fori_loop(
-            0, count, step, (state, kept, evaluations)
-        )
+        def select_sites(positions):
+            sites = constrain(positions)
+            return {name: value for name, value in sites.items() if name in self.thin}
 
-        def constrained(unconstrained):
-            mapped = jax.vmap(jax.vmap(constrain)) if sampler.ensemble else jax.vmap(constrain)
-            return {name: value for name, value in mapped(unconstrained).items() if name in keep}
+        def extract(records):
+            positions, fields = records
+            shapes = jax.eval_shape(select_sites, positions)
+            empty = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
+            sites = jax.lax.cond(recording, select_sites, lambda _: empty, positions)
+            return sites | fields
 
-        nothing = jax.tree.map(
-            lambda one: jnp.zeros(one.shape, one.dtype), jax.eval_shape(constrained, unconstrained)
-        )
-        sites = jax.lax.cond(recording, constrained, lambda _: nothing, unconstrained)
-        return (state, evaluations), sites | statistics
+        return Loop(step, extract)
 
-    def plan():
-        begun = jax.jit(places.over(start, 1)).trace(lanes, traced)
-        return [
-            begun,
-            jax.jit(places.over(advance, 3)).trace(placed(begun.out_info[0]), traced, 0, True),
-        ], begun.out_info[0]
+    def make_parameters(self, recording: bool) -> tuple:
+        """Return whether the draws are needed: sites are not computed in the warm-up."""
+        return (recording,)
 
-    def placed(shapes):
-        return jax.tree.map(
-            lambda one: jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=places.sharding), shapes
-        )
+    def record_shapes(self, step: Callable, state: Any) -> Any:
+        """Return the shapes of a record without a trace of the kernel's step, which takes time."""
+        return jax.eval_shape(self._make_record, state[0])
 
-    numbers = sum(int(np.prod(model.sites[name].shape)) for name in keep) + len(sampler.fields)
-    size = int(max(1, min(draws, CHUNK_BYTES // (8 * numbers * chains))))
-    made_from = [model.fingerprint, sampler.made_from, warmup, size, sorted(keep), places.count]
-    programs = load_or_compile((lanes, traced), made_from, plan, places.count, quick=(0,))
-    first, program = programs.run
+    def arrange(self, values: dict) -> dict:
+        """Return the values with the axes (chain, step, ...), from (1, step, chain, ...)."""
+        if not self.spec.is_ensemble:
+            return values
+        arranged = {}
+        for name, value in values.items():
+            shared = value.ndim == 2  # one number for the whole ensemble
+            rows = jnp.repeat(value[0, :, None], self.chains, 1) if shared else value[0]
+            arranged[name] = jnp.swapaxes(rows, 0, 1)
+        return arranged
 
-    def begin():
-        state, potential = first(lanes, traced)
-        potential = np.asarray(potential).reshape(-1)
-        if not np.isfinite(potential).all():
-            raise failed()
-        return state
+    def cut_warmup(self, state: Any) -> Any:
+        """Return a state that counts as the last but one of the warm-up."""
+        if self.spec.is_ensemble:
+            return state
+        inner, evaluations = state
+        return inner._replace(i=jnp.full_like(inner.i, self.warmup - 1)), evaluations
 
-    def go(state, count, recording):
-        state, values = program(state, traced, count, recording)
-        if sampler.ensemble:  # (1, draw, chain, ...) to (chain, draw, ...); what is one number for the ensemble is each chain's
-            whole = {
-                name: value[0] if value.ndim > 2 else jnp.repeat(value[0, :, None], chains, 1)
-                for name, value in values.items()
-            }
-            values = {name: jnp.swapaxes(value, 0, 1) for name, value in whole.items()}
-        return state, values
+    def count_evaluations(self, state: Any) -> int:
+        """Return the number of gradient evaluations of all chains."""
+        return int(np.sum(state[1])) if self.spec.evaluations else 0
 
-    def cut_warmup(carry):
-        state, evaluations = carry
-        return state._replace(i=jnp.full_like(state.i, warmup - 1)), evaluations
+    def _init_kernel(self, key, traced, position=None):
+        with jax.ensure_compile_time_eval():  # a kernel computes with its settings
+            kernel = self.spec.kernel()
+        state = kernel.init(key, self.warmup, position, (), traced)
+        return kernel, state
 
-    work = ChunkedProgram(
-        start=begin,
-        advance=go,
-        like=placed(programs.notes),
-        warmup=warmup,
-        draws=draws,
-        size=size,
-        cut_warmup=(lambda carry: carry) if sampler.ensemble else cut_warmup,
-        evaluations=(lambda carry: int(np.sum(carry[1])))
-        if sampler.evaluations
-        else lambda carry: 0,
-        thin=keep,
-        watch=tuple(name for name in keep if model.sites[name].role == "latent"),
-        chains=chains,
-    )
-    driven = run_chunks(work, options)
-    return ChainResult(driven, int(np.sum(driven.state[1])), programs.seconds)
-
-
-class ChainSharding:
-    """Where chains run: one by one on a device, side by side on as many devices as divide their number, batched on a GPU."""
-
-    def __init__(self, chains: int, ensemble: bool):
-        available = jax.devices()
-        self.batched = available[0].platform == "gpu"
-        self.count = (
-            1
-            if ensemble
-            else max(count for count in range(1, len(available) + 1) if chains % count == 0)
-        )
-        self.mesh = Mesh(np.array(available[: self.count]), ("chain",))
-        self.sharding = NamedSharding(self.mesh, PartitionSpec("chain"))
-
-    def over(self, function: Callable, shared: int) -> Callable:
-        """Map a function over its first argument's leading axis, the chains."""
-
-        def one_by_one(inputs, *others):
-            def one(each):
-                return function(each, *others)
-
-            return jax.vmap(one)(inputs) if self.batched else jax.lax.map(one, inputs)
-
-        split, whole = PartitionSpec("chain"), PartitionSpec()
-        return jax.shard_map(
-            one_by_one,
-            mesh=self.mesh,
-            in_specs=(split, *[whole] * shared),
-            out_specs=split,
-            check_vma=False,
-        )
+    def _make_record(self, state):
+        return state.z, {f".{name}": field(state) for name, field in self.spec.fields.items()}
 
 
 def sample_chains(
@@ -244,84 +213,140 @@ def sample_chains(
     ensemble: bool = False,
 ) -> tuple[FitResult, dict[str, np.ndarray]]:
     """
-    Sample by a kernel: `kernel(function, init_strategy)` makes it.
+    Sample chains by a kernel of NumPyro's.
 
-    Returns the result without statistics, and the `fields` of the kernel's state, shape (chain, draw). Raises UserError for
-    settings that name no site of the model, and where the density is not finite at the start of a chain.
+    Parameters
+    ----------
+    model : BoundModel
+        The model. Discrete latent sites are marginalised, and drawn after the run.
+    settings : dict
+        The entry of the fit: chains, warmup, draws, init, stop_when, and others of the kernel.
+    stream : Stream
+        Randomness of the fit.
+    options : RunOptions
+        Checkpoint, progress callback and thinning.
+    kernel : Callable
+        `kernel(function, init_strategy)` returns a kernel for a model function.
+    fields : dict of str to Callable
+        Functions of the kernel's state to record.
+    evaluations : str
+        The field that counts gradient evaluations, if there is one.
+    ensemble : bool
+        All chains are one state of the kernel.
+
+    Returns
+    -------
+    result : FitResult
+        The result, without statistics.
+    fields : dict of str to np.ndarray
+        The fields, shape (chain, draw).
+
+    Raises
+    ------
+    UserError
+        If settings name a site that the model does not have, or if the density is not finite at the
+        start of a chain.
     """
-    function, start = reparametrise(model, settings), choose_init_strategy(model, settings)
-    if model.discrete_latents:
-        from posterity.inference.enumeration import marginalise_discrete, sample_discrete
-
-        function = marginalise_discrete(function, model, list(settings.get("reparam", {})))
-    sampler = KernelSpec(
-        kernel=lambda: kernel(function, start),
-        fields=fields,
-        made_from=[
-            value for name, value in sorted(settings.items()) if name not in ("draws", "stop_when")
-        ],
-        evaluations=evaluations,
-        ensemble=ensemble,
-    )
+    function = _transform_function(model, settings)
+    start = choose_init_strategy(model, settings)
+    cache_key = select_program_settings(settings)
+    spec = KernelSpec(lambda: kernel(function, start), fields, cache_key, evaluations, ensemble)
     keys = stream.keys("chain", settings["chains"])
-    until = settings.get("stop_when", {})
+    positions = _find_positions(model, settings, function, start, keys)
+    thin = _select_recorded_sites(model, options)
     draws = compute_max_draws(settings)
-    keep, wanted = options.recorded_sites(model), []
-    if model.discrete_latents:  # these, and what may depend on them, are computed at the end
-        wanted = [
-            name
-            for name in keep
-            if model.sites[name].discrete or model.sites[name].role == "deterministic"
-        ]
-        keep = {name: 1 for name in model.site_names("latent") if not model.sites[name].discrete}
-    positions = None
-    if settings["init"] == "pathfinder":
-        from posterity.inference.methods.pathfinder import (
-            find_start_positions,  # blackjax takes a second, for those who ask
-        )
-
-        positions = find_start_positions(model, function, start, keys)
-    drawn = run_kernel(
-        sampler,
-        model,
-        keys,
-        settings["warmup"],
-        draws,
-        keep,
-        replace(options, stop_when=until),
-        lambda: nonfinite_start_error(model),
-        positions,
-    )
-    records = drawn.driven.records
-    posterior = {name: records.stream(name) for name in records.names() if not name.startswith(".")}
-    compiled = ran = 0.0
+    program = KernelProgram(spec, model, keys, settings["warmup"], draws, thin, positions)
+    program.compile()
+    run = run_chunks(program, replace(options, stop_when=settings.get("stop_when", {})))
+    result = _make_result(program, run)
     if model.discrete_latents:
-        whole = {name: records[name] for name in posterior}
-        found, compiled, ran = sample_discrete(model, whole, wanted, stream.key("discrete"))
-        posterior |= found
-    result = FitResult(
+        result = _add_discrete_sites(result, run, model, options, stream)
+    return result, {name: run.records[f".{name}"] for name in fields}
+
+
+def _transform_function(model: BoundModel, settings: dict) -> Callable:
+    """Return the model function that the kernel sees: reparametrised, without discrete sites."""
+    function = reparametrise(model, settings)
+    if not model.discrete_latents:
+        return function
+    from posterity.inference.enumeration import marginalise_discrete
+
+    return marginalise_discrete(function, model, list(settings.get("reparam", {})))
+
+
+def _find_positions(
+    model: BoundModel, settings: dict, function: Callable, start: Callable, keys: np.ndarray
+) -> dict[str, np.ndarray] | None:
+    """Return where the chains start, if Pathfinder finds their starts."""
+    if settings["init"] != "pathfinder":
+        return None
+    # Imported here: blackjax takes a second, and few fits start from Pathfinder.
+    from posterity.inference.methods.pathfinder import find_start_positions
+
+    return find_start_positions(model, function, start, keys)
+
+
+def _select_recorded_sites(model: BoundModel, options: RunOptions) -> dict[str, int]:
+    """Return the sites that the run records, with their thinning intervals."""
+    if not model.discrete_latents:
+        return options.recorded_sites(model)
+    # The discrete sites, and what may depend on them, are computed from all continuous draws.
+    return {name: 1 for name in model.site_names("latent") if not model.sites[name].discrete}
+
+
+def _make_result(program: KernelProgram, run: RunResult) -> FitResult:
+    """Return the result of a run, without statistics."""
+    records = run.records
+    return FitResult(
         sampling="chains",
-        gradient_evaluations=drawn.evaluations,
-        compile_seconds=drawn.compile_seconds + compiled,
-        run_seconds=drawn.driven.seconds + ran,
-        posterior=posterior,
-        recorded=keep,
-        stopped=drawn.driven.stopped,
-        warmup=drawn.driven.warmup,
+        gradient_evaluations=int(np.sum(run.state[1])),
+        compile_seconds=program.programs.seconds,
+        run_seconds=run.seconds,
+        posterior={
+            name: records.stream(name) for name in records.names if not name.startswith(".")
+        },
+        recorded=program.thin,
+        stopped=run.stopped,
+        warmup=run.warmup,
     )
-    return result, {name: records[f".{name}"] for name in fields}
+
+
+def _add_discrete_sites(
+    result: FitResult, run: RunResult, model: BoundModel, options: RunOptions, stream: Stream
+) -> FitResult:
+    """Draw the discrete sites given the others, and compute the deterministic ones."""
+    from posterity.inference.enumeration import sample_discrete
+
+    sites = options.recorded_sites(model)
+    computed = [
+        name
+        for name in sites
+        if model.sites[name].discrete or model.sites[name].role == "deterministic"
+    ]
+    continuous = {name: run.records[name] for name in result.posterior}
+    drawn, compile_seconds, run_seconds = sample_discrete(
+        model, continuous, computed, stream.key("discrete")
+    )
+    return replace(
+        result,
+        posterior=result.posterior | drawn,
+        compile_seconds=result.compile_seconds + compile_seconds,
+        run_seconds=result.run_seconds + run_seconds,
+    )
 
 
 def check_walkers(model: BoundModel, settings: dict) -> None:
-    """Raise UserError unless there are walkers enough: an even number, and more than there are latent numbers."""
+    """Raise UserError if the walkers are too few, odd in number, or all start at one value."""
+    place = f"{model.name}: {settings['method']}"
     if isinstance(settings["init"], dict):
         raise UserError(
-            f"{model.name}: {settings['method']}: init: walkers that all start at one value never leave it, as each moves along "
-            "others; take uniform, sample or pathfinder"
+            f"{place}: init: walkers that all start at one value never leave it, as each moves "
+            "along the others. Choose uniform, sample or pathfinder."
         )
-    size = sum(int(np.prod(model.sites[name].shape)) for name in model.site_names("latent"))
+    size = count_numbers(model, model.site_names("latent"))
     if settings["chains"] % 2 or settings["chains"] < size + 2:
         raise UserError(
-            f"{model.name}: {settings['method']}: chains: {settings['chains']} walkers for {size} latent numbers; their number is "
-            f"even and at least {size + 2 + size % 2}, and twice the latent numbers, {2 * size}, or more is better"
+            f"{place}: chains: {settings['chains']} walkers for {size} latent numbers are too few "
+            f"or odd. Choose an even number of at least {size + 2 + size % 2}, better twice the "
+            f"latent numbers ({2 * size}) or more."
         )

@@ -5,136 +5,167 @@ from pathlib import Path
 
 import numpy as np
 
-from posterity.artefact.streamed import StreamedArray, map_npz_array
+from posterity.artefact.streamed import StreamedArray, read_array_folder
 from posterity.inference.checkpoint import Checkpoint, SavedState
 
-MAX_BUFFER_BYTES = (
-    256e6  # bytes of records that are held in memory; more are left in the checkpoint
+MAX_BUFFER_BYTES = 256e6  # bytes of records in memory; beyond, they stay in the checkpoint
+MAX_SITE_FRACTION = (
+    0.25  # of the buffer that a site read from disk may fill, over the number of sites
 )
-MONITORED_SCALARS = 20  # scalars whose convergence the log tells
-GOAL_SCALARS = 1000  # scalars that the goals of `stop_when` are looked at for
+MONITORED_SCALARS = 20  # scalars whose convergence the log reports
+GOAL_SCALARS = 1000  # scalars that are compared with the goals of `stop_when`
+SCALARS_NAME = ".monitored"  # the record that holds the monitored scalars in a piece
+
+Piece = dict[str, np.ndarray]
 
 
 class DrawBuffer:
-    """What was recorded, by name, shape (chain, draw, ...): in memory, or in the pieces of a checkpoint once it is much."""
+    """
+    The records of a run by name, shape (chain, draw, ...).
 
-    def __init__(self, thin: dict[str, int], watch: tuple[str, ...], limit: int):
-        self.thin, self.watch, self.limit = thin, watch, limit
-        self.held: list[
-            dict[str, np.ndarray] | None
-        ] = []  # by piece; None where it is in a file alone
-        self.files: list[Path] = []
-        self.new: list[dict[str, np.ndarray]] = []
-        self.watched: list[np.ndarray] = []
-        self.labels: list[str] = []
-        self.listed: list[str] = []
-        self.totals: dict[str, int] = {}  # of records that are true or false
-        self.bytes = 0
-        self.length = 0
+    They are in memory, and also in the pieces of the checkpoint, if there is one; large ones are in
+    the checkpoint alone.
 
-    def add(self, values: dict[str, np.ndarray], count: int) -> None:
-        """Add the records of `count` iterations."""
-        self._watch({name: values[name][:, :count] for name in self.watch if name in values})
-        kept = (
-            {".watched": self.watched[-1]}
-            if any(self.thin.get(name, 1) > 1 for name in self.watch)
-            else {}
-        )
+    Parameters
+    ----------
+    thin : dict of str to int
+        Thinning interval of each record that is thinned.
+    monitored : tuple of str
+        Records whose scalars are monitored, from all draws.
+    scalar_limit : int
+        Number of scalars to monitor, at most.
+
+    Attributes
+    ----------
+    names : list of str
+        Names of all records.
+    pieces : list of Path
+        Folders of the checkpoint that hold records, in order.
+    draws : int
+        Number of draws so far, before thinning.
+    true_counts : dict of str to int
+        Number of true values of each boolean record.
+    scalar_labels : list of str
+        Names of the monitored scalars.
+    """
+
+    def __init__(self, thin: dict[str, int], monitored: tuple[str, ...], scalar_limit: int):
+        self.thin = thin
+        self.monitored = monitored
+        self.scalar_limit = scalar_limit
+        self.names: list[str] = []
+        self.pieces: list[Path] = []
+        self.draws = 0
+        self.true_counts: dict[str, int] = {}
+        self.scalar_labels: list[str] = []
+        self._written: list[Piece | None] = []  # the records of each piece; None if only on disk
+        self._pending: list[Piece] = []  # records that are not in the checkpoint yet
+        self._scalars: list[np.ndarray] = []
+        self._bytes = 0
+
+    def add(self, values: Piece, count: int) -> None:
+        """Add the records of `count` iterations, the first along the second axis of `values`."""
+        self._monitor(values, count)
+        records: Piece = {}
+        if any(self.thin.get(name, 1) > 1 for name in self.monitored):
+            records[SCALARS_NAME] = self._scalars[-1]
         for name, value in values.items():
             step = self.thin.get(name, 1)
-            part = value[:, -self.length % step : count : step]
-            kept[name] = (
-                value if part.shape == value.shape else part.copy()
-            )  # a view would keep all of the buffer in memory
-            self._count(name, kept[name])
-        self.new.append(kept)
-        self.listed = [name for name in kept if name != ".watched"]
-        self.bytes += sum(value.nbytes for value in kept.values())
-        self.length += count
+            part = value[:, -self.draws % step : count : step]
+            # A view would keep the whole chunk in memory.
+            records[name] = value if part.shape == value.shape else part.copy()
+        self._pending.append(records)
+        self._count(records)
+        self.draws += count
 
-    def waiting(self) -> int:
-        """Tell how many bytes are not in the checkpoint yet."""
-        return sum(value.nbytes for piece in self.new for value in piece.values())
+    def pending_bytes(self) -> int:
+        """Return the number of bytes that are not in the checkpoint yet."""
+        return sum(_count_bytes(records) for records in self._pending)
 
     def flush(self, checkpoint: Checkpoint) -> None:
-        """Write what is new as the next piece of the checkpoint."""
-        if self.new:
+        """Write the pending records as the next piece of the checkpoint."""
+        if self._pending:
             piece = {
-                name: np.concatenate([one[name] for one in self.new], axis=1)
-                for name in self.new[0]
+                name: np.concatenate([records[name] for records in self._pending], axis=1)
+                for name in self._pending[0]
             }
-            self.files.append(checkpoint.add(len(self.files), piece))
-            self.held.append(piece)
-            self.new = []
-        if self.bytes > MAX_BUFFER_BYTES:
-            self.held = [None] * len(self.held)
+            self.pieces.append(checkpoint.add_piece(len(self.pieces), piece))
+            self._written.append(piece)
+            self._pending = []
+        if self._bytes > MAX_BUFFER_BYTES:
+            self._written = [None] * len(self._written)
 
-    def restore(self, saved: SavedState, length: int) -> None:
-        """Take up the pieces of a checkpoint."""
-        self.files, self.length = list(saved.files), length
-        for file in self.files:
-            with np.load(file) as archive:
-                piece = {name: archive[name] for name in archive.files}
-            self.listed = [name for name in piece if name != ".watched"]
-            self.bytes += sum(value.nbytes for value in piece.values())
-            self.held.append(piece if self.bytes <= MAX_BUFFER_BYTES else None)
-            for name, value in piece.items():
-                self._count(name, value)
-            if ".watched" in piece:
-                self.watched.append(piece[".watched"])
+    def restore(self, saved: SavedState, draws: int) -> None:
+        """Take over the pieces of a checkpoint, which hold `draws` draws before thinning."""
+        self.pieces = list(saved.pieces)
+        self.draws = draws
+        for folder in self.pieces:
+            mapped = read_array_folder(folder)
+            self._count(mapped)
+            is_small = self._bytes <= MAX_BUFFER_BYTES
+            piece = {name: np.array(value) for name, value in mapped.items()} if is_small else None
+            self._written.append(piece)
+            if SCALARS_NAME in mapped:
+                self._scalars.append(np.array(mapped[SCALARS_NAME]))
             else:
-                self._watch({name: piece[name] for name in self.watch if name in piece})
+                self._monitor(piece or mapped)
 
-    def names(self) -> list[str]:
-        """The names of all records."""
-        return self.listed
-
-    def _count(self, name: str, value: np.ndarray) -> None:
-        if value.dtype == bool:
-            self.totals[name] = self.totals.get(name, 0) + int(value.sum())
-
-    def pieces(self, name: str) -> Iterator[np.ndarray]:
-        """Give the records of one name piece by piece, along the second axis."""
-        for held, file in zip(self.held, self.files, strict=True):
-            yield held[name] if held is not None else map_npz_array(file, name)
-        for piece in self.new:
-            yield piece[name]
+    def iterate(self, name: str) -> Iterator[np.ndarray]:
+        """Iterate over the records of a name, piece by piece along the second axis."""
+        for piece, folder in zip(self._written, self.pieces, strict=True):
+            yield (read_array_folder(folder) if piece is None else piece)[name]
+        for records in self._pending:
+            yield records[name]
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """Give all records of one name."""
-        return np.concatenate(list(self.pieces(name)), axis=1)
+        """Return all records of a name."""
+        return np.concatenate(list(self.iterate(name)), axis=1)
 
     def stream(self, name: str) -> np.ndarray | StreamedArray:
-        """Give all records of one name; where they are many and not in memory, as pieces on disk."""
-        if all(held is not None for held in self.held):
+        """Return all records of a name, as pieces on disk if they are large and not in memory."""
+        if all(piece is not None for piece in self._written):
             return self[name]
-        pieces = list(self.pieces(name))
-        shape = (pieces[0].shape[0], sum(piece.shape[1] for piece in pieces), *pieces[0].shape[2:])
-        if np.prod(shape) * pieces[0].dtype.itemsize <= MAX_BUFFER_BYTES / (4 * len(self.listed)):
+        parts = list(self.iterate(name))
+        draws = sum(part.shape[1] for part in parts)
+        shape = (parts[0].shape[0], draws, *parts[0].shape[2:])
+        limit = MAX_SITE_FRACTION * MAX_BUFFER_BYTES / len(self.names)
+        if np.prod(shape) * parts[0].dtype.itemsize <= limit:
             return self[name]
-        return StreamedArray(shape, pieces[0].dtype, lambda: self.pieces(name))
-
-    def _watch(self, values: dict[str, np.ndarray]) -> None:
-        columns, labels = [], []
-        share = max(1, self.limit // max(1, len(values)))
-        for name, value in values.items():
-            flat = value.reshape(*value.shape[:2], -1)
-            chosen = np.unique(
-                np.linspace(0, flat.shape[2] - 1, min(share, flat.shape[2])).round().astype(int)
-            )
-            places = [
-                ",".join(map(str, np.unravel_index(index, value.shape[2:]))) for index in chosen
-            ]
-            labels += [f"{name}[{place}]" if place else name for place in places]
-            columns.append(flat[:, :, chosen])
-        if columns:
-            self.watched.append(np.concatenate(columns, axis=2).astype(float))
-            self.labels = labels
+        return StreamedArray(shape, parts[0].dtype, lambda: self.iterate(name))
 
     def scalars(self) -> np.ndarray:
-        """The records of the scalars that are watched, shape (scalar, chain, draw)."""
-        return (
-            np.moveaxis(np.concatenate(self.watched, axis=1), 2, 0)
-            if self.watched
-            else np.zeros((0, 1, 0))
-        )
+        """Return the monitored scalars, shape (scalar, chain, draw)."""
+        if not self._scalars:
+            return np.zeros((0, 1, 0))
+        return np.moveaxis(np.concatenate(self._scalars, axis=1), 2, 0)
+
+    def _count(self, records: Piece) -> None:
+        """Count the names, the bytes and the true values of new records."""
+        self.names = [name for name in records if name != SCALARS_NAME]
+        self._bytes += _count_bytes(records)
+        for name, value in records.items():
+            if value.dtype == bool:
+                self.true_counts[name] = self.true_counts.get(name, 0) + int(value.sum())
+
+    def _monitor(self, values: Piece, count: int | None = None) -> None:
+        """Store the scalars to monitor of the first `count` draws of some records."""
+        # Imported here: the code of the summaries is an input of the fits that have goals alone.
+        from posterity.stats.summary import label_scalars, select_scalars
+
+        names = [name for name in self.monitored if name in values]
+        limit = max(1, self.scalar_limit // max(1, len(names)))
+        columns = []
+        labels = []
+        for name in names:
+            value = values[name][:, :count]
+            flat = value.reshape(*value.shape[:2], -1)
+            chosen = select_scalars(flat.shape[2], limit)
+            labels += label_scalars(name, chosen, value.shape[2:])
+            columns.append(flat[:, :, chosen])
+        if columns:
+            self._scalars.append(np.concatenate(columns, axis=2).astype(float))
+            self.scalar_labels = labels
+
+
+def _count_bytes(records: Piece) -> int:
+    return sum(value.nbytes for value in records.values())

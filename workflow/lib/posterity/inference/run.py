@@ -1,9 +1,9 @@
 """
-Drive a compiled program in chunks: progress, checkpoints, stopping rules and bounded memory are this one mechanism.
+Runs of compiled programs in chunks.
 
-A program advances a state by any number of iterations and gives what it recorded. Between two calls the state and the records go to
-the checkpoint, the log hears how far it is, and the rules are looked at. How an iteration comes out depends on the state alone, so
-that neither the lengths of the chunks, which follow the clock, nor a restart change a result.
+Between two chunks, state and records go to the checkpoint, the log gets a line, and the stopping
+rules are checked. A step depends on the state alone. Neither the lengths of the chunks, which
+follow the clock, nor a restart therefore change a result.
 """
 
 import signal
@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import jax
 import numpy as np
 
 from posterity.errors import UserError
 from posterity.inference.checkpoint import Checkpoint
+from posterity.inference.program import ChunkedProgram, restore_state
 from posterity.inference.progress import ProgressReporter
 from posterity.inference.records import (
     GOAL_SCALARS,
@@ -24,65 +26,36 @@ from posterity.inference.records import (
     MONITORED_SCALARS,
     DrawBuffer,
 )
+from posterity.inference.stopping import StoppingRule, make_goal_rule, select_goals
+from posterity.model.model import BoundModel
 
-CHUNK_SECONDS = (
-    1.0,
-    15.0,
-)  # s that a chunk should take: from the first to the second, a hundredth of the time so far
-MAX_CHUNK_GROWTH = 8  # a chunk has at most so many times the iterations of the last one
-GOAL_CHECKS = (
-    100,
-    1.25,
-)  # the first look at the goals of `stop_when`, and how much later the next one is; never by the clock
+MIN_CHUNK_SECONDS = 1.0  # s that the first chunks take
+MAX_CHUNK_SECONDS = 15.0  # s that a chunk of a long run takes
+CHUNK_TIME_FRACTION = 0.01  # of the time so far that a chunk takes, between these two
+LAST_CHUNK_SECONDS = 0.1  # s that a chunk takes at least, close to the limit of time
+MAX_CHUNK_GROWTH = 8  # times the iterations of the last chunk that a chunk has at most
+MIN_DRAWS = 4  # draws that a fit has even if its time is over
 
 
 class RunInterrupted(UserError):
-    """The process was asked to end; the checkpoint is written."""
-
-
-@dataclass(frozen=True)
-class StoppingRule:
-    """When it is enough: `next(draws)` says after how many draws that is looked at, `reached(records)` whether it is."""
-
-    name: str
-    next: Callable[[int], int]
-    reached: Callable[["DrawBuffer"], bool]
-
-
-@dataclass(frozen=True)
-class ChunkedProgram:
-    """
-    What is to be driven.
-
-    `start()` gives the first state; `advance(state, count, recording)` the state after `count` iterations and, by name, the records
-    of them, shape (chain, size, ...), of which the first `count` count; `like` is the state's tree with shapes and places.
-    `warmup` iterations are not recorded, then come `draws`, at most `size` in a chunk. `cut_warmup(state)` ends the warm-up at the
-    next iteration. `evaluations(state)` counts the work so far, of all `chains`. `thin` gives every how many-th record of a name is
-    kept; the convergence of those in `watch` is told. `rule` is one of the method's own. `lasting`: the
-    end is written to the checkpoint too, since more follows.
-    """
-
-    start: Callable
-    advance: Callable
-    like: object
-    warmup: int
-    draws: int
-    size: int
-    unit: str = "draws"
-    cut_warmup: Callable | None = None
-    evaluations: Callable = lambda state: 0
-    thin: dict[str, int] = field(default_factory=dict)
-    watch: tuple[str, ...] = ()
-    chains: int = 1
-    rule: StoppingRule | None = None
-    lasting: bool = False
+    """A signal asked the process to end. The checkpoint has been written."""
 
 
 @dataclass(frozen=True)
 class RunOptions:
     """
-    How it is driven: where checkpoints go, who is told of the progress, until when (`ess`, `rhat`, `minutes`, `draws`), and every
-    how many-th draw of a site is recorded (`keep`; of each site all, where None).
+    How a method runs.
+
+    Attributes
+    ----------
+    checkpoint : Checkpoint or None
+        Where the state and the draws are saved.
+    on_progress : Callable
+        Receives each progress message.
+    stop_when : dict
+        Limits of the run: `ess`, `rhat`, `minutes`, `draws`.
+    thin : dict of str to int, or None
+        The sites to record and the thinning interval of each; None for all draws of all sites.
     """
 
     checkpoint: Checkpoint | None = None
@@ -90,209 +63,273 @@ class RunOptions:
     stop_when: dict = field(default_factory=dict)
     thin: dict[str, int] | None = None
 
-    def recorded_sites(self, model) -> dict[str, int]:
-        """Give the sites of a model that are recorded, and every how many-th draw of each."""
-        return (
-            dict.fromkeys([*model.site_names("latent"), *model.site_names("deterministic")], 1)
-            if self.thin is None
-            else self.thin
-        )
+    def recorded_sites(self, model: BoundModel) -> dict[str, int]:
+        """Return the sites of a model to record, with the thinning interval of each."""
+        if self.thin is not None:
+            return self.thin
+        return dict.fromkeys([*model.site_names("latent"), *model.site_names("deterministic")], 1)
 
     def for_phase(self, name: str) -> "RunOptions":
-        """How a part of the fit is driven, which has a checkpoint of its own."""
-        kept = self.checkpoint
-        return replace(
-            self, checkpoint=kept and Checkpoint(kept.folder / name, kept.inputs, kept.output)
-        )
+        """Return the options of a phase of the fit, which has its own checkpoint."""
+        checkpoint = self.checkpoint.for_phase(name) if self.checkpoint else None
+        return replace(self, checkpoint=checkpoint)
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What came out: the last state, the records, iterations of warm-up and draws, why it stopped, and seconds."""
+    """
+    A finished run.
 
-    state: object
-    records: "DrawBuffer"
+    Attributes
+    ----------
+    state : pytree
+        The last state.
+    records : DrawBuffer
+        The records of all draws.
+    warmup, draws : int
+        Iterations of the warm-up, and recorded ones.
+    stopped : str
+        Why the run ended: `draws`, `minutes`, or the name of a stopping rule.
+    seconds : float
+        Time of the run, including that before a restart.
+    """
+
+    state: Any
+    records: DrawBuffer
     warmup: int
     draws: int
     stopped: str
     seconds: float
 
 
-def run_chunks(work: ChunkedProgram, options: RunOptions) -> RunResult:
+def run_chunks(program: ChunkedProgram, options: RunOptions) -> RunResult:
     """
-    Advance a program until all draws are there, or a rule of `options.stop_when` says that it is enough.
+    Advance a program until it has all draws, or until a stopping rule ends it.
 
-    Goes on from the checkpoint of the run, if it has one. Raises `Stopped`, after writing the checkpoint, when the process is asked
-    to end (SIGTERM, SIGINT), and UserError when another job has taken the output over.
+    A run resumes from its checkpoint, if there is one. Raises RunInterrupted, after writing the
+    checkpoint, if a signal (SIGTERM, SIGINT) asks the process to end, and UserError if another job
+    writes the same output.
     """
-    goals = {name: options.stop_when[name] for name in ("ess", "rhat") if name in options.stop_when}
-    rule = work.rule or (
-        StoppingRule(
-            " and ".join(goals), _next_goal_check, lambda records: _goals_reached(goals, records)
-        )
-        if goals
-        else None
+    goals = select_goals(options.stop_when)
+    rule = program.stopping_rule or make_goal_rule(goals)
+    records = DrawBuffer(
+        program.thin, program.monitored, GOAL_SCALARS if goals else MONITORED_SCALARS
     )
-    records = DrawBuffer(work.thin, work.watch, GOAL_SCALARS if goals else MONITORED_SCALARS)
-    saved, sentence = options.checkpoint.load() if options.checkpoint else (None, "")
-    if sentence:
-        options.on_progress(sentence)
-    before, done, warmup = 0.0, 0, work.warmup
-    if saved:
-        done, warmup, before = (saved.about[name] for name in ("done", "warmup", "seconds"))
-        state = _restore_state(saved.leaves, work.like)
-        records.restore(saved, max(0, done - warmup))
-        if saved.about["stopped"]:
-            return RunResult(state, records, warmup, done - warmup, saved.about["stopped"], before)
-        options.on_progress(
-            f"going on from the checkpoint in {options.checkpoint.folder}, after {done} of {warmup + work.draws} iterations"
-        )
-    else:
-        if options.checkpoint:
-            options.checkpoint.clear()
-        state = work.start()
-    progress = ProgressReporter(work, options.on_progress, before)
-    limit, pace, stopped = 60 * options.stop_when.get("minutes", np.inf), 1, ""
-    with _catch_signals() as asked:
-        while not stopped:
-            recording = done >= warmup
-            look = warmup + rule.next(done - warmup) if recording and rule else np.inf
-            end = min(warmup + work.draws, look) if recording else warmup
-            count = int(min(end - done, work.size, pace))
+    checkpointer = Checkpointer(program, options, records)
+    state, position = checkpointer.restore()
+    progress = ProgressReporter(program, options.on_progress, position.seconds)
+    limit = 60 * options.stop_when.get("minutes", np.inf)
+    schedule = ChunkScheduler(program, rule, limit, position)
+    with _catch_signals() as signals:
+        while not schedule.stopped:
+            is_recording = schedule.is_recording
+            count = schedule.choose_count()
             clock = time.perf_counter()
-            state, values = work.advance(state, count, recording)
+            state, values = program.advance(state, count, is_recording)
             state = jax.block_until_ready(state)
-            if recording:
+            if is_recording:
                 records.add(jax.tree.map(np.asarray, values), count)
-            done += count
-            took, elapsed = time.perf_counter() - clock, progress.elapsed()
-            wish = min(
-                CHUNK_SECONDS[1], max(CHUNK_SECONDS[0], elapsed / 100), max(0.1, limit - elapsed)
+            elapsed = progress.elapsed()
+            if schedule.finish_chunk(count, time.perf_counter() - clock, elapsed):
+                state = program.cut_warmup(state)
+            schedule.decide_stop(records, elapsed)
+            checkpointer.write_if_due(state, schedule, progress, bool(signals))
+            if signals and (program.saves_end or not schedule.stopped):
+                raise _make_interruption(signals[0], schedule, options.checkpoint)
+            progress.report_if_due(state, records, schedule.done, schedule.warmup)
+            progress.finish_chunk(schedule.done, is_recording != schedule.is_recording)
+    seconds = position.seconds if position.stopped else progress.elapsed()
+    return RunResult(state, records, schedule.warmup, schedule.draws, schedule.stopped, seconds)
+
+
+@dataclass(frozen=True)
+class RunPosition:
+    """
+    Where a run starts or resumes.
+
+    Attributes
+    ----------
+    done, warmup : int
+        Iterations so far, and those of the warm-up.
+    seconds : float
+        Time so far.
+    stopped : str
+        Why the run ended; empty if it did not.
+    """
+
+    done: int
+    warmup: int
+    seconds: float = 0.0
+    stopped: str = ""
+
+
+class ChunkScheduler:
+    """
+    The plan of a run: the length of the next chunk, the end of the warm-up, and the end of the run.
+
+    Attributes
+    ----------
+    done : int
+        Iterations so far, with those of the warm-up.
+    warmup : int
+        Iterations of the warm-up.
+    stopped : str
+        Why the run has ended; empty while it runs.
+    """
+
+    def __init__(
+        self,
+        program: ChunkedProgram,
+        rule: StoppingRule | None,
+        limit_seconds: float,
+        position: RunPosition,
+    ):
+        self.program = program
+        self.rule = rule
+        self.limit_seconds = limit_seconds
+        self.done = position.done
+        self.warmup = position.warmup
+        self.stopped = position.stopped
+        self._pace = 1  # iterations that take about the time of a chunk
+        self._next_check: float = np.inf  # iterations at which the rule is checked
+
+    @property
+    def draws(self) -> int:
+        """Number of recorded iterations."""
+        return max(0, self.done - self.warmup)
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether the warm-up is over."""
+        return self.done >= self.warmup
+
+    @property
+    def total(self) -> int:
+        """Number of iterations that the run has at most."""
+        return self.warmup + self.program.max_steps
+
+    def choose_count(self) -> int:
+        """Return the number of iterations of the next chunk."""
+        self._next_check = np.inf
+        end: float = self.warmup
+        if self.is_recording:
+            if self.rule:
+                self._next_check = self.warmup + self.rule.next_check(self.draws)
+            end = min(self.total, self._next_check)
+        return int(min(end - self.done, self.program.chunk_size, self._pace))
+
+    def finish_chunk(self, count: int, seconds: float, elapsed: float) -> bool:
+        """
+        Count a chunk that took `seconds`, and set the pace of the next one.
+
+        Returns whether the warm-up is to be cut at the next iteration, since it has taken half of
+        the time that the run has.
+        """
+        was_recording = self.is_recording
+        self.done += count
+        remaining = max(LAST_CHUNK_SECONDS, self.limit_seconds - elapsed)
+        wanted = max(MIN_CHUNK_SECONDS, CHUNK_TIME_FRACTION * elapsed)
+        target = min(MAX_CHUNK_SECONDS, wanted, remaining)
+        self._pace = max(1, int(min(MAX_CHUNK_GROWTH * count, target * count / max(seconds, 1e-9))))
+        is_late = elapsed > self.limit_seconds / 2
+        is_cut = not was_recording and is_late and self.done < self.warmup - 1
+        if is_cut:
+            self.warmup = self.done + 1
+        return is_cut
+
+    def decide_stop(self, records: DrawBuffer, elapsed: float) -> None:
+        """End the run if it has all draws, if its rule is reached, or if its time is over."""
+        if self.draws >= self.program.max_steps:
+            self.stopped = "draws"
+        elif self.rule and self.done == self._next_check and self.rule.is_reached(records):
+            self.stopped = self.rule.name
+        elif elapsed > self.limit_seconds and self.draws >= MIN_DRAWS:
+            self.stopped = "minutes"
+
+
+class Checkpointer:
+    """Restores a run from its checkpoint, and writes the checkpoint when it is due."""
+
+    def __init__(self, program: ChunkedProgram, options: RunOptions, records: DrawBuffer):
+        self.program = program
+        self.checkpoint = options.checkpoint
+        self.on_progress = options.on_progress
+        self.records = records
+
+    def restore(self) -> tuple[Any, RunPosition]:
+        """Return state and position of the checkpoint; without one, those of the start."""
+        saved, message = self.checkpoint.load() if self.checkpoint else (None, "")
+        if message:
+            self.on_progress(message)
+        if not saved:
+            if self.checkpoint:
+                self.checkpoint.clear()
+            return self.program.start(), RunPosition(0, self.program.warmup)
+        names = ("done", "warmup", "seconds", "stopped")
+        position = RunPosition(**{name: saved.about[name] for name in names})
+        state = restore_state(saved.leaves, self.program.state_shapes)
+        self.records.restore(saved, max(0, position.done - position.warmup))
+        if self.checkpoint and not position.stopped:
+            total = position.warmup + self.program.max_steps
+            self.on_progress(
+                f"resuming from the checkpoint in {self.checkpoint.folder}, "
+                f"after {position.done} of {total} iterations"
             )
-            pace = max(1, int(min(MAX_CHUNK_GROWTH * count, wish * count / max(took, 1e-9))))
-            if not recording and elapsed > limit / 2 and work.cut_warmup and done < warmup - 1:
-                state, warmup = work.cut_warmup(state), done + 1
-            drawn = max(0, done - warmup)
-            if drawn >= work.draws:
-                stopped = "draws"
-            elif done == look and rule.reached(records):
-                stopped = rule.name
-            elif elapsed > limit and drawn >= 4:
-                stopped = "minutes"
-            ends = (
-                work.lasting
-                if stopped
-                else progress.due("saved") or records.waiting() > MAX_BUFFER_BYTES / 2 or asked
-            )
-            if options.checkpoint and ends:
-                with progress.noted("saved"):
-                    records.flush(options.checkpoint)
-                    about = {
-                        "done": done,
-                        "warmup": warmup,
-                        "seconds": progress.elapsed(),
-                        "stopped": stopped,
-                    }
-                    options.checkpoint.save(
-                        [np.asarray(leaf) for leaf in jax.tree.leaves(state)],
-                        about,
-                        len(records.files),
-                    )
-            if asked and (work.lasting or not stopped):
-                kept = (
-                    f"; the next run goes on from {options.checkpoint.folder}"
-                    if options.checkpoint
-                    else ""
-                )
-                raise RunInterrupted(
-                    f"stopped by {signal.Signals(asked[0]).name} after {done} of {warmup + work.draws} iterations{kept}"
-                )
-            if progress.due("told"):
-                with progress.noted("told"):
-                    progress.report(state, records, done, warmup)
-            if progress.first is None or (
-                recording != (done >= warmup)
-            ):  # the first chunk, or the last one of the warm-up
-                progress.first = (done, time.perf_counter())
-    return RunResult(state, records, warmup, max(0, done - warmup), stopped, progress.elapsed())
+        return state, position
+
+    def write_if_due(
+        self, state: Any, schedule: ChunkScheduler, progress: ProgressReporter, is_ending: bool
+    ) -> None:
+        """Write a checkpoint if it is time, if many records wait, or if the process ends."""
+        if not self.checkpoint:
+            return
+        if schedule.stopped:
+            is_due = self.program.saves_end
+        else:
+            is_full = self.records.pending_bytes() > MAX_BUFFER_BYTES / 2
+            is_due = progress.is_due("checkpoint") or is_full or is_ending
+        if not is_due:
+            return
+        with progress.measure("checkpoint"):
+            self.records.flush(self.checkpoint)
+            about = {
+                "done": schedule.done,
+                "warmup": schedule.warmup,
+                "seconds": progress.elapsed(),
+                "stopped": schedule.stopped,
+            }
+            leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
+            self.checkpoint.save(leaves, about, len(self.records.pieces))
+
+
+def _make_interruption(
+    number: int, schedule: ChunkScheduler, checkpoint: Checkpoint | None
+) -> RunInterrupted:
+    """Return the error that ends a run at a signal."""
+    remedy = f" The next run resumes from {checkpoint.folder}." if checkpoint else ""
+    name = signal.Signals(number).name
+    return RunInterrupted(
+        f"stopped by {name} after {schedule.done} of {schedule.total} iterations.{remedy}"
+    )
 
 
 @contextmanager
 def _catch_signals() -> Iterator[list[int]]:
-    """Note signals that ask the process to end, rather than end at once; a second one ends it."""
-    asked: list[int] = []
-    before = {}
+    """Collect signals in place of ending the process at once; a second one ends it."""
+    signals: list[int] = []
+    handlers: dict[signal.Signals, Any] = {}
 
-    def note(number, frame):
-        asked.append(number)
-        signal.signal(number, before[number])
+    def collect(number, frame):
+        signals.append(number)
+        signal.signal(number, handlers[signal.Signals(number)])
 
     try:
         for number in (signal.SIGTERM, signal.SIGINT):
-            before[number] = signal.signal(number, note)
+            handlers[number] = signal.signal(number, collect)
     except ValueError:  # not the main thread, as in some notebooks
-        before = {}
+        handlers = {}
     try:
-        yield asked
+        yield signals
     finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
-
-
-def _restore_state(leaves: list[np.ndarray], like) -> object:
-    """Put the leaves of a state back into its tree, each to its place."""
-    shapes, tree = jax.tree.flatten(like)
-    if [(leaf.shape, leaf.dtype) for leaf in leaves] != [
-        (shape.shape, shape.dtype) for shape in shapes
-    ]:
-        raise UserError(
-            "the state in the checkpoint has another shape; delete the folder results/checkpoints and run again"
-        )
-    return tree.unflatten(
-        [jax.device_put(leaf, shape.sharding) for leaf, shape in zip(leaves, shapes, strict=True)]
-    )
-
-
-def _next_goal_check(drawn: int) -> int:
-    """Give the number of draws at which the goals are looked at next."""
-    look, factor = GOAL_CHECKS
-    while look <= drawn:
-        look = int(look * factor)
-    return look
-
-
-def _goals_reached(goals: dict, records: DrawBuffer) -> bool:
-    """Tell whether all goals are reached: by the smallest ESS (bulk and tail) and the largest R-hat of all scalars that move."""
-    from posterity.stats.arviz_bridge import import_array_stats  # half a second, for those who ask
-
-    draws = records.scalars()
-    draws = draws[np.ptp(draws, axis=(1, 2)) > 0] if len(draws) else draws
-    if not len(draws) or not np.isfinite(draws).all():
-        return False
-    half = draws.shape[2] // 2
-    chains = (
-        draws
-        if draws.shape[1] > 1
-        else np.concatenate([draws[:, :, :half], draws[:, :, half : 2 * half]], axis=1)
-    )
-    ess = [
-        import_array_stats().ess(draws, method="bulk"),
-        import_array_stats().ess(draws, method="tail", prob=(0.05, 0.95)),
-    ]
-    return bool(
-        np.min(ess) >= goals.get("ess", 0)
-        and np.max(import_array_stats().rhat(chains)) <= goals.get("rhat", np.inf)
-    )
-
-
-GOAL_DRAWS_FACTOR = (
-    20  # times the draws of the fit, at most, where `stop_when` has goals and no number of draws
-)
-
-
-def compute_max_draws(settings: dict) -> int:
-    """Give the draws per chain that a fit has at most: those of `stop_when`, or its own, with a goal twenty times those."""
-    until = settings["stop_when"]
-    return until.get(
-        "draws", settings["draws"] * (GOAL_DRAWS_FACTOR if "ess" in until or "rhat" in until else 1)
-    )

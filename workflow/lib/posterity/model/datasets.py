@@ -19,7 +19,7 @@ def get_observed_values(model: BoundModel) -> dict[str, np.ndarray]:
         (model.traced_arguments,),
         ["observed", model.fingerprint],
         lambda: ([run.trace(model.traced_arguments)], None),
-        quick=(0,),
+        low_effort=(0,),
     ).run[0]
     return {name: np.asarray(value) for name, value in program(model.traced_arguments).items()}
 

@@ -178,7 +178,7 @@ def _find_out_of_range(model: BoundModel, data: xr.Dataset, source: str) -> list
         (keys, model.traced_arguments),
         ["preflight", model.fingerprint],
         lambda: ([mapped], None),
-        quick=(0,),
+        low_effort=(0,),
     ).run[0]
     drawn = program(keys, model.traced_arguments)
     for name, (distribution, rules) in found.items():

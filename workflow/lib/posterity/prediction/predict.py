@@ -145,7 +145,7 @@ def map_draws(name: str, run: Callable[..., Any], inputs: Any, model: BoundModel
         (first, model.traced_arguments),
         [name, model.fingerprint],
         lambda: ([mapped.trace(first, model.traced_arguments)], None),
-        quick=(0,),
+        low_effort=(0,),
     ).run[0]
     batches = []
     for start in range(0, draws, size):

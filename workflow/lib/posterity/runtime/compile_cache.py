@@ -1,9 +1,13 @@
 """
 Compiled programs, and their cache on disk.
 
-A program that was compiled once, for one model and one shape of data, is read back by the next process. JAX's own cache would still
-have to trace the sampler and lower it; here the key is made from what a program comes from: the model as XLA sees it, the settings,
-the shapes, this library's source, the versions, and the processor.
+A program that was compiled once, for one model and one shape of data, is read back by the next
+process. JAX's own cache would still have to trace the sampler and lower it. Here the key is a hash
+of what a program depends on: the model as XLA sees it, the settings, the shapes, the source of this
+library, the versions, and the processor.
+
+The environment variable POSTERITY_CACHE names the folder of the cache; `POSTERITY_CACHE=off`
+switches it off. By default, the folder is `posterity` in the user's folder for caches.
 """
 
 import hashlib
@@ -28,28 +32,17 @@ from jax.stages import Traced
 
 from posterity.artefact.provenance import get_version
 
-
-def compile_and_run(function: Callable, arguments: tuple, made_from: list) -> tuple:
-    """
-    Compile a function, or take it from the cache (see `build`), and run it.
-
-    Returns what it gives back, as NumPy arrays, and the seconds of compilation and of the run.
-    """
-    programs = load_or_compile(
-        arguments, made_from, lambda: ([jax.jit(function).trace(*arguments)], None)
-    )
-    started = time.perf_counter()
-    values = jax.tree.map(np.asarray, jax.block_until_ready(programs.run[0](*arguments)))
-    return values, programs.seconds, time.perf_counter() - started
-
-
-MAX_CACHE_BYTES = 2e9  # bytes of the cache; beyond, what was not used for longest goes
+MAX_CACHE_BYTES = 2e9  # bytes of the cache; beyond, the programs that were not used for longest go
+CACHE_VARIABLE = "POSTERITY_CACHE"
+CACHE_OFF = "off"
 SUFFIX = ".program"
+CHECKSUM_BYTES = hashlib.sha256().digest_size  # bytes at the start of a file
 LOW_EFFORT_OPTIONS = {
     "xla_backend_optimization_level": 1,
     "xla_llvm_disable_expensive_passes": True,
 }
-# Calls out of a program that any process can make. Others, of Python functions say, are pointers into the process that compiled it.
+# Calls out of a program that any process can make. Others, of Python functions for example, are
+# pointers into the process that compiled it.
 PORTABLE_CUSTOM_CALLS = (
     "lapack_",
     "Sharding",
@@ -65,7 +58,18 @@ PORTABLE_CUSTOM_CALLS = (
 
 
 class CompiledPrograms(NamedTuple):
-    """Compiled functions, what was noted when they were planned, and the seconds that it took to get them."""
+    """
+    Compiled functions.
+
+    Attributes
+    ----------
+    run : list of Callable
+        The functions.
+    notes : object
+        Plain values and shapes that were stored when the functions were traced.
+    seconds : float
+        Time that compilation, or reading the cache, took.
+    """
 
     run: list[Callable]
     notes: object
@@ -74,78 +78,115 @@ class CompiledPrograms(NamedTuple):
 
 def load_or_compile(
     arguments: tuple,
-    made_from: list,
-    plan: Callable[[], tuple[list[Traced], object]],
+    cache_key: list,
+    trace: Callable[[], tuple[list[Traced], object]],
     devices: int = 1,
-    quick: tuple[int, ...] = (),
+    low_effort: tuple[int, ...] = (),
 ) -> CompiledPrograms:
     """
-    Compile functions, or read them from the cache.
+    Read compiled functions from the cache, or compile them.
 
-    `plan()` traces them, and gives notes that are kept with them (plain values, shapes); it is not called where the cache has them.
-    They depend on the shapes of `arguments` and on `made_from`, plain values, and on nothing else. They run on the first `devices`
-    devices, and are compiled side by side where there are several; those in `quick` with fewer optimisations, as they run once.
+    Parameters
+    ----------
+    arguments : tuple
+        Arguments of the functions. The programs depend on their shapes and types.
+    cache_key : list
+        Plain values: all else that the programs depend on.
+    trace : Callable
+        Returns the traced functions, and notes to store with them. It is not called if the cache
+        has the programs.
+    devices : int
+        The programs run on the first `devices` devices.
+    low_effort : tuple of int
+        Indices of the functions that run once, and are compiled with fewer optimisations.
+
+    Returns
+    -------
+    CompiledPrograms
+        The functions, the notes, and the seconds that it took.
     """
     started = time.perf_counter()
-    place = _cache_folder() / (_cache_key(arguments, [*made_from, devices]) + SUFFIX)
-    found = _read_programs(place, devices)
-    if found is None:
-        traced, notes = plan()
-        lowered = [one.lower() for one in traced]
-        options = [
-            LOW_EFFORT_OPTIONS if index in quick and jax.default_backend() == "cpu" else None
-            for index in range(len(lowered))
-        ]
-        with ThreadPoolExecutor(len(jax.devices())) as pool:
-            programs = list(
-                pool.map(lambda one, option: one.compile(compiler_options=option), lowered, options)
-            )
-        calls = {
-            call for one in lowered for call in re.findall(r"custom_call @([\w.]+)", one.as_text())
-        }
-        if all(call.startswith(PORTABLE_CUSTOM_CALLS) for call in calls):
-            _write_programs(
-                place, programs, notes, any(call.startswith("lapack") for call in calls)
-            )
-        found = programs, notes
-    return CompiledPrograms(*found, time.perf_counter() - started)
-
-
-def _cache_folder() -> Path:
-    """The cache's folder: POSTERITY_CACHE, else `posterity` in the user's folder for caches."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("POSTERITY_CACHE") or Path(home, "posterity"))
-
-
-def _cache_key(arguments: tuple, made_from: list) -> str:
-    leaves, tree = jax.tree.flatten(arguments)
-    parts = [
-        made_from,
-        str(tree),
-        [str(jax.typeof(leaf)) for leaf in leaves],
-        _describe_environment(),
+    folder = _find_cache_folder()
+    path = folder and folder / (_hash_cache_key(arguments, [*cache_key, devices]) + SUFFIX)
+    cached = _read_programs(path, devices) if path else None
+    if cached:
+        return CompiledPrograms(*cached, time.perf_counter() - started)
+    traced, notes = trace()
+    lowered = [function.lower() for function in traced]
+    is_cpu = jax.default_backend() == "cpu"
+    options = [
+        LOW_EFFORT_OPTIONS if index in low_effort and is_cpu else None
+        for index in range(len(lowered))
     ]
+    with ThreadPoolExecutor(len(jax.devices())) as pool:
+        programs = list(
+            pool.map(
+                lambda function, option: function.compile(compiler_options=option),
+                lowered,
+                options,
+            )
+        )
+    calls = _list_custom_calls(lowered)
+    if path and all(call.startswith(PORTABLE_CUSTOM_CALLS) for call in calls):
+        uses_lapack = any(call.startswith("lapack") for call in calls)
+        _write_programs(path, programs, notes, uses_lapack)
+    return CompiledPrograms(programs, notes, time.perf_counter() - started)
+
+
+def compile_and_run(function: Callable, arguments: tuple, cache_key: list) -> tuple:
+    """
+    Compile a function, or read it from the cache, and run it.
+
+    Returns its values as NumPy arrays, and the seconds of compilation and of the run.
+    """
+    programs = load_or_compile(
+        arguments, cache_key, lambda: ([jax.jit(function).trace(*arguments)], None)
+    )
+    started = time.perf_counter()
+    values = jax.tree.map(np.asarray, jax.block_until_ready(programs.run[0](*arguments)))
+    return values, programs.seconds, time.perf_counter() - started
+
+
+def _find_cache_folder() -> Path | None:
+    """Return the folder of the cache; None if it is switched off."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    if chosen == CACHE_OFF:
+        return None
+    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(chosen or Path(caches, "posterity"))
+
+
+def _list_custom_calls(lowered: list) -> set[str]:
+    """List the functions outside of XLA that programs call."""
+    calls: set[str] = set()
+    for function in lowered:
+        calls.update(re.findall(r"custom_call @([\w.]+)", function.as_text()))
+    return calls
+
+
+def _hash_cache_key(arguments: tuple, cache_key: list) -> str:
+    """Return a hash of all that programs depend on, 40 hexadecimal digits."""
+    leaves, tree = jax.tree.flatten(arguments)
+    types = [str(jax.typeof(leaf)) for leaf in leaves]
+    parts = [cache_key, str(tree), types, _describe_environment()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:40]
 
 
 @cache
 def _describe_environment() -> list:
-    """What a compiled program depends on beside its source: versions, settings of JAX, the processor."""
+    """Return what a program depends on besides its key: library, versions, JAX, processor."""
     library = hashlib.sha256()
-    for file in sorted(Path(__file__).parents[1].rglob("*.py")):
-        library.update(
-            str(file.relative_to(Path(__file__).parents[1])).encode() + file.read_bytes()
-        )
+    root = Path(__file__).parents[1]
+    for file in sorted(root.rglob("*.py")):
+        library.update(str(file.relative_to(root)).encode() + file.read_bytes())
     devices = [f"{device.platform} {device.device_kind}" for device in jax.devices()]
     flags = {
         name: value
         for name, value in os.environ.items()
         if name.startswith(("XLA_", "JAX_", "CUDA_VISIBLE"))
     }
-    versions = {
-        name: get_version(name)
-        for name in ("jax", "jaxlib", "numpyro", "optax", "blackjax", "funsor", "numpy")
-    }
+    packages = ("jax", "jaxlib", "numpyro", "optax", "blackjax", "funsor", "numpy")
+    versions = {name: get_version(name) for name in packages}
     return [
         library.hexdigest(),
         versions,
@@ -158,54 +199,60 @@ def _describe_environment() -> list:
 
 
 def _hash_processor() -> str:
-    """Name the processor and its features: a program made for others may fail, or be slow."""
+    """Hash the processor and its features: a program compiled for others may fail, or be slow."""
     try:
-        lines = {
-            line.partition(":")[0].strip(): line
-            for line in reversed(Path("/proc/cpuinfo").read_text().splitlines())
-        }
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor()
-    named = [lines.get(name, "") for name in ("model name", "flags", "Features", "CPU part")]
-    return hashlib.sha256("".join(named).encode()).hexdigest()
+    # The first processor stands for all: the last assignment of a key is its first line.
+    by_key = {line.partition(":")[0].strip(): line for line in reversed(lines)}
+    features = [by_key.get(key, "") for key in ("model name", "flags", "Features", "CPU part")]
+    return hashlib.sha256("".join(features).encode()).hexdigest()
 
 
-def _read_programs(place: Path, devices: int) -> tuple[list[Callable], object] | None:
-    """Read programs and notes; what is not there, or cannot be used, is none."""
+def _read_programs(path: Path, devices: int) -> tuple[list[Callable], object] | None:
+    """Read programs and notes; None if they are not there or cannot be used."""
     try:
-        content = place.read_bytes()
-        if hashlib.sha256(content[32:]).digest() != content[:32]:
+        content = path.read_bytes()
+        checksum, pickled = content[:CHECKSUM_BYTES], content[CHECKSUM_BYTES:]
+        if hashlib.sha256(pickled).digest() != checksum:
             return None
-        saved, notes, lapack = pickle.loads(content[32:])
-        if lapack:
+        saved, notes, uses_lapack = pickle.loads(pickled)
+        if uses_lapack:
             _load_lapack()
-        on = jax.devices()[:devices]
+        chosen = jax.devices()[:devices]
         programs = [
-            serialize_executable.deserialize_and_load(*one, execution_devices=on) for one in saved
+            serialize_executable.deserialize_and_load(
+                executable, in_tree, out_tree, execution_devices=chosen
+            )
+            for executable, in_tree, out_tree in saved
         ]
-        os.utime(place)
-    except Exception:  # whatever a damaged or foreign file does to pickle and XLA
+        os.utime(path)
+    except Exception:  # whatever a damaged or foreign file makes pickle and XLA raise
         return None
     return programs, notes
 
 
 @cache
 def _load_lapack() -> None:
-    """Let JAX load LAPACK, which it does when it lowers a call of it; a program that was read would jump into nothing."""
+    """
+    Make JAX load LAPACK, which it does when it lowers a call to it.
+
+    A program from the cache would crash without it.
+    """
     jax.jit(jnp.linalg.cholesky).lower(jax.ShapeDtypeStruct((1, 1), float))
 
 
-def _write_programs(place: Path, programs: list, notes: object, lapack: bool) -> None:
-    """Write programs beside their place and rename them into it. Where that cannot be done there is no cache."""
-    beside = place.with_name(f".{platform.node()}.{os.getpid()}.{place.name}")
+def _write_programs(path: Path, programs: list, notes: object, uses_lapack: bool) -> None:
+    """Write programs to a temporary file and rename it. If that fails, nothing is cached."""
+    unfinished = path.with_name(f".{platform.node()}.{os.getpid()}.{path.name}")
     try:
-        content = pickle.dumps(
-            ([serialize_executable.serialize(one) for one in programs], notes, lapack)
-        )
-        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        beside.write_bytes(hashlib.sha256(content).digest() + content)
-        os.replace(beside, place)
-        _trim_cache(place.parent)
+        saved = [serialize_executable.serialize(program) for program in programs]
+        content = pickle.dumps((saved, notes, uses_lapack))
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        unfinished.write_bytes(hashlib.sha256(content).digest() + content)
+        os.replace(unfinished, path)
+        _trim_cache(path.parent)
     except (
         OSError,
         NotImplementedError,
@@ -216,16 +263,16 @@ def _write_programs(place: Path, programs: list, notes: object, lapack: bool) ->
         jax.errors.JaxRuntimeError,
     ):
         with suppress(OSError):
-            beside.unlink()
+            unfinished.unlink()
 
 
 def _trim_cache(folder: Path) -> None:
-    files = sorted(
-        ((file.stat().st_mtime, file.stat().st_size, file) for file in folder.glob(f"*{SUFFIX}")),
-        reverse=True,
-    )
+    """Delete the programs that were not used for longest, until the rest fits MAX_CACHE_BYTES."""
+    status = [
+        (file.stat().st_mtime, file.stat().st_size, file) for file in folder.glob(f"*{SUFFIX}")
+    ]
     total = 0
-    for _, size, file in files:
+    for _, size, file in sorted(status, reverse=True):
         total += size
         if total > MAX_CACHE_BYTES:
             file.unlink(missing_ok=True)

@@ -1,6 +1,11 @@
-"""Variational inference (Hoffman et al. 2013, JMLR 14, 1303; Kucukelbir et al. 2017, JMLR 18, 14), by NumPyro's guides."""
+"""
+Variational inference, by NumPyro's guides.
 
-from collections.abc import Callable
+Hoffman et al. 2013, JMLR 14, 1303; Kucukelbir et al. 2017, JMLR 18, 14.
+"""
+
+import copy
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,181 +15,265 @@ import xarray as xr
 from posterity.inference.guide import GuideProblem
 from posterity.inference.importance import resample_draws
 from posterity.inference.initial_values import nonfinite_start_error
+from posterity.inference.program import ChunkedProgram, Loop
+from posterity.inference.records import DrawBuffer
 from posterity.inference.result import FitResult
-from posterity.inference.run import ChunkedProgram, RunOptions, RunResult, StoppingRule, run_chunks
+from posterity.inference.run import RunOptions, RunResult, run_chunks
+from posterity.inference.stopping import StoppingRule
 from posterity.model.model import BoundModel
-from posterity.runtime.compile_cache import compile_and_run, load_or_compile
+from posterity.runtime.compile_cache import compile_and_run
 from posterity.runtime.rng import Stream
 from posterity.stats.losses import has_converged
 
-FULL_STEP_FRACTION = 0.7  # of the steps have the whole step size, before it decays
-CHECK_FRACTION = 0.05  # of the steps lie between two looks at whether the loss rests
-POOL_FACTOR = 5  # times the draws that are kept are drawn, where they are resampled
+FULL_STEP_FRACTION = 0.7  # of the steps have the full step size, before it decays
+CHECK_FRACTION = 0.05  # of the steps lie between two checks of the loss
+MIN_CHECKS = 3  # the first check of the loss comes after this many intervals, and one
+POOL_FACTOR = 5  # draws of the guide for each draw of the result, if they are resampled
+MAX_CHUNK_STEPS = 100_000  # steps of a chunk
 
 
 def fit(
     model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()
 ) -> FitResult:
     """
-    Fit a guide by maximising the evidence lower bound, and draw from it.
+    Fit a guide by maximising the evidence lower bound (ELBO), and draw from it.
 
-    `settings` are those of `svi` in the schema. The statistics `log_p` and `log_q` are the log densities of the draws under model
-    and guide, from which the Pareto k-hat of the approximation follows (Yao et al. 2018, PMLR 80, 5581). `optimisation` has, by
-    `step`, the loss (minus the bound, in nats) and the step size; `guide` the parameters in which a guide of the user's own ended.
-    Raises UserError if the loss is not finite, for a guide that does not fit the model, and for minibatches of a plate that the
-    model does not subsample.
+    Parameters
+    ----------
+    model : BoundModel
+        The model.
+    settings : dict
+        The settings of `svi` in the schema.
+    stream : Stream
+        Randomness of the fit.
+    options : RunOptions
+        Checkpoint and progress callback.
+
+    Returns
+    -------
+    FitResult
+        Independent draws of shape (1, draw, ...), or a point for AutoDelta. The statistics `log_p`
+        and `log_q` are the log densities of the draws under model and guide, from which the Pareto
+        k-hat of the approximation follows (Yao et al. 2018, PMLR 80, 5581). `optimisation` has, by
+        `step`, the loss (minus the ELBO, in nats) and the step size. `guide` has the final
+        parameters of a custom guide.
+
+    Raises
+    ------
+    UserError
+        If the loss is not finite, if the guide does not match the model, or if the model does not
+        subsample the plates of `minibatch`.
     """
     problem = GuideProblem(model, settings)
-    key_of_starts, key_of_draws = (stream.key(part) for part in ("svi", "draws"))
-    whole = (
-        int(FULL_STEP_FRACTION * settings["steps"])
-        if settings["schedule"] == "decay"
-        else settings["steps"]
-    )
-    made_from = [
-        "svi",
-        model.fingerprint,
-        problem.source,
-        {k: v for k, v in settings.items() if k not in ("draws", "resample")},
-    ]
-    size = min(settings["steps"], 100_000)
-
-    def starts(key, traced):
-        def better(best, key):
-            state, loss = problem.begin(key, traced)
-            take = jnp.isfinite(loss) & (loss < best[1])
-            return jax.tree.map(
-                lambda new, old: jnp.where(take, new, old), (state, loss), best
-            ), None
-
-        nowhere = jax.tree.map(
-            lambda one: jnp.zeros(one.shape, one.dtype),
-            jax.eval_shape(problem.begin, key, traced)[0],
-        )
-        return jax.lax.scan(
-            better, (nowhere, jnp.inf), jax.random.split(key, settings["restarts"])
-        )[0]
-
-    def advance(state, traced, count, since):
-        """Steps `since + 1` ... of which those after the first `since` decay over the rest (see `rate`)."""
-        update = problem.update(traced)
-
-        def step(index, carry):
-            state, losses, sizes = carry
-            taken, (decay_from, length) = state[1], since
-            rate = (
-                settings["step_size"]
-                * 0.5
-                * (1 + jnp.cos(jnp.pi * jnp.clip((taken - decay_from) / length, 0, 1)))
-            )
-            inner, loss = update(state[0], rate)
-            return (inner, taken + 1), losses.at[index].set(loss), sizes.at[index].set(rate)
-
-        zeros = jnp.zeros(size, float)
-        state, losses, sizes = jax.lax.fori_loop(0, count, step, (state, zeros, zeros))
-        return state, {".loss": losses[None], ".step_size": sizes[None]}
-
-    def plan():
-        begun = jax.jit(starts).trace(key_of_starts, model.traced_arguments)
-        state = (begun.out_info[0], jax.ShapeDtypeStruct((), int))
-        return [begun, jax.jit(advance).trace(state, model.traced_arguments, 0, (0, 1))], state
-
-    programs = load_or_compile(
-        (key_of_starts, model.traced_arguments), [*made_from, size], plan, quick=(0,)
-    )
-    begin, go = programs.run
-    here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    like = jax.tree.map(
-        lambda one: jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=here), programs.notes
-    )
-
-    def start():
-        state, loss = begin(key_of_starts, model.traced_arguments)
-        if not np.isfinite(loss):
-            raise nonfinite_start_error(model)
-        return state, jnp.zeros((), int)
-
-    def phase(
-        name: str,
-        first: Callable,
-        steps: int,
-        since: tuple[int, int],
-        rule: StoppingRule | None,
-        lasting: bool,
-    ) -> RunResult:
-        work = ChunkedProgram(
-            start=first,
-            advance=lambda state, count, recording: go(state, model.traced_arguments, count, since),
-            like=like,
-            warmup=0,
-            draws=steps,
-            size=size,
-            unit="steps",
-            rule=rule,
-            lasting=lasting,
-        )
-        return run_chunks(work, options.for_phase(name))
-
-    every = max(1, int(CHECK_FRACTION * settings["steps"]))
-    rule = StoppingRule(
-        name="converged",
-        next=lambda done: (max(done, 3 * every) // every + 1) * every,
-        reached=lambda records: has_converged(records[".loss"][0], settings["tolerance"]),
-    )
-    driven = phase(
-        "whole", start, whole, (settings["steps"], 1), rule if settings["tolerance"] else None, True
-    )
-    losses, sizes, seconds = (
-        driven.records[".loss"][0],
-        driven.records[".step_size"][0],
-        driven.seconds,
-    )
-    if settings["schedule"] == "decay":
-        length = max(1, round(driven.draws * (1 - FULL_STEP_FRACTION) / FULL_STEP_FRACTION))
-        after = phase("decay", lambda: driven.state, length, (driven.draws, length), None, True)
-        losses, sizes = (
-            np.concatenate([one, after.records[name][0]])
-            for one, name in ((losses, ".loss"), (sizes, ".step_size"))
-        )
-        seconds, state = seconds + after.seconds, after.state
-    else:
-        state = driven.state
-    if not np.isfinite(losses).all():
-        step = int(np.argmin(np.isfinite(losses))) + 1
-        sentence = f"{model.name}: svi: the loss is not finite from step {step} on; take a smaller step_size, or another guide"
-        raise nonfinite_start_error(model, sentence)
-    optimisation = xr.Dataset(
-        {
-            "loss": ("step", losses, {"long_name": "loss", "units": "nats"}),
-            "step_size": ("step", sizes),
-        },
-        {"step": np.arange(1, len(losses) + 1)},
-    )
-    effort = {
-        "gradient_evaluations": len(losses) * settings["particles"],
-        "stopped": "converged" if driven.stopped == "converged" else "steps",
-        "optimisation": optimisation,
+    program = SviProgram(problem, stream)
+    program.compile()
+    state, stopped, losses = optimise_guide(program, settings, options)
+    check_losses(model, losses)
+    sites, statistics, effort = draw_from_guide(problem, state, stream)
+    effort |= {
+        "compile_seconds": program.programs.seconds + effort["compile_seconds"],
+        "run_seconds": losses.seconds + effort["run_seconds"],
+        "gradient_evaluations": len(losses.loss) * settings["particles"],
+        "stopped": "converged" if stopped == "converged" else "steps",
+        "optimisation": losses.to_dataset(),
     }
-    pool = settings["draws"] * (POOL_FACTOR if settings["resample"] else 1)
-    (draws, best), compiled, ran = compile_and_run(
-        lambda state, key, traced: problem.draws(state[0], key, traced, pool),
-        (state, key_of_draws, model.traced_arguments),
-        [*made_from, "draws", pool],
-    )
-    effort |= {"compile_seconds": programs.seconds + compiled, "run_seconds": seconds + ran}
-    effort["guide"] = xr.Dataset(
-        {
-            name: ([f"{name}_dim_{i}" for i in range(value.ndim)], value)
-            for name, value in best.items()
-        }
-    )
-    sites, statistics = jax.tree.map(lambda values: values[None], draws)
     if settings["guide"] == "AutoDelta":
-        return FitResult(
-            sampling="point", point={name: values[0, 0] for name, values in sites.items()}, **effort
-        )
+        point = {name: values[0, 0] for name, values in sites.items()}
+        return FitResult(sampling="point", point=point, **effort)
     if not settings["resample"]:
         return FitResult(sampling="independent", posterior=sites, statistics=statistics, **effort)
     weights = (statistics["log_p"] - statistics["log_q"])[0]
-    again = resample_draws(sites, weights, settings["draws"], stream.generator("resample"))
-    return FitResult(sampling="independent", **again, **effort)
+    resampled = resample_draws(sites, weights, settings["draws"], stream.generator("resample"))
+    return FitResult(sampling="independent", **resampled, **effort)
+
+
+class SviProgram(ChunkedProgram):
+    """
+    The optimiser of a guide.
+
+    The state has NumPyro's state and the number of steps so far. The records are the loss and the
+    step size of each step. The step size falls from its full value to zero by half a cosine; it
+    starts to fall after `full_steps`.
+
+    Attributes
+    ----------
+    full_steps, decay_steps : int
+        Number of steps at the full step size, and of steps over which it falls.
+    first_state : pytree
+        The state that a later phase starts from; None for the first phase.
+    """
+
+    unit = "steps"
+
+    def __init__(self, problem: GuideProblem, stream: Stream):
+        self.problem = problem
+        self.settings = problem.settings
+        self.full_steps = self.settings["steps"]
+        self.decay_steps = 1
+        self.first_state: Any = None
+        steps = self.settings["steps"]
+        super().__init__(problem.model, stream.key("svi"), steps, min(steps, MAX_CHUNK_STEPS))
+        self.saves_end = True  # another phase, or the draws of the guide, follow each phase
+
+    @property
+    def cache_key(self) -> list:
+        """The model, the guide, the settings, and the length of a chunk."""
+        return [*self.problem.cache_key, self.chunk_size]
+
+    def init(self, inputs: jax.Array, traced: dict) -> tuple[Any, Any]:
+        """Return the best of several starts, and its loss."""
+
+        def keep_better(best, key):
+            state, loss = self.problem.begin(key, traced)
+            is_better = jnp.isfinite(loss) & (loss < best[1])
+            chosen = jax.tree.map(
+                lambda new, old: jnp.where(is_better, new, old), (state, loss), best
+            )
+            return chosen, None
+
+        shapes = jax.eval_shape(self.problem.begin, inputs, traced)[0]
+        empty = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
+        keys = jax.random.split(inputs, self.settings["restarts"])
+        (state, loss), _ = jax.lax.scan(keep_better, (empty, jnp.inf), keys)
+        return (state, jnp.zeros((), int)), loss
+
+    def make_loop(self, traced: dict, parameters: tuple) -> Loop:
+        """Return a step of the optimiser."""
+        full_steps, decay_steps = parameters
+        update = self.problem.update(traced)
+
+        def step(carry):
+            state, count = carry
+            fraction = jnp.clip((count - full_steps) / decay_steps, 0, 1)
+            step_size = self.settings["step_size"] * 0.5 * (1 + jnp.cos(jnp.pi * fraction))
+            state, loss = update(state, step_size)
+            return (state, count + 1), {".loss": loss, ".step_size": step_size}
+
+        def extract(records):
+            return {name: values[None] for name, values in records.items()}
+
+        return Loop(step, extract)
+
+    def make_parameters(self, recording: bool) -> tuple:
+        """Return when the step size starts to fall, and over how many steps."""
+        return self.full_steps, self.decay_steps
+
+    def record_shapes(self, step: Any, state: Any) -> dict:
+        """Return the shapes of the record: two numbers."""
+        number = jax.ShapeDtypeStruct((), float)
+        return {".loss": number, ".step_size": number}
+
+    def start(self) -> Any:
+        """Return the first state of the phase."""
+        return super().start() if self.first_state is None else self.first_state
+
+
+class Losses(NamedTuple):
+    """The loss (nats) and the step size of each step, shape (step,), and the seconds in all."""
+
+    loss: np.ndarray
+    step_size: np.ndarray
+    seconds: float
+
+    def to_dataset(self) -> xr.Dataset:
+        """Return loss and step size by step."""
+        return xr.Dataset(
+            {
+                "loss": ("step", self.loss, {"long_name": "loss", "units": "nats"}),
+                "step_size": ("step", self.step_size),
+            },
+            {"step": np.arange(1, len(self.loss) + 1)},
+        )
+
+
+def optimise_guide(
+    program: SviProgram, settings: dict, options: RunOptions
+) -> tuple[Any, str, Losses]:
+    """
+    Fit the guide in one phase at the full step size, and one in which it decays if the schedule
+    says so.
+
+    Returns the last state, why the first phase stopped, and the losses.
+    """
+    program.full_steps = settings["steps"]
+    is_decaying = settings["schedule"] == "decay"
+    steps = int(FULL_STEP_FRACTION * settings["steps"]) if is_decaying else settings["steps"]
+    first = copy.copy(program)
+    first.max_steps = steps
+    first.stopping_rule = _make_loss_rule(settings) if settings["tolerance"] else None
+    run = run_chunks(first, options.for_phase("whole"))
+    phases = [run]
+    if is_decaying:
+        fraction = (1 - FULL_STEP_FRACTION) / FULL_STEP_FRACTION
+        decay = copy.copy(program)
+        decay.first_state = run.state
+        decay.full_steps = run.draws
+        decay.decay_steps = max(1, round(run.draws * fraction))
+        decay.max_steps = decay.decay_steps
+        phases.append(run_chunks(decay, options.for_phase("decay")))
+    return phases[-1].state, run.stopped, _join_losses(phases)
+
+
+def check_losses(model: BoundModel, losses: Losses) -> None:
+    """Raise UserError if a loss is not finite."""
+    if np.isfinite(losses.loss).all():
+        return
+    step = int(np.argmin(np.isfinite(losses.loss))) + 1
+    sentence = (
+        f"{model.name}: svi: the loss is not finite from step {step} on. "
+        "Choose a smaller step_size, or another guide."
+    )
+    raise nonfinite_start_error(model, sentence)
+
+
+def draw_from_guide(problem: GuideProblem, state: Any, stream: Stream) -> tuple[dict, dict, dict]:
+    """
+    Draw from the fitted guide.
+
+    Returns the draws by site, the statistics `log_p` and `log_q` (all of shape (1, draw, ...)), and
+    the parts of a result that say what it took: `compile_seconds`, `run_seconds` and `guide`.
+    """
+    settings = problem.settings
+    count = settings["draws"] * (POOL_FACTOR if settings["resample"] else 1)
+
+    def draw(state, key, traced):
+        return problem.draws(state[0], key, traced, count)
+
+    (draws, parameters), compile_seconds, run_seconds = compile_and_run(
+        draw,
+        (state, stream.key("draws"), problem.model.traced_arguments),
+        [*problem.cache_key, "draws", count],
+    )
+    sites, statistics = jax.tree.map(lambda values: values[None], draws)
+    guide = {
+        name: ([f"{name}_dim_{axis}" for axis in range(value.ndim)], value)
+        for name, value in parameters.items()
+    }
+    effort = {
+        "compile_seconds": compile_seconds,
+        "run_seconds": run_seconds,
+        "guide": xr.Dataset(guide),
+    }
+    return sites, statistics, effort
+
+
+def _make_loss_rule(settings: dict) -> StoppingRule:
+    """Return the rule that ends the first phase once the loss has converged."""
+    interval = max(1, int(CHECK_FRACTION * settings["steps"]))
+
+    def compute_next_check(steps: int) -> int:
+        return (max(steps, MIN_CHECKS * interval) // interval + 1) * interval
+
+    def is_reached(records: DrawBuffer) -> bool:
+        return has_converged(records[".loss"][0], settings["tolerance"])
+
+    return StoppingRule("converged", compute_next_check, is_reached)
+
+
+def _join_losses(phases: list[RunResult]) -> Losses:
+    """Return the losses of all phases, one after another."""
+    return Losses(
+        np.concatenate([run.records[".loss"][0] for run in phases]),
+        np.concatenate([run.records[".step_size"][0] for run in phases]),
+        sum(run.seconds for run in phases),
+    )
