@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.stats
-from test_samplers import (
+from unit.inference.methods.test_samplers import (
     BANANA,
     COIN,
     COUNTS,
@@ -42,9 +42,9 @@ MEAN = (1 / 4 + Y.sum() / 2.25) / PRECISION
         ),
     ],
 )
-def test_a_gaussian_posterior(written, method):
+def test_a_gaussian_posterior(bind_source, method):
     """It is in the family of each approximation."""
-    result = run(written(NORMAL, y=Y), METHODS[method], method)
+    result = run(bind_source(NORMAL, y=Y), METHODS[method], method)
     draws = result.posterior["mu"]
     assert draws.shape == (1, 4000)
     compare(draws, scipy.stats.norm(MEAN, PRECISION**-0.5))
@@ -52,7 +52,7 @@ def test_a_gaussian_posterior(written, method):
 
 @pytest.mark.long
 @pytest.mark.parametrize("method", ["svi", "pathfinder", "nested"])
-def test_skewed_posteriors_come_right_by_weights(written, method):
+def test_skewed_posteriors_come_right_by_weights(bind_source, method):
     """A Beta and a Gamma: the Gaussian in unconstrained space is near, and its weights do the rest."""
     heads = TOSSES.sum()
     chosen = METHODS[method] | ({"runs": 4} if method == "nested" else {})
@@ -61,16 +61,16 @@ def test_skewed_posteriors_come_right_by_weights(written, method):
         scipy.stats.gamma(2 + NUMBERS.sum(), scale=1 / 4.5),
     )
     for source, data, site, exact in ((COIN, TOSSES, "p", beta), (COUNTS, NUMBERS, "rate", gamma)):
-        result = run(written(source, y=data), chosen, method, site)
+        result = run(bind_source(source, y=data), chosen, method, site)
         compare(result.posterior[site], exact)
         assert result.weighted[site].shape[:2] == result.log_weights.shape
 
 
 @pytest.mark.long
-def test_laplace_is_exact_in_unconstrained_space_to_second_order(written):
+def test_laplace_is_exact_in_unconstrained_space_to_second_order(bind_source):
     """Mode and curvature of log p / (1 - p) with the Jacobian: of Beta(a, b) at the logit of a / (a + b), with variance 1/a + 1/b."""
     a, b = 2 + TOSSES.sum(), 3 + len(TOSSES) - TOSSES.sum()
-    result = run(written(COIN, y=TOSSES), METHODS["laplace"])
+    result = run(bind_source(COIN, y=TOSSES), METHODS["laplace"])
     logit = np.log(result.posterior["p"] / (1 - result.posterior["p"]))
     compare(logit, scipy.stats.norm(np.log(a / b), np.sqrt(1 / a + 1 / b)))
     assert check_pareto_k(statistics_of(result), {"warn": 0.5, "fail": 0.7}).status == "pass"
@@ -85,11 +85,11 @@ def statistics_of(result):
 
 
 @pytest.mark.long
-def test_khat_says_that_a_gaussian_is_no_funnel(written):
+def test_khat_says_that_a_gaussian_is_no_funnel(bind_source):
     for method in ("laplace", "pathfinder"):
         chosen = METHODS[method] | ({"resample": False} if method == "pathfinder" else {})
         try:
-            result = run(written(FUNNEL), chosen, method)
+            result = run(bind_source(FUNNEL), chosen, method)
         except UserError as told:  # the density of the funnel has no maximum that is a peak
             assert "no peak" in str(told) and method == "laplace"
             continue
@@ -105,24 +105,24 @@ def model(x, y):
 """
 
 
-def test_mle_is_least_squares(written):
+def test_mle_is_least_squares(bind_source):
     x = np.linspace(0, 3, 20)
     y = 2 * x + 1 + 0.5 * np.random.default_rng(3).normal(size=20)
-    found = run(written(LINE, x=x, y=y), complete_settings("mle")).point
+    found = run(bind_source(LINE, x=x, y=y), complete_settings("mle")).point
     assert [found["m"], found["c"]] == pytest.approx(np.polyfit(x, y, 1), rel=1e-5)
 
 
-def test_mle_refuses_a_model_with_levels(written):
+def test_mle_refuses_a_model_with_levels(bind_source):
     with pytest.raises(
         UserError, match="mle: the latent site 'theta' depends on other latent sites"
     ):
-        run(written(SCHOOLS, y=np.zeros(8), sigma=np.ones(8)), complete_settings("mle"))
+        run(bind_source(SCHOOLS, y=np.zeros(8), sigma=np.ones(8)), complete_settings("mle"))
 
 
-def test_laplace_refuses_a_density_without_a_peak(written):
+def test_laplace_refuses_a_density_without_a_peak(bind_source):
     flat = "\ndef model():\n    numpyro.sample('a', dist.ImproperUniform(dist.constraints.real, (), ()))\n    numpyro.sample('b', dist.Normal(0, 1))\n"
     with pytest.raises(UserError, match="no peak at its maximum"):
-        run(written(flat), complete_settings("laplace"))
+        run(bind_source(flat), complete_settings("laplace"))
 
 
 ISLANDS = """
@@ -136,9 +136,9 @@ def model():
 
 
 @pytest.mark.long
-def test_nested_gets_the_islands_right(written):
+def test_nested_gets_the_islands_right(bind_source):
     """Four Gaussians at distance 3, the right one half as high: masses 2/7, 2/7, 2/7, 1/7, and ln Z = ln(7 / 400)."""
-    result = run(written(ISLANDS), complete_settings("nested"))
+    result = run(bind_source(ISLANDS), complete_settings("nested"))
     x = result.posterior["x"][0]
     centres = np.array([[-1.5, 0.0], [0.0, 1.5], [0.0, -1.5], [1.5, 0.0]]) * np.sqrt(2)
     masses = [(np.linalg.norm(x - centre, axis=1) < 1.5).mean() for centre in centres]
@@ -157,24 +157,24 @@ def model():
 
 
 @pytest.mark.long
-def test_nested_against_quadrature(written):
+def test_nested_against_quadrature(bind_source):
     x = np.linspace(-200, 200, 4_000_001)
     log = scipy.stats.t(3, 0.5, 2).logpdf(x) + np.logaddexp(
         -0.5 * ((x + 2) / 0.3) ** 2, -0.7 - np.abs(x - 3)
     )
     exact = np.log(np.trapezoid(np.exp(log), x))
-    result = run(written(TWO), complete_settings("nested"))
+    result = run(bind_source(TWO), complete_settings("nested"))
     assert (
         abs(float(result.evidence["ln_z"]) - exact) < 3 * float(result.evidence["ln_z_error"]) < 0.3
     )
 
 
 @pytest.mark.long
-def test_nested_agrees_with_the_exact_evidence_of_a_conjugate_model(written):
+def test_nested_agrees_with_the_exact_evidence_of_a_conjugate_model(bind_source):
     exact = scipy.stats.multivariate_normal(np.ones(5), 2.25 * np.eye(5) + 4).logpdf(Y)
     pulls = []
     for one in range(8):
-        evidence = run(written(NORMAL, y=Y), METHODS["nested"], "again", one).evidence
+        evidence = run(bind_source(NORMAL, y=Y), METHODS["nested"], "again", one).evidence
         pulls.append((float(evidence["ln_z"]) - exact) / float(evidence["ln_z_error"]))
     assert np.mean(np.square(pulls)) < 2.5, (
         pulls
@@ -191,9 +191,9 @@ def test_nested_agrees_with_the_exact_evidence_of_a_conjugate_model(written):
         ),
     ],
 )
-def test_nested_refuses_what_has_no_evidence(written, source, message):
+def test_nested_refuses_what_has_no_evidence(bind_source, source, message):
     with pytest.raises(UserError, match=message):
-        run(written(source, **({"y": Y} if "y" in source.split(":")[0] else {})), METHODS["nested"])
+        run(bind_source(source, **({"y": Y} if "y" in source.split(":")[0] else {})), METHODS["nested"])
 
 
 HALF = """
@@ -204,10 +204,10 @@ def model():
 
 
 @pytest.mark.long
-def test_nested_where_most_of_the_prior_is_impossible(written):
+def test_nested_where_most_of_the_prior_is_impossible(bind_source):
     """Nine tenths of it: points of no likelihood are not replaced by others like them."""
     exact = np.log((np.exp(-6.4) - np.exp(-8)) / 8 / 2)
-    result = run(written(HALF), complete_settings("nested", live_points=500))
+    result = run(bind_source(HALF), complete_settings("nested", live_points=500))
     assert (
         abs(float(result.evidence["ln_z"]) - exact) < 3 * float(result.evidence["ln_z_error"]) < 0.5
     )
@@ -223,10 +223,10 @@ def model(x, y):
 
 
 @pytest.mark.long
-def test_minibatches_come_to_the_posterior_of_all_data(written):
+def test_minibatches_come_to_the_posterior_of_all_data(bind_source):
     x = np.linspace(0, 3, 400)
     y = 2 * x + 1 + 0.5 * np.random.default_rng(3).normal(size=400)
-    one = written(BATCHED, x=x, y=y)
+    one = bind_source(BATCHED, x=x, y=y)
     result = run(
         one,
         complete_settings("svi", minibatch={"row": 50}, steps=20000, step_size=0.01, tolerance=0),
@@ -241,19 +241,19 @@ def test_minibatches_come_to_the_posterior_of_all_data(written):
 
 
 @pytest.mark.long
-def test_a_plate_with_a_subsample_size_has_all_its_elements_elsewhere(written):
+def test_a_plate_with_a_subsample_size_has_all_its_elements_elsewhere(bind_source):
     source = BATCHED.replace("len(x))", "len(x), subsample_size=10)")
     x = np.linspace(0, 3, 40)
     y = 2 * x + 1
-    one, whole = written(source, x=x, y=y), None
+    one, whole = bind_source(source, x=x, y=y), None
     found = run(one, complete_settings("nuts", draws=200)).posterior["m"]
-    whole = run(written(BATCHED, x=x, y=y), complete_settings("nuts", draws=200)).posterior["m"]
+    whole = run(bind_source(BATCHED, x=x, y=y), complete_settings("nuts", draws=200)).posterior["m"]
     assert np.array_equal(found, whole)
 
 
 @pytest.mark.long
-def test_svi_stops_when_the_loss_rests_and_by_a_point(written):
-    one = written(NORMAL, y=Y)
+def test_svi_stops_when_the_loss_rests_and_by_a_point(bind_source):
+    one = bind_source(NORMAL, y=Y)
     early, late = (
         run(one, complete_settings("svi")),
         run(one, complete_settings("svi", tolerance=0)),
@@ -285,9 +285,9 @@ def wide(y):
 """
 
 
-def test_a_guide_of_ones_own(written, tmp_path):
+def test_a_guide_of_ones_own(bind_source, tmp_path):
     (tmp_path / "guide.py").write_text(GUIDE)
-    one = written(NORMAL, y=Y)
+    one = bind_source(NORMAL, y=Y)
     result = run(one, complete_settings("svi", guide="guide", resample=True))
     compare(result.posterior["mu"], scipy.stats.norm(MEAN, PRECISION**-0.5))
     best = result.guide  # its parameters, in their own space
@@ -319,7 +319,7 @@ def test_a_guide_of_ones_own(written, tmp_path):
         ({"row": 3}, NORMAL, "cannot be computed on minibatches"),
     ],
 )
-def test_minibatches_that_cannot_be(written, minibatch, source, message):
+def test_minibatches_that_cannot_be(bind_source, minibatch, source, message):
     with pytest.raises(UserError) as told:
-        run(written(source, y=Y), complete_settings("svi", minibatch=minibatch))
+        run(bind_source(source, y=Y), complete_settings("svi", minibatch=minibatch))
     assert message in str(told.value)

@@ -95,7 +95,7 @@ Y, TOSSES, NUMBERS = (
         *(pytest.param(method, marks=pytest.mark.long) for method in METHODS if method != "nuts"),
     ],
 )
-def test_conjugate_models(written, method):
+def test_conjugate_models(bind_source, method):
     """Normal, Beta-Bernoulli and Gamma-Poisson."""
     precision = 1 / 4 + len(Y) / 2.25
     mean = (1 / 4 + Y.sum() / 2.25) / precision
@@ -110,7 +110,7 @@ def test_conjugate_models(written, method):
             scipy.stats.gamma(2 + NUMBERS.sum(), scale=1 / (0.5 + len(NUMBERS))),
         ),
     ):
-        result = run(written(source, y=data), METHODS[method], method, site)
+        result = run(bind_source(source, y=data), METHODS[method], method, site)
         compare(result.posterior[site], exact)
         assert result.stopped == "draws" and result.warmup == METHODS[method]["warmup"]
 
@@ -141,9 +141,9 @@ def model():
         ]
     ],
 )
-def test_correlated_gaussians(written, size, chosen):
+def test_correlated_gaussians(bind_source, size, chosen):
     """Of some elements, and of the sum of two neighbours, which sees the correlation."""
-    draws = run(written(GAUSSIAN.replace("SIZE", str(size))), chosen).posterior["x"]
+    draws = run(bind_source(GAUSSIAN.replace("SIZE", str(size))), chosen).posterior["x"]
     for place in {0, size // 2, size - 1}:
         compare(draws[..., place], scipy.stats.norm(place, 1 + place))
     compare(draws[..., 0] + draws[..., 1], scipy.stats.norm(1, np.sqrt(1 + 4 + 2 * 0.9 * 2)))
@@ -166,9 +166,9 @@ def checks(one, result, chosen):
 
 
 @pytest.mark.long
-def test_neals_funnel_needs_other_coordinates(written):
-    """As it is written the checks say that it failed; by its standard form it is right, in the model's own coordinates."""
-    one = written(FUNNEL)
+def test_neals_funnel_needs_other_coordinates(bind_source):
+    """As it is bind_source the checks say that it failed; by its standard form it is right, in the model's own coordinates."""
+    one = bind_source(FUNNEL)
     assert "fail" in checks(one, run(one, METHODS["nuts"]), METHODS["nuts"]).values()
     chosen = METHODS["nuts"] | {"reparam": {"x": "LocScale"}}
     result = run(one, chosen)
@@ -189,8 +189,8 @@ def model():
 
 
 @pytest.mark.long
-def test_the_checks_say_that_nuts_has_not_been_on_all_islands(written):
-    one = written(ISLANDS)
+def test_the_checks_say_that_nuts_has_not_been_on_all_islands(bind_source):
+    one = bind_source(ISLANDS)
     result = run(one, METHODS["nuts"])
     assert checks(one, result, METHODS["nuts"])["rhat"] == "fail"
 
@@ -204,12 +204,12 @@ def model():
 
 @pytest.mark.long
 @pytest.mark.parametrize("method", ["nuts", "hmc", "ess", "aies"])
-def test_a_banana(written, method):
+def test_a_banana(bind_source, method):
     """The curved coordinate is the sum of a squared normal and a normal: mean 1, variance 2.25."""
     chosen = METHODS[method] | (
         {"draws": 10000} if method in ("ess", "aies") else {"draws": 4000, "target_accept": 0.95}
     )
-    draws = run(written(BANANA), chosen).posterior
+    draws = run(bind_source(BANANA), chosen).posterior
     compare(draws["a"], scipy.stats.norm(0, 1))
     compare(draws["b"] - draws["a"] ** 2, scipy.stats.norm(0, 0.5))
     error = float(import_array_stats().mcse(draws["b"][None], method="mean")[0])
@@ -227,11 +227,11 @@ def model(y, sigma):
 
 
 @pytest.mark.long
-def test_eight_schools_against_quadrature(written):
+def test_eight_schools_against_quadrature(bind_source):
     """The effects integrate out: mu and tau by a sum over a fine grid."""
     y = np.array([28.0, 8, -3, 7, -1, 1, 18, 12])
     sigma = np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
-    one = written(SCHOOLS, y=y, sigma=sigma)
+    one = bind_source(SCHOOLS, y=y, sigma=sigma)
     result = run(
         one,
         METHODS["nuts"]
@@ -256,7 +256,7 @@ def test_eight_schools_against_quadrature(written):
 
 
 @pytest.mark.long
-def test_dense_blocks_and_starts(written):
+def test_dense_blocks_and_starts(bind_source):
     """A block of two sites learns their correlation; chains may start at given values."""
     source = """
 def model():
@@ -264,7 +264,7 @@ def model():
     numpyro.sample("b", dist.Normal(a, 1))
     numpyro.sample("c", dist.Normal(0, 1))
 """
-    one = written(source)
+    one = bind_source(source)
     steps = {}
     for name, mass in (("diagonal", False), ("block", [["a", "b"]]), ("all", True)):
         result = run(one, METHODS["nuts"] | {"dense_mass": mass, "init": {"a": 5.0, "b": 5.0}})
@@ -293,9 +293,9 @@ def model():
         ("ess", {"chains": 2}, ["chains: 2 walkers", "at least 4"]),
     ],
 )
-def test_settings_that_cannot_be(written, method, more, parts):
+def test_settings_that_cannot_be(bind_source, method, more, parts):
     with pytest.raises(UserError) as told:
-        run(written(NORMAL, y=Y), METHODS[method] | more)
+        run(bind_source(NORMAL, y=Y), METHODS[method] | more)
     assert all(part in str(told.value) for part in parts), told.value
 
 
@@ -312,8 +312,8 @@ def model(y=None):
 
 
 @pytest.mark.long
-def test_classes_by_their_numbers_are_found(written):
-    bound = written(CLASSES, y=np.array([-3.0, 3, 0, 0, 3, -3]))
+def test_classes_by_their_numbers_are_found(bind_source):
+    bound = bind_source(CLASSES, y=np.array([-3.0, 3, 0, 0, 3, -3]))
     result = run(bound, complete_settings("nuts", warmup=300, draws=300))
     np.testing.assert_array_equal(np.median(result.posterior["k"], axis=(0, 1)), [0, 2, 1, 1, 2, 0])
 
@@ -330,12 +330,12 @@ def test_classes_by_their_numbers_are_found(written):
         ),
     ],
 )
-def test_methods_that_cannot_sum_refuse_discrete_sites(written, source, methods, said):
+def test_methods_that_cannot_sum_refuse_discrete_sites(bind_source, source, methods, said):
     if not said:
         with pytest.raises(UserError, match="needs the value of what depends on a latent site"):
-            written(source, y=np.zeros(6))
+            bind_source(source, y=np.zeros(6))
         return
-    faults = find_model_errors(written(source, y=np.zeros(6)), xr.Dataset(), "the data", methods)
+    faults = find_model_errors(bind_source(source, y=np.zeros(6)), xr.Dataset(), "the data", methods)
     assert len(faults) == 1
     assert "'k'" in faults[0]
     assert said in faults[0]
@@ -359,7 +359,7 @@ def test_methods_that_cannot_sum_refuse_discrete_sites(written, source, methods,
         ("numpyro.deterministic('total', jnp.sum(k))", ""),
     ],
 )
-def test_a_sum_over_a_discrete_site_is_refused(written, lines, said):
+def test_a_sum_over_a_discrete_site_is_refused(bind_source, lines, said):
     """NumPyro would give a wrong posterior without a word."""
     source = f"""
 def model(y=None):
@@ -370,7 +370,7 @@ def model(y=None):
     {lines}
 """
     bound, chosen = (
-        written(source, y=np.zeros(6)),
+        bind_source(source, y=np.zeros(6)),
         complete_settings("nuts", chains=1, warmup=50, draws=50),
     )
     if said:
@@ -381,15 +381,15 @@ def model(y=None):
         np.testing.assert_array_equal(posterior["total"], posterior["k"].sum(2))
 
 
-def test_what_cannot_be_with_discrete_sites_is_told(written):
-    bound = written(MIXTURE, y=np.zeros(30))
+def test_what_cannot_be_with_discrete_sites_is_told(bind_source):
+    bound = bind_source(MIXTURE, y=np.zeros(30))
     for given, said in (
         ({"dense_mass": [["p", "k"]]}, "no latent site 'k'"),
         ({"init": {"k": 1}}, "'k' is discrete and summed out"),
     ):
         with pytest.raises(UserError, match=said):
             run(bound, complete_settings("nuts", **given))
-    moved = written(
+    moved = bind_source(
         MIXTURE.replace(
             '    numpyro.sample("y"',
             '    centre = numpyro.sample("x", dist.Normal(centre, 1.0))\n        numpyro.sample("y"',
@@ -411,11 +411,11 @@ def model(y=None):
 
 
 @pytest.mark.parametrize("method", [pytest.param("nuts", marks=pytest.mark.long), "hmc"])
-def test_discrete_sites_are_summed_out_and_drawn_afterwards(written, method):
+def test_discrete_sites_are_summed_out_and_drawn_afterwards(bind_source, method):
     """The exact posterior is on a grid of p; the draws of k have their probabilities given the draws of p."""
     rng = np.random.default_rng(5)
     y = np.where(rng.random(30) < 0.3, 2.0, -1.0) + rng.normal(size=30)
-    bound = written(MIXTURE, y=y)
+    bound = bind_source(MIXTURE, y=y)
     assert bound.discrete_latents == ["k"]
     result = run(bound, complete_settings(method, warmup=500, draws=1000))
     grid = np.linspace(0.0005, 0.9995, 1000)
