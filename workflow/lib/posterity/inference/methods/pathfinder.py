@@ -88,7 +88,7 @@ def fit(
             name: values[is_finite].reshape(1, -1, *values.shape[2:])
             for name, values in sites.items()
         }
-        weights = (draws.log_p - draws.log_q)[is_finite].reshape(-1)
+        weights = np.asarray(draws.log_p - draws.log_q)[is_finite].reshape(-1)
         rng = stream.generator("resample")
         fields = resample_draws(pool, weights, settings["draws"], rng)
     else:
