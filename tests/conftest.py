@@ -13,33 +13,92 @@ import jax
 import numpy as np
 import pytest
 import xarray as xr
+from jax._src.numpy import util as jax_numpy_util
 
 from posterity.model.bind import bind_model
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("Snakefile", "profiles", "workflow", "config", "resources", "envs")
 
-os.environ.setdefault(
-    "POSTERITY_CACHE", str(ROOT / ".pytest_cache/programs")
-)  # compiled programs, for all tests together
+# All tests share one cache of compiled programs.
+os.environ.setdefault("POSTERITY_CACHE", str(ROOT / ".pytest_cache/programs"))
 jax.config.update("jax_enable_x64", True)
 
-HEADER = "import jax.numpy as jnp, numpyro\nimport numpyro.distributions as dist\n\n"
+
+def raise_rank_promotion(name: str, shapes: list[tuple[int, ...]]) -> None:
+    """
+    Raise if this project's code, or a model, broadcasts arrays of different rank implicitly.
+
+    NumPyro, blackjax and optax rely on it in their own code (`Normal.sample`, for one), so that
+    JAX's own error would refuse most models. The innermost frame outside of JAX decides.
+    """
+    frame = sys._getframe(1)
+    while frame and Path(frame.f_code.co_filename).is_relative_to(JAX_FOLDER):
+        frame = frame.f_back
+    if frame and not Path(frame.f_code.co_filename).is_relative_to(JAX_FOLDER.parent):
+        raise ValueError(
+            f"{frame.f_code.co_filename}, line {frame.f_lineno}: {name} of shapes {shapes} "
+            "promotes a rank. Broadcast explicitly."
+        )
+
+
+JAX_FOLDER = Path(jax.__file__).parent
+assert callable(jax_numpy_util._rank_promotion_warning_or_error)
+jax_numpy_util._rank_promotion_warning_or_error = raise_rank_promotion
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+HEADER = """
+import jax.numpy as jnp, numpy as np, numpyro
+import numpyro.distributions as dist
+"""
+# The entry of a model in a study, with all defaults but its file.
 SPEC = {"function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
+# Limits of the checks of a sampled fit.
+LIMITS = {
+    "rhat": 1.01,
+    "ess_bulk": 400,
+    "ess_tail": 400,
+    "mcse": 0.05,
+    "divergences": 0,
+    "e_bfmi": 0.3,
+    "tree_depth": {"warn": 0.0},
+    "acceptance_rate": {"warn": 0.1},
+}
+
+
+def make_spec(file, **changes) -> dict:
+    """Return the entry of a model in a study; `file` is absolute, or relative to the project."""
+    return SPEC | {"file": str(ROOT / file)} | changes
+
+
+def make_dataset(**arrays) -> xr.Dataset:
+    """Return arrays as variables; the dimensions of each are `<name>_0`, `<name>_1`, ..."""
+    variables = {}
+    for name, values in arrays.items():
+        dims = [f"{name}_{axis}" for axis in range(np.ndim(values))]
+        variables[name] = (dims, values)
+    return xr.Dataset(variables)
 
 
 @pytest.fixture
-def written(tmp_path):
-    """A function that binds a model, given as text, to data: arrays by name."""
+def write_spec(tmp_path):
+    """A function that writes a model, given as text, and returns its entry in a study."""
 
-    def bind(source, **data):
+    def write(source, **changes):
         file = tmp_path / "model.py"
         file.write_text(HEADER + source)
-        arrays = {
-            name: (tuple(f"{name}_{axis}" for axis in range(np.ndim(value))), value)
-            for name, value in data.items()
-        }
-        return bind_model("m", SPEC | {"file": str(file)}, xr.Dataset(arrays))
+        return make_spec(file, **changes)
+
+    return write
+
+
+@pytest.fixture
+def bind_source(write_spec):
+    """A function that binds a model, given as text, to data: a Dataset, or arrays by name."""
+
+    def bind(source, dataset=None, **arrays):
+        data = make_dataset(**arrays) if dataset is None else dataset
+        return bind_model("m", write_spec(source), data)
 
     return bind
 

@@ -241,9 +241,9 @@ FAULTS = {
         TABLE, MINE, LINE.replace("    numpyro.sample('y'", "    if m > 0:\n        m = -m\n    numpyro.sample('y'"),
         ["m.py: model, line 8", "`if m > 0:`", "jnp.where"],
     ),
-    "a site called chain": (TABLE, MINE, LINE.replace("'m'", "'chain'"), ["m.py", "may not be called 'chain'", "rename"]),
-    "a site called draw": (TABLE, MINE, LINE.replace("'m'", "'draw'"), ["m.py", "may not be called 'draw'", "rename"]),
-    "two sites of one name": (TABLE, MINE, LINE.replace("'y'", "'m'"), ["m.py: model, line 8", "`m` duplicated", "name of its own"]),
+    "a site called chain": (TABLE, MINE, LINE.replace("'m'", "'chain'"), ["m.py", "may not be called 'chain'", "Rename"]),
+    "a site called draw": (TABLE, MINE, LINE.replace("'m'", "'draw'"), ["m.py", "may not be called 'draw'", "Rename"]),
+    "two sites of one name": (TABLE, MINE, LINE.replace("'y'", "'m'"), ["m.py: model, line 8", "`m` duplicated", "its own name"]),
     "no parameter": (TABLE, MINE, LINE.replace("numpyro.sample('m', dist.Normal(0, 5))", "2.0"), ["m.py", "no latent site"]),
     "an import that fails": (TABLE, MINE, f"import nothing_there\n{LINE}", ["m.py, line", "nothing_there"]),
     "an improper prior drawn": (

@@ -29,8 +29,8 @@ FIELDS = {"steps": lambda state: state.num_steps}
 
 
 @pytest.fixture
-def model(written):
-    return written(MODEL, y=np.array([0.3, 2.5, 1.1]))
+def model(bind_source):
+    return bind_source(MODEL, y=np.array([0.3, 2.5, 1.1]))
 
 
 def make_nuts(function, init_strategy):
@@ -88,8 +88,8 @@ def test_only_the_chosen_sites_are_recorded_and_thinned(model):
     assert fields["steps"].shape == (2, 30)
 
 
-def test_discrete_sites_are_drawn_after_the_run(written):
-    model = written(MIXTURE, y=np.array([0.1, 3.2, 2.9, -0.4]))
+def test_discrete_sites_are_drawn_after_the_run(bind_source):
+    model = bind_source(MIXTURE, y=np.array([0.1, 3.2, 2.9, -0.4]))
     result, _ = sample(model)
     assert result.posterior["z"].shape == (2, 30, 4)
     mu = np.asarray(result.posterior["mu"])
@@ -128,9 +128,9 @@ def test_warmup_computes_no_sites(model):
     assert not np.asarray(values["double"]).any()
 
 
-def test_cache_key_has_all_that_the_loop_depends_on(model, written):
+def test_cache_key_has_all_that_the_loop_depends_on(model, bind_source):
     key = make_program(model).cache_key
-    other = written(MODEL.replace("Normal(0, 2)", "Normal(0, 3)"), y=np.array([0.3, 2.5, 1.1]))
+    other = bind_source(MODEL.replace("Normal(0, 2)", "Normal(0, 3)"), y=np.array([0.3, 2.5, 1.1]))
     assert make_program(model).cache_key == key
     assert make_program(other).cache_key != key
     assert make_program(model, warmup=51).cache_key != key

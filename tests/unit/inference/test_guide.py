@@ -35,9 +35,9 @@ Y = np.array([0.3, 2.5, 1.1, 3.0])
 
 
 @pytest.fixture
-def model(written, tmp_path):
+def model(bind_source, tmp_path):
     (tmp_path / "guide.py").write_text(GUIDE)
-    return written(MODEL, y=Y)
+    return bind_source(MODEL, y=Y)
 
 
 def make_problem(model, **changes) -> GuideProblem:
@@ -67,9 +67,9 @@ def test_unsuitable_guide_is_an_error(model, guide, message):
         make_problem(model, guide=guide)
 
 
-def test_missing_guide_file_is_an_error(written):
+def test_missing_guide_file_is_an_error(bind_source):
     with pytest.raises(UserError, match=r"guide\.py: there is no such file, but the guide 'mine'"):
-        make_problem(written(MODEL, y=Y), guide="mine")
+        make_problem(bind_source(MODEL, y=Y), guide="mine")
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,9 @@ def test_missing_guide_file_is_an_error(written):
         ({"row": 2}, UNBATCHED, r"cannot be computed on minibatches \(.*\)\. Inside the plate"),
     ],
 )
-def test_unsuitable_minibatch_is_an_error(written, minibatch, source, message):
+def test_unsuitable_minibatch_is_an_error(bind_source, minibatch, source, message):
     with pytest.raises(UserError, match=message):
-        make_problem(written(source, y=Y), minibatch=minibatch)
+        make_problem(bind_source(source, y=Y), minibatch=minibatch)
 
 
 def test_cache_key_has_guide_and_settings_but_not_the_draws(model):

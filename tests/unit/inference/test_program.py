@@ -53,8 +53,8 @@ class WalkProgram(ChunkedProgram):
 
 
 @pytest.fixture
-def model(written):
-    return written(MODEL, y=np.float64(0.5))
+def model(bind_source):
+    return bind_source(MODEL, y=np.float64(0.5))
 
 
 def run(program, **options):
@@ -79,8 +79,8 @@ def test_chunk_advances_by_the_count_alone(model):
     assert values["number"].shape == (4, 4)
 
 
-def test_run_does_not_start_where_the_density_is_not_finite(written):
-    program = WalkProgram(written(MODEL, y=np.float64(np.nan)))
+def test_run_does_not_start_where_the_density_is_not_finite(bind_source):
+    program = WalkProgram(bind_source(MODEL, y=np.float64(np.nan)))
     program.compile()
     with pytest.raises(UserError, match="not finite"):
         program.start()

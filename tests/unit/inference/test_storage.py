@@ -263,8 +263,8 @@ def test_large_thinned_sites_are_not_repeated_in_the_predictions(many_rows, fitt
 
 
 @pytest.fixture
-def bound(written):
-    return written(MODEL.partition("dist\n")[2], x=np.arange(4.0), y=np.arange(4.0))
+def bound(bind_source):
+    return bind_source(MODEL.partition("dist\n")[2], x=np.arange(4.0), y=np.arange(4.0))
 
 
 @given(

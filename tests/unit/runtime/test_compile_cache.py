@@ -143,24 +143,24 @@ def model(y):
 """
 
 
-def test_fingerprint_depends_on_all_of_a_model(written, tmp_path):
+def test_fingerprint_depends_on_all_of_a_model(bind_source, tmp_path):
     """On a term by numpyro.factor, a scale, a number from a file, none of which is a distribution."""
     number = tmp_path / "number.txt"
     y, seen = np.arange(3.0), []
     parts = ["pass", "numpyro.factor('f', -mu**2)", "numpyro.factor('f', -2 * mu**2)"]
     for part in parts:
-        seen.append(written(HEAD.replace("PART", part), y=y).fingerprint)
+        seen.append(bind_source(HEAD.replace("PART", part), y=y).fingerprint)
     read = HEAD.replace(
         "PART",
         f"numpyro.factor('f', mu * float(__import__('pathlib').Path({str(number)!r}).read_text()))",
     )
     for value in ("1", "2"):
         number.write_text(value)
-        seen.append(written(read, y=y).fingerprint)
+        seen.append(bind_source(read, y=y).fingerprint)
     scaled = HEAD.replace("PART", "pass").replace(
         "obs=y)",
         "obs=y)\n    with numpyro.handlers.scale(scale=SCALE):\n        numpyro.sample('z', dist.Normal(mu, 1), obs=0.5)",
     )
-    one = [written(scaled.replace("SCALE", value), y=y).fingerprint for value in ("2.0", "3.0")]
+    one = [bind_source(scaled.replace("SCALE", value), y=y).fingerprint for value in ("2.0", "3.0")]
     assert len({*seen, *one}) == len(seen) + 2
-    assert written(read, y=y + 1).fingerprint == seen[-1]  # other data of the same shape
+    assert bind_source(read, y=y + 1).fingerprint == seen[-1]  # other data of the same shape

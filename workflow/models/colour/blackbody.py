@@ -55,7 +55,7 @@ def colour(beta, wavelength, above, below):
     The spectrum is lambda^-2 / (exp(1 / (lambda beta)) - 1), up to a factor.
     """
     inverse = 1 / wavelength
-    fluxes = (jnp.stack([above, below]) * inverse**2) @ occupation(inverse * (1 / beta))
+    fluxes = (jnp.stack([above, below]) * (inverse**2)[None, :]) @ occupation(inverse * (1 / beta))
     # The gradient of a ratio has a square, which may underflow in float64.
     return jnp.log10(fluxes[0]) - jnp.log10(fluxes[1])
 

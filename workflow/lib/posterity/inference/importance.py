@@ -1,4 +1,4 @@
-"""Draw again by importance."""
+"""Importance resampling."""
 
 import numpy as np
 
@@ -6,29 +6,47 @@ from posterity.errors import UserError
 
 
 def resample_draws(
-    sites: dict, log_weights: np.ndarray, draws: int, rng: np.random.Generator
+    sites: dict[str, np.ndarray], log_weights: np.ndarray, draws: int, rng: np.random.Generator
 ) -> dict:
     """
-    Draw again, by Pareto smoothed importance weights (Vehtari et al. 2024, JMLR 25, 72), with low variance (systematic).
+    Resample draws by Pareto smoothed importance weights (Vehtari et al. 2024, JMLR 25, 72).
 
-    Takes values of shape (1, pool, ...) and weights (pool,). Returns the parts of a result: `posterior`, `weighted` and
-    `log_weights` (not smoothed).
+    The resampling is systematic, which has a low variance.
+
+    Parameters
+    ----------
+    sites : dict of str to array, shape (1, pool, ...)
+        Values of each site.
+    log_weights : array, shape (pool,)
+        Log density under the model minus that under the approximation, in nats.
+    draws : int
+        Number of draws to return.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    dict
+        Fields of a `FitResult`: `posterior`, `weighted`, and `log_weights`, which are not smoothed.
+
+    Raises
+    ------
+    UserError
+        If fewer than one in a hundred draws has a finite weight.
     """
-    from posterity.stats.importance import (
-        smooth_log_weights,  # ArviZ takes half a second, for those who ask
-    )
+    # Imported here, since ArviZ takes half a second and most methods do not resample.
+    from posterity.stats.importance import smooth_log_weights
 
     usable = np.where(np.isfinite(log_weights), log_weights, -np.inf)
-    kept = np.flatnonzero(np.isfinite(usable))
-    if len(kept) < draws // 100 + 1:
+    finite = np.flatnonzero(np.isfinite(usable))
+    if len(finite) < draws // 100 + 1:
         raise UserError(
-            "resample: hardly any draw of the approximation has a finite density under the model; take nuts"
+            "resample: hardly any draw of the approximation has a finite density under the model. "
+            "Use nuts."
         )
-    weights = np.exp(smooth_log_weights(usable[kept]))
-    places = np.searchsorted(
-        np.cumsum(weights / weights.sum()), (rng.uniform() + np.arange(draws)) / draws
-    )
-    chosen = rng.permutation(kept[np.minimum(places, len(kept) - 1)])
+    weights = np.exp(smooth_log_weights(usable[finite]))
+    cumulated = np.cumsum(weights / weights.sum())
+    positions = np.searchsorted(cumulated, (rng.uniform() + np.arange(draws)) / draws)
+    chosen = rng.permutation(finite[np.minimum(positions, len(finite) - 1)])
     return {
         "posterior": {name: values[:, chosen] for name, values in sites.items()},
         "weighted": sites,

@@ -1,4 +1,4 @@
-"""The result that every method of fitting returns."""
+"""The result of a fit."""
 
 from dataclasses import dataclass, field
 
@@ -9,15 +9,38 @@ import xarray as xr
 @dataclass(frozen=True)
 class FitResult:
     """
-    What a method gives back.
+    The result of a fit, the same for every method.
 
-    `sampling` says what the draws are: `chains` (of a Markov chain), `independent`, or `point` (there are none).
-    `posterior`: values by site, shape (chain, draw, ...); `recorded`: every how many-th draw these are, by site, where not each.
-    `statistics`: values by name as in ArviZ's `sample_stats`, shape (chain, draw).
-    `point`: values by site of a point estimate. `weighted`: draws by site that count by `log_weights`.
-    `evidence`: ln Z and its error. `optimisation`: what an optimiser did, over `step` or `start`.
-    `guide`: the best parameters of a guide of the user's own, by name.
-    `gradient_evaluations`, `compile_seconds`, `run_seconds`: what it took. `stopped`: why it ended. `warmup`: iterations dropped.
+    Attributes
+    ----------
+    sampling : str
+        What the draws are: `chains` of a Markov chain, `independent` draws, or `point` for none.
+    gradient_evaluations : int
+        Number of gradient evaluations.
+    compile_seconds, run_seconds : float
+        Time (s) of compilation and of the run.
+    posterior : dict of str to array, shape (chain, draw, ...)
+        Draws of each site.
+    recorded : dict of str to int
+        Thinning step of the draws of each site, if some are thinned.
+    statistics : dict of str to array, shape (chain, draw)
+        Statistics with the names of ArviZ's `sample_stats`.
+    point : dict of str to array
+        Point estimate of each site.
+    weighted : dict of str to array, shape (run, point, ...)
+        Weighted draws of each site.
+    log_weights : array, shape (run, point), optional
+        Log weights of these draws.
+    evidence : xarray.Dataset
+        ln Z and its error.
+    optimisation : xarray.Dataset
+        Progress of an optimiser, over `step` or `start`.
+    guide : xarray.Dataset
+        Best parameters of a custom guide.
+    stopped : str
+        Why the run stopped.
+    warmup : int
+        Iterations of the warm-up, which are not recorded.
     """
 
     sampling: str

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpyro.distributions import (
+    Distribution,
     ExpandedDistribution,
     ImproperUniform,
     Independent,
@@ -16,15 +17,15 @@ from numpyro.handlers import uncondition
 from numpyro.primitives import Messenger
 
 
-def unwrap_distribution(distribution):
-    """Take a distribution out of what a plate, `to_event` and `mask` put around it."""
+def unwrap_distribution(distribution: Distribution) -> Distribution:
+    """Return the distribution inside the wrappers of plates, `to_event` and `mask`."""
     while isinstance(distribution, ExpandedDistribution | Independent | MaskedDistribution):
         distribution = distribution.base_dist
     return distribution
 
 
 class InitImproper(Messenger):
-    """Give a site with an improper prior, which cannot be drawn, a value in its support where none is given: any, but no draw."""
+    """Set a value in the support of each site whose improper prior cannot be drawn from."""
 
     def process_message(self, msg: dict) -> None:
         """Set a value that is uniform in (-2, 2) in unconstrained space, as samplers start."""
@@ -41,20 +42,25 @@ class InitImproper(Messenger):
 
 
 class FullPlates(Messenger):
-    """Let plates with a `subsample_size` have all their elements."""
+    """Use all elements of plates that have a `subsample_size`."""
 
     def process_message(self, msg: dict) -> None:
-        """Ask for all elements, in their order."""
+        """Set the indices of a plate to those of all elements, in their order."""
         if msg["type"] == "plate" and msg["value"] is None:
             size = msg["args"][0]
-            msg["args"], msg["value"] = (size, size), jnp.arange(size)
+            msg["args"] = (size, size)
+            msg["value"] = jnp.arange(size)
 
 
 class ReplicateObserved(uncondition):
-    """Draw observations anew, as many as there are: `sample("y", Normal(mu, 1), obs=y)` with one mu gives a draw for each y."""
+    """
+    Draw observed sites, with one draw for each observation.
+
+    `sample("y", Normal(mu, 1), obs=y)` with a scalar mu gives a draw for each element of y.
+    """
 
     def process_message(self, msg: dict) -> None:
-        """Widen the distribution of an observed site to the shape of its observations, and forget them."""
+        """Expand the distribution of an observed site to its observations, and remove these."""
         if msg["type"] == "sample" and msg["is_observed"] and msg["value"] is not None:
             shape = np.shape(msg["value"])
             batch = np.broadcast_shapes(
@@ -66,29 +72,32 @@ class ReplicateObserved(uncondition):
 
 
 class MaskObserved(Messenger):
-    """Leave the likelihood out of the density."""
+    """Remove the likelihood from the density."""
 
     def __init__(self, function: Callable, observed: list[str]):
         self.observed = observed
         super().__init__(function)
 
     def process_message(self, msg: dict) -> None:
-        """Mask observed sites, terms by numpyro.factor among them (but not those of NumPyro's own, for transformations)."""
+        """
+        Mask an observed site, or a term by numpyro.factor.
+
+        The names select the sites, since NumPyro adds observed sites for its own transformations.
+        """
         if msg["name"] in self.observed:
             msg["fn"] = msg["fn"].mask(False)
 
 
 class SubsamplePlates(Messenger):
-    """Take a random part of each of some plates, as many elements as are given."""
+    """Use a random subsample of given size of some plates."""
 
     def __init__(self, function: Callable, sizes: dict[str, int]):
         self.sizes = sizes
         super().__init__(function)
 
     def process_message(self, msg: dict) -> None:
-        """Ask a plate for a part of its elements; the seed of a handler further out draws them."""
+        """Set the subsample size of a plate; the seed of an outer handler draws the elements."""
         if msg["type"] == "plate" and msg["name"] in self.sizes:
-            msg["args"], msg["value"] = (
-                (msg["args"][0], min(self.sizes[msg["name"]], msg["args"][0])),
-                None,
-            )
+            size = msg["args"][0]
+            msg["args"] = (size, min(self.sizes[msg["name"]], size))
+            msg["value"] = None

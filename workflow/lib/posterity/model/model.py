@@ -1,7 +1,6 @@
-"""Models: load a NumPyro function, bind its arguments to data, and learn its sites. The signature is the interface."""
+"""A NumPyro model bound to data: its arguments, its sites, and traces of it."""
 
 import hashlib
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,14 +16,28 @@ from numpyro.handlers import seed, substitute, trace
 from posterity.model.handlers import FullPlates, InitImproper, ReplicateObserved
 from posterity.python_files import import_closure
 
-PLACEHOLDER_KEY = np.zeros(2, np.uint32)  # for sites whose values are not looked at
+PLACEHOLDER_KEY = np.zeros(2, np.uint32)  # for traces whose random values nobody uses
 
 
 @dataclass(frozen=True)
 class Site:
     """
-    One site of a model: its role (`latent`, `observed` or `deterministic`), shape, dimensions, name of its distribution (for
-    messages), whether its values are discrete, and whether its prior is improper.
+    One site of a model.
+
+    Attributes
+    ----------
+    role : str
+        `latent`, `observed` or `deterministic`.
+    shape : tuple of int
+        Shape of a value.
+    dims : tuple of str
+        Name of each dimension of a value.
+    distribution : str
+        Name of the distribution, for messages.
+    discrete : bool
+        Whether the values are discrete.
+    improper : bool
+        Whether the prior is improper.
     """
 
     role: str
@@ -40,9 +53,26 @@ class BoundModel:
     """
     A model function bound to data.
 
-    `arguments` are the values that go in, as arrays; those in `constants` stay concrete numbers when a program is compiled, all
-    others are traced. `sites` are in the order of the function. `labels` and `units` are by site. `observations` gives the variable
-    of the data that a site observes as it is, `observed_variables` all variables that reach an observed site.
+    Attributes
+    ----------
+    function : Callable
+        The NumPyro model.
+    name : str
+        Id of the model in the study.
+    file : str
+        `<file>: <function>`, for messages.
+    arguments : dict of str to array
+        Value of each argument.
+    constants : tuple of str
+        Arguments that stay concrete numbers when a program is compiled. All others are traced.
+    sites : dict of str to Site
+        Sites in the order of the function.
+    labels, units : dict of str to str
+        Label and unit of each site.
+    observations : dict of str to str
+        Variable of the data that a site observes unchanged.
+    observed_variables : tuple of str
+        All variables that reach an observed site.
     """
 
     function: Callable
@@ -66,82 +96,60 @@ class BoundModel:
         return self.function(**{name: self.arguments[name] for name in self.constants}, **traced)
 
     def full_data(self, **traced) -> None:
-        """The same, with plates that take a part of their elements taking all: the density is that of all data."""
+        """Call the function with all elements of each plate, for the density of all data."""
         return FullPlates(self)(**traced)
 
     def site_names(self, role: str) -> list[str]:
-        """The names of the sites of one role."""
+        """Return the names of the sites with a role."""
         return [name for name, site in self.sites.items() if site.role == role]
 
     @property
     def discrete_latents(self) -> list[str]:
-        """The latent sites with discrete values, which a sampler sums out."""
+        """The latent sites with discrete values, which a sampler marginalises."""
         return [name for name in self.site_names("latent") if self.sites[name].discrete]
+
+    @property
+    def continuous_latents(self) -> list[str]:
+        """The latent sites with continuous values."""
+        return [name for name in self.site_names("latent") if not self.sites[name].discrete]
+
+    @property
+    def improper_sites(self) -> list[str]:
+        """The latent sites with an improper prior, from which nothing can be drawn."""
+        return [name for name in self.site_names("latent") if self.sites[name].improper]
+
+    @property
+    def latent_size(self) -> int:
+        """The number of scalars in all latent sites."""
+        return sum(int(np.prod(self.sites[name].shape)) for name in self.site_names("latent"))
 
     @cached_property
     def fingerprint(self) -> str:
         """
-        A hash of what XLA sees of the model: its density and supports with all constants in them, for arguments of these shapes.
+        A hash of all that a compiled program of the model depends on.
 
-        Values of the traced arguments are no part of it. Two models with one fingerprint make the same compiled program.
+        It covers the density and the supports with all their constants, the shapes of the
+        arguments, and the source of the model's files. It does not cover the values of traced
+        arguments.
         """
-        kinds, moving = (
-            {},
-            [name for name in self.site_names("latent") if not self.sites[name].discrete],
-        )
-
-        def run(latent, traced):
-            sites = trace_conditioned(self, latent, traced)
-            sampled = {
-                name: site for name, site in sites.items() if site["type"] == "sample"
-            }  # terms by numpyro.factor too
-            kinds.update(
-                {name: type(site["fn"].support).__name__ for name, site in sampled.items()}
-            )
-            scales = {
-                name: 1.0 if site["scale"] is None else site["scale"]
-                for name, site in sampled.items()
-            }
-            return (
-                {
-                    name: site["value"]
-                    for name, site in sites.items()
-                    if site["type"] in ("sample", "deterministic")
-                },
-                {
-                    name: scales[name] * site["fn"].log_prob(site["value"])
-                    for name, site in sampled.items()
-                },
-                {
-                    name: biject_to(sampled[name]["fn"].support).inv(sampled[name]["value"])
-                    for name in moving
-                },
-            )
-
+        kinds: dict[str, str] = {}
         latent = {
             name: jax.ShapeDtypeStruct(site.shape, int if site.discrete else float)
             for name, site in self.sites.items()
+            if site.role == "latent"
         }
-        latent = {name: latent[name] for name in self.site_names("latent")}
-        seen = jax.jit(run).lower(latent, self.traced_arguments).as_text()
+        lowered = jax.jit(lambda *inputs: _trace_density(self, kinds, *inputs)).lower(
+            latent, self.traced_arguments
+        )
         path, _, function = self.file.rpartition(": ")
         file = Path(path).resolve()
-        source = b"".join(
-            path.read_bytes() for path in import_closure(file, file.parent)
-        )  # how a distribution of one's own is drawn from
-        return hashlib.sha256(
-            source + seen.encode() + repr([function, *sorted(kinds.items())]).encode()
-        ).hexdigest()
-
-    @property
-    def improper_sites(self) -> list[str]:
-        """The sites whose prior is improper: it has no draws."""
-        return [
-            name for name, site in self.sites.items() if site.role == "latent" and site.improper
-        ]
+        # The source, since the density does not show how a custom distribution draws.
+        source = b"".join(path.read_bytes() for path in import_closure(file, file.parent))
+        details = repr([function, *sorted(kinds.items())])
+        return hashlib.sha256(source + lowered.as_text().encode() + details.encode()).hexdigest()
 
     def site_attributes(self, site: str) -> dict[str, str]:
-        """`long_name`, `units` and `role` of a site, for an artefact."""
+        """Return `long_name`, `units` and `role` of a site, for an artefact."""
         return {
             "long_name": self.labels.get(site, site),
             "units": self.units.get(site, ""),
@@ -151,79 +159,118 @@ class BoundModel:
     def to_dataset(
         self, values: dict[str, np.ndarray], lead: tuple[str, ...], data: xr.Dataset
     ) -> xr.Dataset:
-        """Put the values of sites, with leading dimensions such as (chain, draw), into a Dataset with names and units."""
-        variables, coords = {}, {}
+        """
+        Return the values of sites as a Dataset with names, units and coordinates.
+
+        Parameters
+        ----------
+        values : dict of str to array, shape (*lead, ...)
+            Values, or log densities, of each site.
+        lead : tuple of str
+            Names of the leading dimensions, such as (chain, draw).
+        data : xarray.Dataset
+            Data of the study, whose coordinates the result takes over.
+
+        Returns
+        -------
+        xarray.Dataset
+            One variable for each site, in the order of the model.
+        """
+        variables = {}
         for name in sorted(values, key=list(self.sites).index):
             array = np.asarray(values[name])
             # A log density has the site's dimensions without those of the event.
-            variables[name] = (
-                lead + self.sites[name].dims[: array.ndim - len(lead)],
-                array,
-                self.site_attributes(name),
-            )
-        made = xr.Dataset(variables)
-        for dim in set(lead) & set(made.dims):
-            coords[dim] = np.arange(made.sizes[dim])
-        for name, coord in data.coords.items():
-            # The number of a row belongs to the data; among draws ArviZ stumbles over it where only some sites have it.
-            if (
-                set(coord.dims) <= set(made.dims)
-                and name not in variables
-                and not (lead and name == "row")
-            ):
-                coords[name] = coord.variable
-        return made.assign_coords(coords)
+            dims = self.sites[name].dims[: array.ndim - len(lead)]
+            variables[name] = (lead + dims, array, self.site_attributes(name))
+        dataset = xr.Dataset(variables)
+        coords: dict = {dim: np.arange(dataset.sizes[dim]) for dim in lead if dim in dataset.dims}
+        for label, coord in data.coords.items():
+            # ArviZ fails on a coordinate of draws that only some sites have, such as the row.
+            unwanted = label in variables or (lead and label == "row")
+            if not unwanted and set(coord.dims) <= set(dataset.dims):
+                coords[label] = coord.variable
+        return dataset.assign_coords(coords)
 
 
-def _is_duplicate(error: Exception) -> bool:
-    """
-    Return whether two sites of a model have the same name.
-
-    NumPyro has no error class for that. It is the only assertion of the method with which `trace` records a site.
-    """
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return (
-        isinstance(error, AssertionError)
-        and frames[-1].f_code is trace.postprocess_message.__code__
-    )
+def record_sites(model: BoundModel, key: jax.Array | np.ndarray = PLACEHOLDER_KEY) -> trace:
+    """Return NumPyro's trace handler around the model with its observations."""
+    return trace(InitImproper(seed(model.full_data, jnp.asarray(key))))
 
 
-def trace_model(model: BoundModel, traced: dict, key=PLACEHOLDER_KEY) -> tuple[dict, dict]:
-    """Trace the model once, observations in place; return the sites' messages and their values."""
-    handler = trace(InitImproper(seed(model.full_data, jnp.asarray(key))))
-    try:
-        messages = handler.get_trace(**traced)
-    except Exception as error:
-        error.sites = {
-            name: site["value"]
-            for name, site in (handler.trace or {}).items()
-            if site["type"] == "sample"
-        }
-        raise
-    values = {
-        name: site["value"]
-        for name, site in messages.items()
-        if site["type"] in ("sample", "deterministic")
-    }
-    for name in values:
-        site = messages[name]
-        if (
-            site["type"] == "sample" and site["is_observed"] and np.size(site["value"]) == 1
-        ):  # one number for a vector: obs=0.0
-            values[name] = jnp.broadcast_to(
-                site["value"], np.broadcast_shapes(np.shape(site["value"]), site["fn"].shape())
-            )
-    return messages, values
+def get_site_values(messages: dict[str, dict]) -> dict[str, jax.Array]:
+    """Return the values of sampled and deterministic sites from their messages."""
+    return {name: _get_value(site) for name, site in messages.items() if _has_value(site)}
+
+
+def trace_model(
+    model: BoundModel, traced: dict, key: jax.Array | np.ndarray = PLACEHOLDER_KEY
+) -> tuple[dict[str, dict], dict[str, jax.Array]]:
+    """Trace the model with its observations; return the messages and the values of its sites."""
+    messages = record_sites(model, key).get_trace(**traced)
+    return messages, get_site_values(messages)
 
 
 def trace_predictive(model: BoundModel, key: jax.Array, latent: dict, traced: dict) -> dict:
-    """Run the model forward once: latent sites as given (drawn where not), observations drawn anew. Returns the sites' messages."""
+    """
+    Return the sites' messages of a run that draws the observations.
+
+    Parameters
+    ----------
+    model : BoundModel
+    key : array, shape (2,)
+        Raw JAX key.
+    latent : dict of str to array
+        Values of latent sites. The run draws the others from their prior.
+    traced : dict of str to array
+        Values of `model.traced_arguments`.
+
+    Returns
+    -------
+    dict of str to dict
+        NumPyro's message of each site.
+    """
     function = substitute(ReplicateObserved(seed(model.full_data, key)), data=latent)
     return trace(InitImproper(function)).get_trace(**traced)
 
 
 def trace_conditioned(model: BoundModel, latent: dict, traced: dict) -> dict:
-    """Run the model once with latent sites as given and the observations in place. Returns the sites' messages."""
-    return trace(
-        InitImproper(substitute(seed(model.full_data, jax.random.PRNGKey(0)), data=latent))
-    ).get_trace(**traced)
+    """Return the sites' messages of a run with given latent values and with the observations."""
+    function = substitute(seed(model.full_data, jax.random.PRNGKey(0)), data=latent)
+    return trace(InitImproper(function)).get_trace(**traced)
+
+
+def compute_log_prob(site: dict) -> jax.Array:
+    """Return the log density of a sampled site's value (nats), times its scale."""
+    log_prob = site["fn"].log_prob(site["value"])
+    return log_prob if site["scale"] is None else site["scale"] * log_prob
+
+
+def _has_value(site: dict) -> bool:
+    return site["type"] in ("sample", "deterministic")
+
+
+def _get_value(site: dict) -> jax.Array:
+    """Return a site's value; one number that a vector observes (obs=0.0) becomes a vector."""
+    value = site["value"]
+    if site["type"] == "sample" and site["is_observed"] and np.size(value) == 1:
+        shape = np.broadcast_shapes(np.shape(value), site["fn"].shape())
+        return jnp.broadcast_to(value, shape)
+    return value
+
+
+def _trace_density(model: BoundModel, kinds: dict[str, str], latent: dict, traced: dict) -> tuple:
+    """
+    Return the values, log densities and unconstrained values of sites.
+
+    The densities include terms by numpyro.factor. Writes the class of each support to `kinds`.
+    """
+    sites = trace_conditioned(model, latent, traced)
+    sampled = {name: site for name, site in sites.items() if site["type"] == "sample"}
+    kinds.update({name: type(site["fn"].support).__name__ for name, site in sampled.items()})
+    values = {name: site["value"] for name, site in sites.items() if _has_value(site)}
+    densities = {name: compute_log_prob(site) for name, site in sampled.items()}
+    unconstrained = {
+        name: biject_to(sampled[name]["fn"].support).inv(sampled[name]["value"])
+        for name in model.continuous_latents
+    }
+    return values, densities, unconstrained

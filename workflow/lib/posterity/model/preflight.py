@@ -1,244 +1,229 @@
-"""Look at model and data before anything is computed: each fault named with site, row and remedy."""
+"""Check a model and its data before a fit; each error names its place and a remedy."""
+
+from typing import NamedTuple
 
 import jax
 import numpy as np
 import xarray as xr
-from numpyro.distributions import constraints
 
 from posterity.config.registry import METHODS, list_enumerating_methods
 from posterity.errors import UserError
 from posterity.model.handlers import unwrap_distribution
-from posterity.model.model import BoundModel, trace_conditioned, trace_predictive
-from posterity.runtime.compile_cache import load_or_compile
-from posterity.runtime.rng import Stream
+from posterity.model.model import BoundModel, trace_conditioned
+from posterity.model.range_checks import find_out_of_range
 
-PREFLIGHT_DRAWS = 3  # a fault of the data is there whatever the latent values are; one of the latent values is not
 RESERVED_SITE_NAMES = ("chain", "draw")  # dimensions of every artefact
-WORDS = (  # what a value has to be, by the class of its constraint
-    (constraints.nonnegative_integer, "a whole number, 0 or more"),
-    (constraints.positive_integer, "a whole number above 0"),
-    (constraints.nonnegative, "0 or more"),
-    (constraints.positive, "above 0"),
-    (constraints.softplus_positive, "above 0"),
-    (constraints.boolean, "0 or 1"),
-    (constraints.unit_interval, "between 0 and 1"),
-    (constraints.positive_definite, "positive definite"),
-    (constraints.positive_semidefinite, "positive semidefinite"),
-    (constraints.positive_ordered_vector, "ordered and above 0"),
-)
+
+
+class SiteShapes(NamedTuple):
+    """
+    Shapes of a sampled site.
+
+    Attributes
+    ----------
+    values, distribution : tuple of int
+        Batch shapes of the values and of the distribution.
+    enumerable : bool
+        Whether NumPyro can enumerate the values.
+    mismatch : str
+        Why the distribution refuses the values; empty if it accepts them.
+    """
+
+    values: tuple[int, ...]
+    distribution: tuple[int, ...]
+    enumerable: bool
+    mismatch: str
 
 
 def check_model(
     model: BoundModel, data: xr.Dataset, source: str, methods: tuple[str, ...] = ()
 ) -> None:
-    """Raise UserError with the first of the `faults`, and say how many more there are."""
-    found = find_model_errors(model, data, source, methods)
-    if found:
-        more = f" ({len(found) - 1} more: `make check` lists them)" if found[1:] else ""
-        raise UserError(found[0] + more)
+    """
+    Raise the first error of a model and its data, with the number of the others.
+
+    Parameters
+    ----------
+    model, data, source, methods
+        See `find_model_errors`.
+
+    Raises
+    ------
+    UserError
+        If there is an error.
+    """
+    messages = find_model_errors(model, data, source, methods)
+    if messages:
+        more = f" ({len(messages) - 1} more: `make check` lists them)" if messages[1:] else ""
+        raise UserError(messages[0] + more)
 
 
 def find_model_errors(
     model: BoundModel, data: xr.Dataset, source: str, methods: tuple[str, ...] = ()
 ) -> list[str]:
     """
-    List what is wrong with a model and its data, a sentence each, with site, shape or row, and remedy.
+    List the errors of a model and its data.
 
-    Names that an artefact cannot hold, discrete latent sites that `methods` do not sum out, observations whose shape does not fit
-    their distribution, and parameters and observations that are not where they may be (an error bar of zero, a negative count). For
-    the last, the latent sites are drawn from the prior a few times, and only what is wrong at the same place in all draws is a
-    fault, so that a scale which some prior draw makes negative refuses nothing. `source` names the data in messages.
+    These are: site names that an artefact cannot hold, arguments that are not finite, discrete
+    latent sites that a method cannot marginalise, observations whose shape does not fit their
+    distribution, and parameters or observations that are out of range (an error bar of zero, a
+    negative count).
+
+    Parameters
+    ----------
+    model : BoundModel
+    data : xarray.Dataset
+        The data that the model is bound to.
+    source : str
+        Name of the data in messages.
+    methods : tuple of str
+        Methods that will fit the model.
+
+    Returns
+    -------
+    list of str
+        One message for each error, with site, shape or row, and a remedy.
     """
-    found = [
-        f"{model.file}: a site may not be called '{name}', which is the name of a dimension of all draws; rename it"
-        for name in RESERVED_SITE_NAMES
-        if name in model.sites
-    ]
-    for argument, values in model.arguments.items():
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            first = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
-            place = (
-                f", entry {', '.join(str(i + 1) for i in first)} (counted from 1)" if first else ""
-            )
-            found.append(
-                f"{source}: the argument '{argument}' of {model.name} is {values[first]}{place}; complete the data"
-            )
-    if not model.site_names("latent"):
-        found.append(
-            f"{model.file}: the model has no latent site, so that there is nothing to fit; give it a parameter"
-        )
     shapes = _find_shapes(model)
-    for name in model.discrete_latents:
-        about = model.sites[name]
-        site = f"{model.file}: the latent site '{name}' ({about.distribution}, shape {about.shape}) is discrete"
-        if not shapes[name][2]:
-            found.append(
-                f"{site}, and NumPyro cannot list its values, so that no method can sum it out; do so by hand"
-            )
-        unable = [method for method in methods if not METHODS[method].enumerates_discrete]
-        if unable:
-            found.append(
-                f"{site}, which {unable[0]} cannot fit; take {' or '.join(list_enumerating_methods())}, which sum it out, or do so by hand, as "
-                "MixtureSameFamily does"
-            )
-    if (
-        model.discrete_latents
-        and model.discrete_latents == model.site_names("latent")
-        and all(shapes[name][2] for name in model.discrete_latents)
-    ):
-        found.append(
-            f"{model.file}: all latent sites are discrete, so that nothing is left to sample; count their values by hand"
-        )
-    if unfit := find_shape_errors(model):
-        return found + unfit
-    return found + _find_out_of_range(model, data, source)
+    messages = [
+        *_find_name_errors(model),
+        *_find_nonfinite_arguments(model, source),
+        *_find_latent_errors(model, shapes, methods),
+    ]
+    shape_errors = _find_observation_errors(model, shapes)
+    return messages + (shape_errors or find_out_of_range(model, data, source))
 
 
 def find_shape_errors(model: BoundModel) -> list[str]:
-    """List observed sites whose observations have not the shape of their distribution, a sentence each."""
-    found, shapes = [], _find_shapes(model)
-    for name in model.site_names("observed"):
-        values, distribution, _, unfit = shapes[name]
-        if unfit:  # by the rank of their shape
-            found.append(
-                f"{model.file}: site '{name}': observations of shape {values} are no values of "
-                f"{model.sites[name].distribution} ({unfit}); give them the shape of one draw"
-            )
+    """List the observed sites whose observations do not fit the shape of their distribution."""
+    return _find_observation_errors(model, _find_shapes(model))
+
+
+def _find_name_errors(model: BoundModel) -> list[str]:
+    return [
+        f"{model.file}: a site may not be called '{name}', which is the name of a dimension of "
+        "all draws. Rename it."
+        for name in RESERVED_SITE_NAMES
+        if name in model.sites
+    ]
+
+
+def _find_nonfinite_arguments(model: BoundModel, source: str) -> list[str]:
+    messages = []
+    for argument, values in model.arguments.items():
+        if values.dtype.kind != "f" or np.isfinite(values).all():
             continue
-        try:
-            together = np.broadcast_shapes(values, distribution)
-        except ValueError:
-            together = None
-        if together != values and values not in ((), (1,)):  # one number for all is meant
-            effect = (
-                "do not fit"
-                if together is None
-                else f"would be compared {' x '.join(map(str, together))} times"
-            )
-            found.append(
-                f"{model.file}: site '{name}': observations of shape {values} and {model.sites[name].distribution} of shape "
-                f"{distribution} {effect}; make the distribution one for each observation (look at its parameters' shapes)"
-            )
-    return found
+        first = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
+        entry = ", ".join(str(i + 1) for i in first)
+        place = f", entry {entry} (counted from 1)" if first else ""
+        messages.append(
+            f"{source}: the argument '{argument}' of {model.name} is {values[first]}{place}. "
+            "Complete the data."
+        )
+    return messages
 
 
-def _find_shapes(model: BoundModel) -> dict[str, tuple]:
-    """By sampled site: the batch shape of its values, that of its distribution, whether it can be summed, why values do not fit."""
-    found = {}
+def _find_latent_errors(
+    model: BoundModel, shapes: dict[str, SiteShapes], methods: tuple[str, ...]
+) -> list[str]:
+    messages = []
+    if not model.site_names("latent"):
+        messages.append(
+            f"{model.file}: the model has no latent site, so that there is nothing to fit. "
+            "Give it a parameter."
+        )
+    discrete = model.discrete_latents
+    for name in discrete:
+        messages += _find_discrete_errors(model, name, shapes[name].enumerable, methods)
+    all_enumerable = all(shapes[name].enumerable for name in discrete)
+    if discrete and not model.continuous_latents and all_enumerable:
+        messages.append(
+            f"{model.file}: all latent sites are discrete, so that nothing is left to sample. "
+            "Sum over their values by hand."
+        )
+    return messages
 
-    def run(traced):
+
+def _find_discrete_errors(
+    model: BoundModel, name: str, enumerable: bool, methods: tuple[str, ...]
+) -> list[str]:
+    site = model.sites[name]
+    subject = (
+        f"{model.file}: the latent site '{name}' ({site.distribution}, shape {site.shape}) is "
+        "discrete"
+    )
+    messages = []
+    if not enumerable:
+        messages.append(
+            f"{subject}, and NumPyro cannot enumerate its values, so that no method can "
+            "marginalise it. Marginalise it by hand."
+        )
+    unable = [method for method in methods if not METHODS[method].enumerates_discrete]
+    if unable:
+        messages.append(
+            f"{subject}, which {unable[0]} cannot fit. Use {' or '.join(list_enumerating_methods())}, "
+            "which marginalise it, or marginalise it by hand, as MixtureSameFamily does."
+        )
+    return messages
+
+
+def _find_observation_errors(model: BoundModel, shapes: dict[str, SiteShapes]) -> list[str]:
+    messages = (
+        _explain_shape_error(model, name, shapes[name]) for name in model.site_names("observed")
+    )
+    return [message for message in messages if message]
+
+
+def _explain_shape_error(model: BoundModel, name: str, shapes: SiteShapes) -> str:
+    """Return what is wrong with the shape of observations; empty if they fit."""
+    values, expected, _, mismatch = shapes
+    distribution = model.sites[name].distribution
+    place = f"{model.file}: site '{name}': observations of shape {values}"
+    if mismatch:  # by the rank of their shape
+        return (
+            f"{place} are no values of {distribution} ({mismatch}). "
+            "Give them the shape of one draw."
+        )
+    try:
+        common = np.broadcast_shapes(values, expected)
+    except ValueError:
+        effect = "do not fit"
+    else:
+        effect = f"would be compared {' x '.join(map(str, common))} times"
+        if common == values:
+            return ""
+    if values in ((), (1,)):  # one number for all elements is intended
+        return ""
+    return (
+        f"{place} and {distribution} of shape {expected} {effect}. Give the distribution one "
+        "element for each observation: check the shapes of its parameters."
+    )
+
+
+def _find_shapes(model: BoundModel) -> dict[str, SiteShapes]:
+    """Return the shapes of each sampled site."""
+    shapes = {}
+
+    def run(traced: dict) -> int:
         for name, site in trace_conditioned(model, {}, traced).items():
             if name in model.sites and site["type"] == "sample":
-                event = site["fn"].event_dim
-                shape, unfit = np.shape(site["value"]), ""
-                try:
-                    unwrap_distribution(site["fn"]).support(site["value"])
-                except ValueError as error:
-                    unfit = str(error)
-                found[name] = (
-                    shape[: len(shape) - event],
-                    site["fn"].batch_shape,
-                    site["fn"].has_enumerate_support,
-                    unfit,
-                )
+                shapes[name] = _measure_shapes(site)
         return 0
 
     jax.eval_shape(run, model.traced_arguments)
-    return found
+    return shapes
 
 
-def _find_out_of_range(model: BoundModel, data: xr.Dataset, source: str) -> list[str]:
-    found, sentences = {}, []
-
-    def run(key, traced):
-        messages = trace_predictive(model, key, {}, traced)
-        numbers = {}
-        for name in model.site_names("observed"):
-            site, base = messages[name], messages[name]["fn"]
-            while hasattr(base, "base_dist"):
-                base = base.base_dist
-            rules = {
-                p: rule
-                for p, rule in base.arg_constraints.items()
-                if _is_fixed(rule) and hasattr(base, p)
-            }
-            numbers[name] = {p: getattr(base, p) for p in rules}
-            support = getattr(type(base), "support", None)
-            if _is_fixed(support) and name in model.observations:
-                rules["observation"] = support
-                numbers[name]["observation"] = site["infer"]["obs"]
-            found[name] = (type(base).__name__, rules)
-        return numbers
-
-    keys = Stream(0).keys("preflight", PREFLIGHT_DRAWS)
-    mapped = jax.jit(jax.vmap(run, in_axes=(0, None))).trace(
-        keys, model.traced_arguments
-    )  # `found` is known from here
-    program = load_or_compile(
-        (keys, model.traced_arguments),
-        ["preflight", model.fingerprint],
-        lambda: ([mapped], None),
-        low_effort=(0,),
-    ).run[0]
-    drawn = program(keys, model.traced_arguments)
-    for name, (distribution, rules) in found.items():
-        for parameter, rule in rules.items():
-            values = np.asarray(drawn[name][parameter])
-            good = np.asarray(
-                rule(values)
-            )  # of a vector or matrix there is one answer for all its elements
-            bad = ~np.broadcast_to(
-                good.reshape(good.shape + (1,) * (values.ndim - good.ndim)), values.shape
-            )
-            bad = bad.all(axis=0) & (values == values[0]).all(axis=0)
-            if bad.any():
-                sentences.append(
-                    _explain_out_of_range(
-                        model, data, source, name, distribution, parameter, values[0], bad, rule
-                    )
-                )
-    return sentences
-
-
-def describe_entry(data: xr.Dataset, dims: tuple[str, ...], index: tuple[int, ...]) -> str:
-    """Name a place in the data: the row of a table in its file, else the number along each dimension."""
-    if "row" in data.coords and dims and data["row"].dims == dims[:1]:
-        return f"row {int(data['row'].values[index[0]])} (counted from 1 below the header)"
-    return (
-        ", ".join(f"{dim} {i + 1}" for dim, i in zip(dims, index, strict=True))
-        + " (counted from 1)"
-    )
-
-
-def _is_fixed(rule) -> bool:
-    """Tell a constraint of fixed bounds from one that depends on other parameters."""
-    if not isinstance(rule, constraints.Constraint) or constraints.is_dependent(rule):
-        return False
-    return not isinstance(rule, constraints.independent)  # several numbers have one answer
-
-
-def _explain_out_of_range(
-    model, data, source, site, distribution, parameter, values, bad, rule
-) -> str:
-    place, value = "", values[tuple(np.argwhere(bad)[0])] if values.ndim else values
-    culprits = []
-    if values.ndim:
-        index = tuple(int(i) for i in np.argwhere(bad)[0])
-        for variable in data.data_vars:
-            if data[variable].shape == values.shape and data[variable].values[index] == value:
-                culprits.append(str(variable))
-        place = f"{describe_entry(data, model.sites[site].dims[: len(index)], index)}: "
-    what = f"'{culprits[0]}' is {value:g}" if culprits else f"the {parameter} is {value:g}"
-    more = f" (and {int(bad.sum()) - 1} more rows)" if bad.sum() > 1 else ""
-    bound = next(
-        (text for known, text in WORDS if isinstance(rule, type(known))), str(rule).strip("<>")
-    )
-    role = (
-        f"{parameter} of {distribution} at site '{site}'"
-        if parameter != "observation"
-        else f"{distribution} at site '{site}'"
-    )
-    return (
-        f"{source}: {place}{what}{more}, but the {role} of model {model.name} has to be {bound}; "
-        "correct the value, or leave such rows out with `select:` in the study"
+def _measure_shapes(site: dict) -> SiteShapes:
+    distribution = site["fn"]
+    shape = np.shape(site["value"])
+    mismatch = ""
+    try:
+        unwrap_distribution(distribution).support(site["value"])
+    except ValueError as error:
+        mismatch = str(error)
+    return SiteShapes(
+        shape[: len(shape) - distribution.event_dim],
+        distribution.batch_shape,
+        distribution.has_enumerate_support,
+        mismatch,
     )

@@ -12,25 +12,38 @@ from posterity.model.model import BoundModel
 
 
 def reparametrise(model: BoundModel, settings: dict) -> Callable:
-    """Give the model with the sites of `reparam` in other coordinates (Gorinova, Moore & Hoffman 2020, PMLR 119, 3648)."""
+    """
+    Return the model with the sites of the setting `reparam` in other coordinates.
+
+    Draws come back in the model's own coordinates (Gorinova, Moore & Hoffman 2020, PMLR 119, 3648).
+    Raises UserError for an unknown site, and for a reparametrisation that its distribution refuses.
+    """
     chosen = {}
-    for site, kind in settings.get("reparam", {}).items():
-        if site not in model.site_names("latent"):
+    for site, entry in settings.get("reparam", {}).items():
+        latent = model.site_names("latent")
+        if site not in latent:
             raise UserError(
-                f"reparam: model {model.name} has no latent site '{site}': {hint(site, model.site_names('latent'))}"
+                f"reparam: model {model.name} has no latent site '{site}': {hint(site, latent)}"
             )
-        kind, options = next(iter(kind.items())) if isinstance(kind, dict) else (kind, {})
-        options = {"centered": 0.0} | options if kind == "LocScale" else options
+        kind, options = next(iter(entry.items())) if isinstance(entry, dict) else (entry, {})
+        if kind == "LocScale":
+            options = {"centered": 0.0} | options
         chosen[site] = getattr(reparametrisations, f"{kind}Reparam")(**options)
-        posed = reparam(model.full_data, config={site: chosen[site]})
-        try:
-            jax.eval_shape(partial(_trace_once, posed), model.traced_arguments)
-        except (AssertionError, ValueError, TypeError, AttributeError) as error:
-            why = " ".join(str(error).split()) or "it refuses it"
-            raise UserError(
-                f"reparam: {site}: {kind} is not made for {model.sites[site].distribution} ({why}); take another, or leave it out"
-            ) from None
+        _check_reparam(model, site, kind, chosen[site])
     return reparam(model.full_data, config=chosen) if chosen else model.full_data
+
+
+def _check_reparam(model: BoundModel, site: str, kind: str, chosen) -> None:
+    """Raise UserError unless NumPyro can reparametrise the site so."""
+    function = reparam(model.full_data, config={site: chosen})
+    try:
+        jax.eval_shape(partial(_trace_once, function), model.traced_arguments)
+    except (AssertionError, ValueError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split()) or "NumPyro refuses it"
+        raise UserError(
+            f"reparam: {site}: {kind} does not apply to {model.sites[site].distribution} "
+            f"({reason}). Choose another reparametrisation, or remove this one."
+        ) from None
 
 
 def _trace_once(function: Callable, traced: dict) -> int:

@@ -1,1 +1,1 @@
-"""The methods of fitting, one module each."""
+"""Methods that fit a model, one module each."""

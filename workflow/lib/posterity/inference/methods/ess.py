@@ -1,4 +1,10 @@
-"""Ensemble slice sampling (Karamanis & Beutler 2021, Statistics and Computing 31, 61), by NumPyro's kernel."""
+"""
+Ensemble slice sampling, by NumPyro's kernel.
+
+Karamanis & Beutler 2021, Statistics and Computing 31, 61.
+"""
+
+from collections.abc import Callable
 
 import jax.numpy as jnp
 from numpyro.infer import ESS
@@ -9,7 +15,7 @@ from posterity.inference.run import RunOptions
 from posterity.model.model import BoundModel
 from posterity.runtime.rng import Stream
 
-MOVES = {
+ESS_MOVES = {
     "differential": ESS.DifferentialMove,
     "random": ESS.RandomMove,
     "gaussian": ESS.GaussianMove,
@@ -23,23 +29,46 @@ def fit(
     """
     Sample the posterior by an ensemble of walkers, which are the chains.
 
-    `settings` are those of `ess` in the schema. Raises UserError for a number of walkers that cannot be.
+    Parameters
+    ----------
+    model : BoundModel
+    settings : dict
+        Settings of `ess` in the schema.
+    stream : Stream
+        Random stream of the fit.
+    options : RunOptions
+        Checkpoint, progress and recorded sites.
+
+    Returns
+    -------
+    FitResult
+        Draws of the chains; the kernel has no statistics.
+
+    Raises
+    ------
+    UserError
+        If the number of walkers is odd or too small.
     """
     check_walkers(model, settings)
+    shares = settings["moves"]
 
-    def kernel(function, start):
-        moves = {MOVES[move](): share for move, share in settings["moves"].items()}
-        # With `randomize_split` a walker that is stuck wanders through all chains, and their R-hat is that of chains that agree.
-        return FrozenScaleESS(function, moves=moves, init_strategy=start, randomize_split=False)
+    def make_kernel(function: Callable, init_strategy: Callable) -> ESS:
+        moves = {ESS_MOVES[move](): share for move, share in shares.items()}
+        # `randomize_split` would move a stuck walker through all chains, unseen by R-hat.
+        return FrozenScaleESS(
+            function, moves=moves, init_strategy=init_strategy, randomize_split=False
+        )
 
-    return sample_chains(model, settings, stream, options, kernel, {}, ensemble=True)[0]
+    result, _ = sample_chains(model, settings, stream, options, make_kernel, {}, ensemble=True)
+    return result
 
 
 class FrozenScaleESS(ESS):
-    """The kernel with a scale of slices that is learnt in the warm-up only; NumPyro's goes on learning while it draws."""
+    """NumPyro's kernel, but with a scale of the slices that adapts in the warm-up only."""
 
     def sample(self, state, model_args, model_kwargs):
-        """Take one step."""
-        after, before = super().sample(state, model_args, model_kwargs), state.inner_state
+        """Return the state after one step."""
+        before = state.inner_state
+        after = super().sample(state, model_args, model_kwargs)
         scale = jnp.where(before.i < self._num_warmup, after.inner_state.mu, before.mu)
         return after._replace(inner_state=after.inner_state._replace(mu=scale))

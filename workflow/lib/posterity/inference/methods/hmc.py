@@ -1,4 +1,8 @@
-"""Hamiltonian Monte Carlo with trajectories of one length (Neal 2011, Handbook of MCMC, chapter 5), by NumPyro's kernel."""
+"""
+Hamiltonian Monte Carlo with trajectories of one length, by NumPyro's kernel.
+
+Neal 2011, Handbook of Markov Chain Monte Carlo, chapter 5.
+"""
 
 from numpyro.infer import HMC
 
@@ -15,15 +19,36 @@ def fit(
     """
     Sample the posterior by HMC.
 
-    `settings` are those of `hmc` in the schema. Raises UserError if the density is not finite at a start.
-    """
+    Parameters
+    ----------
+    model : BoundModel
+    settings : dict
+        Settings of `hmc` in the schema.
+    stream : Stream
+        Random stream of the fit.
+    options : RunOptions
+        Checkpoint, progress and recorded sites.
 
-    def kernel(**over):
+    Returns
+    -------
+    FitResult
+        Draws and statistics of the chains.
+
+    Raises
+    ------
+    UserError
+        If the density is not finite at the start of a chain.
+    """
+    target_accept = settings["target_accept"]
+    trajectory_length = settings["trajectory_length"]
+    dense_mass = parse_dense_mass(model, settings)
+
+    def make_kernel(**target):
         return HMC(
-            **over,
-            target_accept_prob=settings["target_accept"],
-            trajectory_length=settings["trajectory_length"],
-            dense_mass=parse_dense_mass(model, settings),
+            **target,
+            target_accept_prob=target_accept,
+            trajectory_length=trajectory_length,
+            dense_mass=dense_mass,
         )
 
-    return sample_hamiltonian(model, settings, stream, options, kernel)
+    return sample_hamiltonian(model, settings, stream, options, make_kernel)

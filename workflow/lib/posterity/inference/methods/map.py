@@ -1,7 +1,11 @@
 """The maximum of the posterior density of the model's own parameters."""
 
+from collections.abc import Callable
+
+import jax
 from numpyro.infer.util import log_density
 
+from posterity.inference.initial_values import UnconstrainedModel
 from posterity.inference.optimise import find_maximum
 from posterity.inference.result import FitResult
 from posterity.inference.run import RunOptions
@@ -15,22 +19,37 @@ def fit(
     """
     Find the point of largest posterior density.
 
-    It is the density of the model's own parameters (no Jacobian of a transformation to unconstrained space), so that the point
-    does not depend on how the optimiser walks; it does depend on how the model is parametrised, as every maximum of a density.
+    The density is that of the model's own parameters, without the Jacobian of the transformation
+    to unconstrained space. The point depends on the parametrisation of the model, but not on the
+    optimiser's coordinates.
 
-    `settings` are those of `map` in the schema. Raises UserError if no start has a finite density.
+    Parameters
+    ----------
+    model : BoundModel
+    settings : dict
+        Settings of `map` in the schema.
+    stream : Stream
+        Random stream of the fit.
+    options : RunOptions
+        Unused: the method runs in one piece.
+
+    Returns
+    -------
+    FitResult
+        A point.
+
+    Raises
+    ------
+    UserError
+        If no start has a finite density.
     """
 
-    def objective(info, constrain, traced):
-        def loss(position):
-            sites = constrain(position)
-            return -log_density(
-                model.full_data, (), traced, {name: sites[name] for name in position}
-            )[0]
+    def make_loss(unconstrained: UnconstrainedModel, traced: dict) -> Callable:
+        def loss(position: dict) -> jax.Array:
+            sites = unconstrained.constrain(position)
+            latent = {name: sites[name] for name in position}
+            return -log_density(model.full_data, (), traced, latent)[0]
 
         return loss
 
-    found = find_maximum(model, settings, stream, objective)
-    return FitResult(
-        sampling="point", point=found.sites, optimisation=found.reached, **found.effort
-    )
+    return find_maximum(model, settings, stream, make_loss).to_point_result()

@@ -1,13 +1,17 @@
 """The maximum of the likelihood."""
 
+from collections.abc import Callable
+
+import jax
 import jax.numpy as jnp
 
 from posterity.errors import UserError
+from posterity.inference.initial_values import UnconstrainedModel
 from posterity.inference.optimise import find_maximum
 from posterity.inference.result import FitResult
 from posterity.inference.run import RunOptions
 from posterity.model.dependencies import list_top_level_sites
-from posterity.model.model import BoundModel, trace_conditioned
+from posterity.model.model import BoundModel, compute_log_prob, trace_conditioned
 from posterity.runtime.rng import Stream
 
 
@@ -15,32 +19,50 @@ def fit(
     model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()
 ) -> FitResult:
     """
-    Find the point of largest likelihood; priors say only where parameters may be.
+    Find the point of largest likelihood; priors only limit where parameters may be.
 
-    `settings` are those of `mle` in the schema. Raises UserError if no start has a finite density, and for a model with latent
-    sites below other latent sites, whose distribution is no prior but a part of the model.
+    Parameters
+    ----------
+    model : BoundModel
+    settings : dict
+        Settings of `mle` in the schema.
+    stream : Stream
+        Random stream of the fit.
+    options : RunOptions
+        Unused: the method runs in one piece.
+
+    Returns
+    -------
+    FitResult
+        A point.
+
+    Raises
+    ------
+    UserError
+        If no start has a finite density, or if a latent site depends on other latent sites: its
+        distribution is no prior but a part of the model.
     """
-    below = [name for name in model.site_names("latent") if name not in list_top_level_sites(model)]
+    top_level = list_top_level_sites(model)
+    below = [name for name in model.site_names("latent") if name not in top_level]
     if below:
         raise UserError(
-            f"{model.file}: mle: the latent site '{below[0]}' depends on other latent sites, so that the likelihood of these is an "
-            "integral over it; take map, or a model without such a level"
+            f"{model.file}: mle: the latent site '{below[0]}' depends on other latent sites, so "
+            "that their likelihood is an integral over it. Use map, or a model without such a "
+            "level."
         )
 
-    def objective(info, constrain, traced):
-        def loss(position):
-            sites = constrain(position)
-            messages = trace_conditioned(model, {name: sites[name] for name in position}, traced)
-            terms = []
-            for site in messages.values():
-                if site["type"] == "sample" and site["is_observed"]:
-                    scale = 1.0 if site["scale"] is None else site["scale"]
-                    terms.append(jnp.sum(scale * site["fn"].log_prob(site["value"])))
+    def make_loss(unconstrained: UnconstrainedModel, traced: dict) -> Callable:
+        def loss(position: dict) -> jax.Array:
+            sites = unconstrained.constrain(position)
+            latent = {name: sites[name] for name in position}
+            messages = trace_conditioned(model, latent, traced).values()
+            terms = [
+                jnp.sum(compute_log_prob(site))
+                for site in messages
+                if site["type"] == "sample" and site["is_observed"]
+            ]
             return -sum(terms, jnp.zeros(()))
 
         return loss
 
-    found = find_maximum(model, settings, stream, objective)
-    return FitResult(
-        sampling="point", point=found.sites, optimisation=found.reached, **found.effort
-    )
+    return find_maximum(model, settings, stream, make_loss).to_point_result()

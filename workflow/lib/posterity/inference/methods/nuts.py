@@ -15,17 +15,38 @@ def fit(
     """
     Sample the posterior by NUTS.
 
-    `settings` are those of `nuts` in the schema. Raises UserError if the density is not finite at a start.
-    """
+    Parameters
+    ----------
+    model : BoundModel
+    settings : dict
+        Settings of `nuts` in the schema.
+    stream : Stream
+        Random stream of the fit.
+    options : RunOptions
+        Checkpoint, progress and recorded sites.
 
-    def kernel(**over):
+    Returns
+    -------
+    FitResult
+        Draws and statistics of the chains.
+
+    Raises
+    ------
+    UserError
+        If the density is not finite at the start of a chain.
+    """
+    target_accept = settings["target_accept"]
+    max_tree_depth = settings["max_tree_depth"]
+    dense_mass = parse_dense_mass(model, settings)
+
+    def make_kernel(**target):
         return NUTS(
-            **over,
-            target_accept_prob=settings["target_accept"],
-            max_tree_depth=settings["max_tree_depth"],
-            dense_mass=parse_dense_mass(model, settings),
+            **target,
+            target_accept_prob=target_accept,
+            max_tree_depth=max_tree_depth,
+            dense_mass=dense_mass,
         )
 
-    result = sample_hamiltonian(model, settings, stream, options, kernel)
+    result = sample_hamiltonian(model, settings, stream, options, make_kernel)
     result.statistics["tree_depth"] = compute_tree_depth(result.statistics["n_steps"])
     return result

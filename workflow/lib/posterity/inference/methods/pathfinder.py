@@ -1,13 +1,23 @@
-"""Pathfinder: the best of the Gaussians along a quasi-Newton path (Zhang et al. 2022, JMLR 23, 306), by blackjax."""
+"""
+Pathfinder: the best of the Gaussians along a quasi-Newton path, by blackjax.
+
+Zhang et al. 2022, JMLR 23, 306.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from blackjax.vi import pathfinder
-from numpyro.infer.util import initialize_model
 
 from posterity.inference.importance import resample_draws
-from posterity.inference.initial_values import INIT_STRATEGIES, nonfinite_start_error
+from posterity.inference.initial_values import (
+    INIT_STRATEGIES,
+    nonfinite_start_error,
+    unconstrain_model,
+)
 from posterity.inference.result import FitResult
 from posterity.inference.run import RunOptions
 from posterity.model.model import BoundModel
@@ -15,95 +25,147 @@ from posterity.runtime.compile_cache import compile_and_run
 from posterity.runtime.rng import Stream
 
 
+class PathDraws(NamedTuple):
+    """
+    Draws of the best Gaussian of each path.
+
+    Attributes
+    ----------
+    sites : dict of str to array, shape (path, draw, ...)
+        Value of each site.
+    log_p, log_q : array, shape (path, draw)
+        Log densities (nats) under the posterior and the Gaussian, in unconstrained space.
+    elbo : array, shape (path,)
+        Evidence lower bound (nats) of the Gaussian.
+    steps : array of int, shape (path,)
+        Steps of the path with a finite bound.
+    """
+
+    sites: dict
+    log_p: np.ndarray | jax.Array
+    log_q: np.ndarray | jax.Array
+    elbo: np.ndarray | jax.Array
+    steps: np.ndarray | jax.Array
+
+
 def fit(
     model: BoundModel, settings: dict, stream: Stream, options: RunOptions = RunOptions()
 ) -> FitResult:
     """
-    Approximate the posterior by the Gaussians of several paths, and draw from them by importance.
+    Approximate the posterior by the Gaussians of several paths, and draw from them.
 
-    `settings` are those of `pathfinder` in the schema. Each path gives draws in unconstrained space; together they are resampled by
-    their Pareto smoothed weights (multi-path Pathfinder, section 2.3 of the paper), unless `resample` is false: then they are drawn
-    from the path with the largest bound alone. Raises UserError if no start has a finite density.
+    With `resample` the draws of all paths are resampled by Pareto smoothed importance weights
+    (multi-path Pathfinder, section 2.3 of the paper). Without it all draws are from the path with
+    the largest bound.
+
+    Parameters
+    ----------
+    model : BoundModel
+    settings : dict
+        Settings of `pathfinder` in the schema.
+    stream : Stream
+        Random stream of the fit.
+    options : RunOptions
+        Unused: the method runs in one piece.
+
+    Returns
+    -------
+    FitResult
+        Independent draws. Without `resample` its statistics are `log_p` and `log_q`.
+
+    Raises
+    ------
+    UserError
+        If no start has a finite density.
     """
-
-    def program(keys, traced):
-        def path(key):
-            begin, on_the_way, drawing = jax.random.split(key, 3)
-            info = _pose(model, settings, begin, traced)
-            density, constrain = info.potential_fn(**traced), info.postprocess_fn(**traced)
-            state, found = pathfinder.approximate(
-                on_the_way,
-                lambda z: -density(z),
-                info.param_info.z,
-                settings["elbo_samples"],
-                maxiter=settings["steps"],
-            )
-            positions, log_q = pathfinder.sample(drawing, state, settings["draws"])
-            sites, log_p = jax.lax.map(lambda z: (constrain(z), -density(z)), positions)
-            return sites, log_p, log_q, state.elbo, jnp.sum(jnp.isfinite(found.path.elbo))
-
-        return jax.lax.map(path, keys)
-
-    keys = stream.keys("path", settings["paths"])
-    made_from = ["pathfinder", model.fingerprint, settings]
-    (sites, log_p, log_q, bounds, steps), compiled, ran = compile_and_run(
-        program, (keys, model.traced_arguments), made_from
-    )
-    if not np.isfinite(bounds).any():
+    draws, compiled, ran = _run_paths(model, settings, stream)
+    is_finite = np.isfinite(draws.elbo)
+    if not is_finite.any():
         raise nonfinite_start_error(model)
-    effort = {
-        "compile_seconds": compiled,
-        "run_seconds": ran,
-        "gradient_evaluations": int(steps.sum()),
-    }
-    sites = {name: values for name, values in sites.items() if name in model.sites}
-    if not settings["resample"]:
-        best = int(np.argmax(np.where(np.isfinite(bounds), bounds, -np.inf)))
-        drawn = {name: values[[best]] for name, values in sites.items()}
-        densities = {"log_p": log_p[[best]], "log_q": log_q[[best]]}
-        return FitResult(sampling="independent", posterior=drawn, statistics=densities, **effort)
-    good = np.isfinite(bounds)
-    pooled = {
-        name: values[good].reshape(1, -1, *values.shape[2:]) for name, values in sites.items()
-    }
-    weights = (log_p - log_q)[good].reshape(-1)
-    again = resample_draws(pooled, weights, settings["draws"], stream.generator("resample"))
-    return FitResult(sampling="independent", **again, **effort)
+    sites = {name: values for name, values in draws.sites.items() if name in model.sites}
+    if settings["resample"]:
+        pool = {
+            name: values[is_finite].reshape(1, -1, *values.shape[2:])
+            for name, values in sites.items()
+        }
+        weights = np.asarray(draws.log_p - draws.log_q)[is_finite].reshape(-1)
+        rng = stream.generator("resample")
+        fields = resample_draws(pool, weights, settings["draws"], rng)
+    else:
+        best = int(np.argmax(np.where(is_finite, draws.elbo, -np.inf)))
+        fields = {
+            "posterior": {name: values[[best]] for name, values in sites.items()},
+            "statistics": {"log_p": draws.log_p[[best]], "log_q": draws.log_q[[best]]},
+        }
+    return FitResult(
+        sampling="independent",
+        gradient_evaluations=int(draws.steps.sum()),
+        compile_seconds=compiled,
+        run_seconds=ran,
+        **fields,
+    )
 
 
 def find_start_positions(
-    model: BoundModel, function, strategy, keys: np.ndarray
+    model: BoundModel, function: Callable, init_strategy: Callable, keys: np.ndarray
 ) -> dict[str, np.ndarray]:
     """
-    Give a place in unconstrained space for each chain to start from: a draw of the Gaussian of its own path.
+    Return unconstrained initial values of chains, each a draw of the Gaussian of its own path.
 
-    `function` is the model, reparametrised maybe, `strategy` NumPyro's way to start a path.
+    Parameters
+    ----------
+    model : BoundModel
+    function : Callable
+        The NumPyro model, with sites reparametrised or marginalised.
+    init_strategy : Callable
+        NumPyro's strategy for the start of a path.
+    keys : array, shape (chain, 2)
+        Raw JAX keys.
+
+    Returns
+    -------
+    dict of str to array, shape (chain, ...)
+        A chain whose draw has no finite density has the start of its path.
     """
 
-    def program(keys, traced):
-        def path(key):
-            begin, on_the_way, drawing = jax.random.split(key, 3)
-            info = initialize_model(
-                begin, function, init_strategy=strategy, dynamic_args=True, model_kwargs=traced
-            )
-            density = info.potential_fn(**traced)
-            state, _ = pathfinder.approximate(on_the_way, lambda z: -density(z), info.param_info.z)
-            position, _ = pathfinder.sample(drawing, state)
-            finite = jnp.isfinite(density(position))
-            return jax.tree.map(
-                lambda drawn, start: jnp.where(finite, drawn, start), position, info.param_info.z
-            )
+    def find_start(key: jax.Array, traced: dict) -> dict[str, jax.Array]:
+        init_key, path_key, draw_key = jax.random.split(key, 3)
+        start, potential, _ = unconstrain_model(function, init_strategy, init_key, traced)
+        state, _ = pathfinder.approximate(path_key, lambda z: -potential(z), start)
+        position, _ = pathfinder.sample(draw_key, state)
+        is_finite = jnp.isfinite(potential(position))
+        return jax.tree.map(lambda new, old: jnp.where(is_finite, new, old), position, start)
 
-        return jax.lax.map(path, keys)
+    def find_all(keys: jax.Array, traced: dict) -> dict[str, jax.Array]:
+        return jax.lax.map(lambda key: find_start(key, traced), keys)
 
-    return jax.tree.map(np.asarray, jax.jit(program)(keys, model.traced_arguments))
+    return jax.tree.map(np.asarray, jax.jit(find_all)(keys, model.traced_arguments))
 
 
-def _pose(model: BoundModel, settings: dict, key, traced):
-    return initialize_model(
-        key,
-        model.full_data,
-        init_strategy=INIT_STRATEGIES[settings["init"]],
-        dynamic_args=True,
-        model_kwargs=traced,
-    )
+def _run_paths(model: BoundModel, settings: dict, stream: Stream) -> tuple[PathDraws, float, float]:
+    """Return the draws of all paths, and the seconds of compilation and of the run."""
+    init_strategy = INIT_STRATEGIES[settings["init"]]
+    elbo_samples = settings["elbo_samples"]
+    max_steps = settings["steps"]
+    draws = settings["draws"]
+
+    def run_path(key: jax.Array, traced: dict) -> PathDraws:
+        init_key, path_key, draw_key = jax.random.split(key, 3)
+        start, potential, constrain = unconstrain_model(
+            model.full_data, init_strategy, init_key, traced
+        )
+        state, info = pathfinder.approximate(
+            path_key, lambda z: -potential(z), start, elbo_samples, maxiter=max_steps
+        )
+        positions, log_q = pathfinder.sample(draw_key, state, draws)
+        sites, log_p = jax.lax.map(lambda z: (constrain(z), -potential(z)), positions)
+        steps = jnp.sum(jnp.isfinite(info.path.elbo))
+        return PathDraws(sites, log_p, log_q, state.elbo, steps)
+
+    def run_all(keys: jax.Array, traced: dict) -> PathDraws:
+        return jax.lax.map(lambda key: run_path(key, traced), keys)
+
+    keys = stream.keys("path", settings["paths"])
+    options = [settings["init"], elbo_samples, max_steps, draws]
+    cache_key = ["pathfinder", model.fingerprint, *options]
+    return compile_and_run(run_all, (keys, model.traced_arguments), cache_key)
