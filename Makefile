@@ -17,7 +17,7 @@ PROFILE ?= slurm-generic
 config = $(if $(strip $(STUDIES)),--config studies="$(STUDIES)")
 studies = $(or $(strip $(STUDIES)),all)
 # Succeeds if the report shows these studies and is newer than all of its inputs, since writing a report takes seconds.
-current = echo '$(studies)' | cmp -s - results/logs/report.studies && test -z "$$(find Snakefile config workflow results -type f \
+current = echo '$(studies)' | cmp -s - results/logs/report.studies && test -z "$$(find config workflow results -type f \
 	-newer results/report.html -not -path 'results/logs/*' -not -name '*.pyc' 2>&1 | head -n 1)"
 unexport PYTHONDONTWRITEBYTECODE
 SHELL := /bin/sh
@@ -50,7 +50,7 @@ check: .venv/ready
 lint: .venv/ready types layers
 	@ruff check .
 	@ruff format --check .
-	@snakefmt --check Snakefile workflow
+	@snakefmt --check workflow
 	@codespell
 	@snakemake --lint
 
