@@ -1,7 +1,7 @@
 """
 An exponential decay with known Gaussian errors: a model to copy and change.
 
-Say here what the model is and where it comes from (paper, equation), as on the page of a paper.
+Describe the model here, and give its source (paper, equation).
 """
 
 import jax.numpy as jnp
@@ -15,9 +15,19 @@ UNITS = {"a": "mV", "tau": "s"}
 
 def model(x, e, y=None):
     """
-    Each argument is the variable of the same name in the data; those that default to None are observations.
+    Model the voltage as an exponential decay.
 
-    x: time (s), shape (point,); e: standard deviation of y (mV); y: voltage (mV), shape (point,).
+    Each argument receives the variable of the same name in the data. Arguments that default to None
+    are observations.
+
+    Parameters
+    ----------
+    x : array, shape (point,)
+        Time (s).
+    e : float or array, shape (point,)
+        Standard deviation of y (mV).
+    y : array, shape (point,)
+        Voltage (mV).
     """
     # ASSUME: amplitude and decay time are of the order of ten.
     a = numpyro.sample("a", HalfNormal(10))
