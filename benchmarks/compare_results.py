@@ -1,8 +1,9 @@
 """
 Compare the draws of two result folders bit for bit.
 
-For each posterior.nc of the first folder, find that of the same study, model and fit in the second one, and compare every
-variable of every group. Prints a line per fit and a count; the exit code is 1 if a fit is missing or differs.
+For each posterior.nc of the first folder, find that of the same study, model and fit in the second
+one, and compare every variable of every group. Print a line per fit and a count. The exit code is 1
+if a fit is missing or differs.
 
     python benchmarks/compare_results.py OLD_RESULTS NEW_RESULTS [--rename OLD_FIT=NEW_FIT]
 """
@@ -17,7 +18,7 @@ import xarray as xr
 
 def find_differences(first: xr.DataTree, second: xr.DataTree) -> list[str]:
     """List the variables that are missing in one tree or whose values, shapes or types differ."""
-    found = []
+    differences = []
     groups = {node.path for node in first.subtree} | {node.path for node in second.subtree}
     for path in sorted(groups):
         old = first[path].to_dataset() if path in first.groups else xr.Dataset()
@@ -25,10 +26,10 @@ def find_differences(first: xr.DataTree, second: xr.DataTree) -> list[str]:
         for name in sorted({*map(str, old.variables), *map(str, new.variables)}):
             label = f"{path.strip('/')}/{name}"
             if name not in old.variables or name not in new.variables:
-                found.append(f"{label} is missing")
+                differences.append(f"{label} is missing")
             elif not is_identical(old[name].values, new[name].values):
-                found.append(label)
-    return found
+                differences.append(label)
+    return differences
 
 
 def is_identical(first: np.ndarray, second: np.ndarray) -> bool:
@@ -50,7 +51,8 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     renamed = dict(pair.split("=") for pair in arguments.rename)
-    equal = changed = 0
+    equal = 0
+    changed = 0
     for path in sorted(arguments.old.glob("*/*/*/posterior.nc")):
         study, model, fit = path.relative_to(arguments.old).parts[:3]
         other = arguments.new / study / model / renamed.get(fit, fit) / "posterior.nc"
@@ -58,10 +60,11 @@ def main() -> int:
             differences = find_differences(xr.open_datatree(path), xr.open_datatree(other))
         else:
             differences = [f"{other} does not exist"]
-        note = "; its id, and so its random stream, changed" if fit in renamed else ""
-        print(
-            f"{study}/{model}/{fit}: {'equal' if not differences else f'differs{note}: ' + ', '.join(differences[:5])}"
-        )
+        result = "equal"
+        if differences:
+            note = "; its id, and so its random stream, changed" if fit in renamed else ""
+            result = f"differs{note}: {', '.join(differences[:5])}"
+        print(f"{study}/{model}/{fit}: {result}")
         equal += not differences
         changed += bool(differences) and fit not in renamed
     print(f"{equal} fits are equal bit for bit, {changed} differ")
