@@ -81,7 +81,7 @@ def run_contender(contender: str, name: str, seed: int, data: Path, folder: Path
 
 
 def is_derived(site: str) -> bool:
-    """Return whether PyMC added a variable that is no site of the model."""
+    """Return whether a variable of PyMC belongs to none of the sites of the model."""
     return site.endswith("__") or site.startswith("_")
 
 
