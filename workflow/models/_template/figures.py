@@ -8,5 +8,5 @@ import numpy as np
 
 
 def curve(x, a, tau):
-    """Return the model's curve at x for given values of its sites: the truth, or posterior draws."""
+    """Return the curve of the model at x, for the true values of its sites or for draws."""
     return a * np.exp(-x / tau)
