@@ -1,11 +1,12 @@
 # make run       run the default studies on all cores, write results/report.html, print the verdicts
-# make check     check the models and data of a study in seconds, without a run:   make check STUDY=mine
-# make plan      list the jobs of a run with their cores, memory and hours          (PROFILE=slurm for the other profile)
+# make check     check the models and data of a study in seconds:   make check STUDY=mine
+# make plan      list the jobs of a run with their cores, memory and hours   (PROFILE=slurm for the other profile)
 # make unlock    unlock the folder after a `kill -9` of Snakemake, before the next run
-# make env       create .venv from the hash-pinned lock in envs/                    (GPU=cuda12 adds JAX for GPUs)
+# make env       create .venv from the hash-pinned locks in envs/            (GPU=cuda12 adds JAX for GPUs)
 # make test      run the tests                  make coverage   the same, with line and branch coverage
-# make lint      run all linters                make docs       build the documentation into docs/_build/html
-# make types     check the types                make layers     check which module imports which
+# make lint      run all linters: ruff, snakefmt, snakemake --lint, codespell, mypy, import-linter
+# make types     run mypy alone                 make layers     run import-linter alone
+# make docs      build the documentation into docs/_build/html, with warnings as errors
 # make lock      resolve envs/*.in again
 # Each target creates .venv first if it is missing or out of date.
 # run, plan and unlock take STUDIES: make run STUDIES=mine        (several: STUDIES="line hogg")
@@ -15,8 +16,8 @@ STUDY ?= $(STUDIES)
 PROFILE ?= slurm-generic
 config = $(if $(strip $(STUDIES)),--config studies="$(STUDIES)")
 studies = $(or $(strip $(STUDIES)),all)
-# Succeeds if the report shows these studies and is newer than everything that it shows. Writing a report takes seconds.
-current = echo '$(studies)' | cmp -s - results/logs/report.studies && test -z "$$(find Snakefile config workflow results -type f \
+# Succeeds if the report shows these studies and is newer than all of its inputs, since writing a report takes seconds.
+current = echo '$(studies)' | cmp -s - results/logs/report.studies && test -z "$$(find config workflow results -type f \
 	-newer results/report.html -not -path 'results/logs/*' -not -name '*.pyc' 2>&1 | head -n 1)"
 unexport PYTHONDONTWRITEBYTECODE
 SHELL := /bin/sh
@@ -38,29 +39,28 @@ coverage: .venv/ready
 	@python -m pytest --cov --cov-report=term-missing:skip-covered --cov-report=html $(PYTEST)
 
 plan: .venv/ready
-	@PYTHONPATH=workflow/lib python -m posterity.cli.plan --workflow-profile workflow/profiles/$(PROFILE) $(config)
+	@PYTHONPATH=workflow/lib python -m posterity plan --workflow-profile workflow/profiles/$(PROFILE) $(config)
 
 unlock: .venv/ready
 	@snakemake --unlock $(config)
 
 check: .venv/ready
-	@PYTHONPATH=workflow/lib python -m posterity.cli.check $(STUDY)
+	@PYTHONPATH=workflow/lib python -m posterity check $(STUDY)
 
-lint: .venv/ready
+lint: .venv/ready types layers
 	@ruff check .
 	@ruff format --check .
-	@snakefmt --check Snakefile workflow
+	@snakefmt --check workflow
 	@codespell
 	@snakemake --lint
 
-# `types` and `layers` join `lint` once they pass.
 types: .venv/ready
 	@mypy
 
 layers: .venv/ready
 	@lint-imports
 
-# -E reads every page again, since Sphinx repeats no warning of a page that it keeps.
+# -E reads all pages again. Otherwise Sphinx omits the warnings of unchanged pages.
 docs: .venv/ready
 	@sphinx-build -E -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html
 	@echo "The documentation: docs/_build/html/index.html"

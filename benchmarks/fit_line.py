@@ -1,9 +1,13 @@
 """
-The fit stage of the study `line`, cold and with its programs compiled before, against others: whole processes, saved to NetCDF.
+Time the fit of the study `line` by Posterity and by other packages.
 
-Run in the project's environment, from its folder, after `make run` and `benchmarks/setup.sh`:
-python benchmarks/fit_line.py [rounds].
-Contenders are interleaved; bytecode is compiled in both environments.
+Each contender is a whole process, from start to the NetCDF file. Posterity fits with an empty cache
+of compiled programs and with a filled one. Run in the project's environment, from its folder, after
+`make run` and `benchmarks/setup.sh`:
+
+    python benchmarks/fit_line.py [rounds]
+
+Contenders run in turn. Bytecode is compiled in both environments.
 """
 
 import os
@@ -15,107 +19,95 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT / "results/line/data.nc"
 
 FIT = """
 import sys
 sys.path[:0] = ["workflow/lib", "workflow/scripts"]
-import yaml
+from dataclasses import replace
 from fit import fit
-from posterity import job
-from posterity.study import load
-study = load("line", yaml.safe_load(open("config/config.yaml"))["defaults"])
-spec = {key: value for key, value in study["models"]["line"].items() if key != "figures"}
-settings = {key: value for key, value in study["fits"]["nuts"].items() if key != "models"}
-files, threads = [spec["file"]], int(sys.argv[2])
-fit("results/line/data.nc", sys.argv[1], "line", "line", spec, "nuts", settings, 1, "float64", files, threads=threads)
-job.end(0)  # as the stage does
+from posterity.notebook import load_settings, make_stage_arguments
+from posterity.workflow.job import exit_process
+settings = load_settings("line")["fits"]["nuts"]
+settings.pop("models", None)
+arguments = make_stage_arguments("line", "line", "nuts")
+arguments["compute"] = replace(arguments["compute"], threads=int(sys.argv[2]))
+fit("results/line/data.nc", sys.argv[1], settings=settings, **arguments)
+exit_process(0)  # as a job does
 """
 
 IMPORTS = """
 import sys
 sys.path[:0] = ["workflow/lib", "workflow/scripts"]
-import fit, yaml
-from posterity import device
-device.prepare(1, "float64", 4)
-from posterity import checkpoints, driving, model, preflight, study
-from posterity.methods import nuts
+import fit
+import posterity.notebook
+from posterity.runtime.device import configure_jax
+configure_jax(1, "float64", 4)
+from posterity.inference import checkpoint, run
+from posterity.inference.methods import nuts
+from posterity.model import model, preflight
 """
 
 
-def seconds(command: list[str], environment: dict) -> tuple[float, float]:
-    """Run a process; return its wall time and its peak memory in MB."""
-    before = time.perf_counter()
-    done = subprocess.Popen(
+def time_process(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
+    """Run a process; return its wall time in seconds and its peak memory in MB."""
+    start = time.perf_counter()
+    process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    _, status, usage = os.wait4(done.pid, 0)
+    _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"failed: {' '.join(command[:3])}")
-    return time.perf_counter() - before, usage.ru_maxrss / 1024
+    return time.perf_counter() - start, usage.ru_maxrss / 1024
+
+
+def make_commands(folder: str) -> dict[str, list[str]]:
+    """Return the command of each contender. Results are written to a folder."""
+    python = sys.executable
+    peers = str(ROOT / "benchmarks/.venv/bin/python")
+    one = [python, "-c", FIT, f"{folder}/one.nc", "1"]
+    two = [python, "-c", FIT, f"{folder}/two.nc", "2"]
+    blackjax = [python, "benchmarks/blackjax_line.py", str(DATA), f"{folder}/blackjax.nc"]
+    return {
+        "the tutorial's code (NumPyro's MCMC)": [
+            python,
+            "benchmarks/seed_line.py",
+            f"{folder}/seed.nc",
+        ],
+        "PyMC and nutpie": [peers, "benchmarks/pymc_line.py", str(DATA), f"{folder}/pymc.nc"],
+        "blackjax": blackjax,
+        "posterity, empty cache, 1 thread": one,
+        "posterity, empty cache, 2 threads": two,
+        "posterity, filled cache, 1 thread": one,
+        "posterity, filled cache, 2 threads": two,
+        "posterity's imports alone": [python, "-c", IMPORTS],
+    }
 
 
 def main(rounds: int) -> None:
-    """Print the median time of each, and the median of the ratios to the page's code, round by round."""
-    environment = {
-        key: value
-        for key, value in os.environ.items()
-        if key not in ("XLA_FLAGS", "PYTHONDONTWRITEBYTECODE")
-    }
-    peers, data = ROOT / "benchmarks/.venv/bin/python", "results/line/data.nc"
-    with tempfile.TemporaryDirectory() as place:
-        contenders = {
-            "the page's code (NumPyro's MCMC)": [
-                sys.executable,
-                "benchmarks/seed_line.py",
-                f"{place}/seed.nc",
-            ],
-            "PyMC and nutpie": [peers, "benchmarks/pymc_line.py", data, f"{place}/pymc.nc"],
-            "blackjax": [
-                sys.executable,
-                "benchmarks/blackjax_line.py",
-                data,
-                f"{place}/blackjax.nc",
-            ],
-            "posterity, cold, 1 thread": [sys.executable, "-c", FIT, f"{place}/one.nc", "1"],
-            "posterity, cold, 2 threads": [sys.executable, "-c", FIT, f"{place}/two.nc", "2"],
-            "posterity, compiled before, 1 thread": [
-                sys.executable,
-                "-c",
-                FIT,
-                f"{place}/one.nc",
-                "1",
-            ],
-            "posterity, compiled before, 2 threads": [
-                sys.executable,
-                "-c",
-                FIT,
-                f"{place}/two.nc",
-                "2",
-            ],
-            "posterity's imports alone": [sys.executable, "-c", IMPORTS],
-        }
-        times = {name: [] for name in contenders}
-        memory = dict.fromkeys(contenders, 0.0)
-        for one in range(
-            -1, rounds
-        ):  # the first round fills the caches of the disk, and is not counted
-            for name, command in contenders.items():
-                cache = f"{place}/cold-{one}-{name[-9]}" if "cold" in name else f"{place}/warm"
-                took, peak = seconds(
-                    list(map(str, command)), environment | {"POSTERITY_CACHE": cache}
-                )
-                if one >= 0:
-                    times[name].append(took)
+    """Print the median time of each contender, and the median ratio to the tutorial's code."""
+    left_out = ("XLA_FLAGS", "PYTHONDONTWRITEBYTECODE")
+    environment = {name: value for name, value in os.environ.items() if name not in left_out}
+    with tempfile.TemporaryDirectory() as folder:
+        commands = make_commands(folder)
+        seconds = {name: [] for name in commands}
+        memory = dict.fromkeys(commands, 0.0)
+        # The round -1 fills the caches of the disk and does not count.
+        for number in range(-1, rounds):
+            for index, (name, command) in enumerate(commands.items()):
+                cache = f"{folder}/{number}-{index}" if "empty" in name else f"{folder}/filled"
+                wall_time, peak = time_process(command, environment | {"POSTERITY_CACHE": cache})
+                if number >= 0:
+                    seconds[name].append(wall_time)
                     memory[name] = max(memory[name], peak)
-    first = next(iter(times))
+    reference = next(iter(seconds.values()))
     print(f"rounds: {rounds}; cores: {len(os.sched_getaffinity(0))}")
-    for name, values in times.items():
-        ratio = statistics.median(a / b for a, b in zip(values, times[first], strict=True))
-        print(
-            f"{name:42s} {statistics.median(values):6.2f} s   ratio {ratio:.2f}   peak {memory[name]:.0f} MB"
-        )
+    for name, values in seconds.items():
+        ratio = statistics.median(a / b for a, b in zip(values, reference, strict=True))
+        median = statistics.median(values)
+        print(f"{name:42s} {median:6.2f} s   ratio {ratio:.2f}   peak {memory[name]:.0f} MB")
 
 
 if __name__ == "__main__":
-    assert (ROOT / "results/line/data.nc").is_file(), "run `make run` first"
+    assert DATA.is_file(), "run `make run` first"
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 7)

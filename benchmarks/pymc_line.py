@@ -1,5 +1,7 @@
 """
-The straight line by PyMC and nutpie, saved by ArviZ. Usage: python pymc_line.py <data.nc of the study line> <output.nc>
+Fit a straight line by PyMC and nutpie; save the draws by ArviZ.
+
+    python pymc_line.py <data.nc of the study line> <output.nc>
 """
 
 import sys
@@ -10,7 +12,8 @@ import xarray as xr
 
 data = xr.open_dataset(sys.argv[1], group="data", engine="netcdf4")
 with pm.Model() as model:
-    m, c = pm.Uniform("m", -5, 5), pm.Uniform("c", -10, 10)
+    m = pm.Uniform("m", -5, 5)
+    c = pm.Uniform("c", -10, 10)
     pm.Normal("y", m * data["x"].values + c, data["e"].values, observed=data["y"].values)
 compiled = nutpie.compile_pymc_model(model)
 trace = nutpie.sample(compiled, draws=5000, tune=500, chains=4, seed=1, progress_bar=False)

@@ -1,9 +1,13 @@
 """
-Sampling of the study `line`, 4 chains x (500 + 5,000), once everything is compiled: Posterity, NumPyro's MCMC, and nutpie.
+Time the sampling of the study `line`, without compilation, by Posterity, NumPyro and nutpie.
 
-Run in the project's environment, from its folder, after `make run` and `benchmarks/setup.sh`:
-python benchmarks/sampling_line.py [rounds]
-Each contender is a process that compiles, and then samples whenever it is asked; they are asked in turn.
+All sample 4 chains x (500 + 5,000). Run in the project's environment, from its folder, after
+`make run` and `benchmarks/setup.sh`:
+
+    python benchmarks/sampling_line.py [rounds]
+
+Each contender is a process that compiles and then samples once per line of its input. Contenders
+run in turn.
 """
 
 import statistics
@@ -14,21 +18,25 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 POSTERITY = """
-import sys, time
-sys.path[:0] = ["workflow/lib", "workflow/scripts"]
-import yaml
-from posterity import device
-device.prepare(2, "float64", 4)
-from posterity import artefact, model, study
-from posterity.methods import nuts
-entry = study.load("line", yaml.safe_load(open("config/config.yaml"))["defaults"])
-bound = model.bind("line", entry["models"]["line"], artefact.group(artefact.read("results/line/data.nc"), "data"))
-settings = study.settings("nuts", warmup=500, draws=5000)
+import sys
+sys.path[:0] = ["workflow/lib"]
+from posterity.runtime.device import configure_jax
+configure_jax(2, "float64", 4)
+from posterity.artefact.groups import get_group
+from posterity.artefact.netcdf import read_artefact
+from posterity.config.schema import complete_settings
+from posterity.inference.methods import nuts
+from posterity.model.bind import bind_model
+from posterity.notebook import load_settings
+from posterity.runtime.rng import Stream
+data = get_group(read_artefact("results/line/data.nc"), "data")
+bound = bind_model("line", load_settings("line")["models"]["line"], data)
+settings = complete_settings("nuts", warmup=500, draws=5000)
 seed = 0
 def sample():
     global seed
     seed += 1
-    return nuts.fit(bound, settings, seed, ("benchmark",)).run_seconds
+    return nuts.fit(bound, settings, Stream(seed, ("benchmark",))).run_seconds
 """
 
 NUMPYRO = """
@@ -38,11 +46,13 @@ import numpyro, jax
 numpyro.enable_x64()
 from numpyro.infer import MCMC, NUTS
 sys.path[:0] = ["workflow/lib", "workflow/models/line"]
-from posterity import artefact
+from posterity.artefact.groups import get_group
+from posterity.artefact.netcdf import read_artefact
 from model import model
-data = artefact.group(artefact.read("results/line/data.nc"), "data")
+data = get_group(read_artefact("results/line/data.nc"), "data")
 arguments = {name: data[name].values for name in ("x", "e", "y")}
-mcmc = MCMC(NUTS(model), num_warmup=500, num_samples=5000, num_chains=4, chain_method="METHOD", progress_bar=False)
+mcmc = MCMC(NUTS(model), num_warmup=500, num_samples=5000, num_chains=4,
+            chain_method="METHOD", progress_bar=False)
 seed = 0
 def sample():
     global seed
@@ -58,7 +68,8 @@ import sys, time
 import nutpie, pymc as pm, xarray as xr
 data = xr.open_dataset("results/line/data.nc", group="data", engine="netcdf4")
 with pm.Model() as model:
-    m, c = pm.Uniform("m", -5, 5), pm.Uniform("c", -10, 10)
+    m = pm.Uniform("m", -5, 5)
+    c = pm.Uniform("c", -10, 10)
     pm.Normal("y", m * data["x"].values + c, data["e"].values, observed=data["y"].values)
 compiled = nutpie.compile_pymc_model(model)
 seed = 0
@@ -70,7 +81,7 @@ def sample():
     return time.perf_counter() - started
 """
 
-ASKED = """
+SAMPLE_ON_REQUEST = """
 sample()
 for line in sys.stdin:
     print(sample(), flush=True)
@@ -78,17 +89,15 @@ for line in sys.stdin:
 
 
 def main(rounds: int) -> None:
-    """Print the median seconds of each, and the median of the ratios to Posterity's, round by round."""
+    """Print the median seconds of each contender, and the median ratio to Posterity."""
     peers = str(ROOT / "benchmarks/.venv/bin/python")
     contenders = {"posterity": (sys.executable, POSTERITY)}
-    contenders |= {
-        f"NumPyro, {way}": (sys.executable, NUMPYRO.replace("METHOD", way))
-        for way in ("sequential", "parallel", "vectorized")
-    }
+    for way in ("sequential", "parallel", "vectorized"):
+        contenders[f"NumPyro, {way}"] = (sys.executable, NUMPYRO.replace("METHOD", way))
     contenders["nutpie"] = (peers, NUTPIE)
     running = {
         name: subprocess.Popen(
-            [python, "-W", "ignore", "-c", program + ASKED],
+            [python, "-W", "ignore", "-c", program + SAMPLE_ON_REQUEST],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -97,13 +106,13 @@ def main(rounds: int) -> None:
         for name, (python, program) in contenders.items()
     }
     times = {name: [] for name in contenders}
-    for one in range(-1, rounds):
+    for number in range(-1, rounds):
         for name, process in running.items():
             process.stdin.write("\n")
             process.stdin.flush()
-            took = float(process.stdout.readline())
-            if one >= 0:
-                times[name].append(took)
+            seconds = float(process.stdout.readline())
+            if number >= 0:
+                times[name].append(seconds)
     for process in running.values():
         process.stdin.close()
         process.wait()

@@ -1,8 +1,12 @@
 """
-What Snakemake itself takes: a dry run of 10,000 jobs; a job on one machine, beyond its script; a job on a cluster, beyond that.
+Measure the overhead of Snakemake.
 
-Run in the project's environment, from its folder: python benchmarks/scheduling.py [rounds]. The last part needs `sbatch`: start a
-SLURM with tests/slurm/minislurm.sh.
+Three parts: a dry run of 10,000 jobs; a job on one machine, beyond its script; a job on a cluster,
+beyond a local one. Run in the project's environment, from its folder:
+
+    python benchmarks/scheduling.py [rounds]
+
+The last part needs `sbatch`. Start a SLURM with tests/slurm/minislurm.sh.
 """
 
 import os
@@ -20,87 +24,103 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 from conftest import copy_project  # noqa: E402
 
+STUDIES = 135
 
-def timed(project: Path, *arguments: str) -> tuple[float, float, str]:
-    """Run Snakemake. Returns seconds, the peak memory of all such processes until now (MB), and what it said."""
-    before = time.perf_counter()
-    command = ["snakemake", *arguments]
-    done = subprocess.run(
-        command,
+
+def run_snakemake(project: Path, *arguments: str) -> tuple[float, float, str]:
+    """Run Snakemake; return seconds, peak memory of all its processes so far (MB), and output."""
+    start = time.perf_counter()
+    process = subprocess.run(
+        ["snakemake", *arguments],
         cwd=project,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout[-3000:]
-    return (
-        time.perf_counter() - before,
-        resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
-        done.stdout,
-    )
+    seconds = time.perf_counter() - start
+    assert process.returncode == 0, process.stdout[-3000:]
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return seconds, peak, process.stdout
 
 
-def jobs(told: str) -> int:
-    """Read the number of jobs from the table that Snakemake prints."""
-    return int(re.search(r"^total +(\d+)", told, re.MULTILINE)[1])
+def count_jobs(output: str) -> int:
+    """Return the number of jobs in the table that Snakemake prints."""
+    match = re.search(r"^total +(\d+)", output, re.MULTILINE)
+    assert match, output[-3000:]
+    return int(match[1])
 
 
-def line(place: Path) -> Path:
-    """Make a project that runs the study `line` alone."""
-    project = copy_project(place)
+def make_project(folder: Path) -> Path:
+    """Copy the project to a folder and let it run the study `line` only."""
+    project = copy_project(folder)
     config = project / "config/config.yaml"
-    config.write_text(re.sub(r"^studies: .*$", "studies: [line]", config.read_text(), flags=re.M))
+    text = re.sub(r"^studies: \[.*?\]", "studies: [line]", config.read_text(), flags=re.M | re.S)
+    config.write_text(text)
     return project
 
 
-if __name__ == "__main__":
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    place = Path(tempfile.mkdtemp(dir=os.environ.get("TMPDIR", "/tmp")))
-
-    project = copy_project(place / "many")
-    names = [f"line{number}" for number in range(135)]
-    for number, name in enumerate(names):
-        (project / f"config/studies/{name}.yaml").write_text(
-            f"extends: line\ntitle: {name}\nseed: {number}\n"
-        )
+def measure_dry_run(folder: Path) -> None:
+    """Print time and memory of a dry run of many studies, locally and for a cluster."""
+    project = copy_project(folder)
+    names = [f"line{number}" for number in range(STUDIES)]
+    for seed, name in enumerate(names):
+        text = f"extends: line\ntitle: {name}\nseed: {seed}\n"
+        (project / f"config/studies/{name}.yaml").write_text(text)
     (project / "many.yaml").write_text(f"studies: [{', '.join(names)}]\n")
-    for how in ([], ["--workflow-profile", "workflow/profiles/slurm"]):
-        seconds, peak, told = timed(
-            project, "-n", "--quiet", "reason", "rules", "--configfile", "many.yaml", *how
-        )
-        print(
-            f"dry run of {jobs(told)} jobs {' '.join(how)}: {seconds:.1f} s, {peak:.0f} MB",
-            flush=True,
-        )
+    for profile in ([], ["--workflow-profile", "workflow/profiles/slurm"]):
+        options = ["-n", "--quiet", "reason", "rules", "--configfile", "many.yaml", *profile]
+        seconds, peak, output = run_snakemake(project, *options)
+        label = f"dry run of {count_jobs(output)} jobs {' '.join(profile)}"
+        print(f"{label}: {seconds:.1f} s, {peak:.0f} MB", flush=True)
 
-    alone = []
-    for number in range(rounds):
-        project = line(place / f"serial{number}")
-        seconds, _, told = timed(project, "--cores", "1")
-        files = project.glob("results/benchmarks/**/*.tsv")
-        scripts = sum(float(file.read_text().splitlines()[-1].split()[0]) for file in files)
-        start, _, _ = timed(project, "--cores", "1")
-        alone.append((seconds - start - scripts) / jobs(told))
-        print(f"local, one core: {seconds:.1f} s, scripts {scripts:.1f} s, nothing to do {start:.1f} s: "
-              f"{alone[-1]:.3f} s a job beyond its script", flush=True)  # fmt: skip
+
+def measure_local_job(folder: Path) -> float:
+    """Return the seconds of a local job beyond its script."""
+    project = make_project(folder)
+    seconds, _, output = run_snakemake(project, "--cores", "1")
+    files = project.glob("results/benchmarks/**/*.tsv")
+    scripts = sum(float(file.read_text().splitlines()[-1].split()[0]) for file in files)
+    idle, _, _ = run_snakemake(project, "--cores", "1")
+    shutil.rmtree(project)
+    overhead = (seconds - idle - scripts) / count_jobs(output)
+    parts = f"{seconds:.1f} s, scripts {scripts:.1f} s, nothing to do {idle:.1f} s"
+    print(f"local, one core: {parts}: {overhead:.3f} s per job beyond its script", flush=True)
+    return overhead
+
+
+def measure_cluster_jobs(folder: Path, profiles: list[str]) -> dict[str, float]:
+    """Return the seconds of a job on a cluster beyond those of a local run, by profile."""
+    local, _, output = run_snakemake(make_project(folder / "local"), "--cores", "4")
+    overheads = {}
+    for profile in profiles:
+        project = make_project(folder / profile)
+        options = ["--workflow-profile", f"workflow/profiles/{profile}"]
+        seconds, _, _ = run_snakemake(project, *options)
         shutil.rmtree(project)
-    if alone:
-        print(f"median: {statistics.median(alone):.3f} s a job")
+        overheads[profile] = (seconds - local) / count_jobs(output)
+        times = f"{seconds:.1f} s, local {local:.1f} s"
+        print(f"{profile}: {times}: {overheads[profile]:.2f} s per job more", flush=True)
+    return overheads
 
+
+def main(rounds: int) -> None:
+    """Run the three parts and print medians."""
+    folder = Path(tempfile.mkdtemp(dir=os.environ.get("TMPDIR", "/tmp")))
+    measure_dry_run(folder / "many")
+    local = [measure_local_job(folder / f"serial{number}") for number in range(rounds)]
+    if local:
+        print(f"median: {statistics.median(local):.3f} s per job")
     if rounds and shutil.which("sbatch"):
-        beyond = {"slurm-generic": [], "slurm": []}
-        for number in range(rounds):
-            local, _, told = timed(line(place / f"local{number}"), "--cores", "4")
-            for profile, found in beyond.items():
-                project = line(place / f"{profile}{number}")
-                seconds, _, _ = timed(project, "--workflow-profile", f"workflow/profiles/{profile}")
-                found.append((seconds - local) / jobs(told))
-                print(
-                    f"{profile}: {seconds:.1f} s, local {local:.1f} s: {found[-1]:.2f} s a job more",
-                    flush=True,
-                )
-                shutil.rmtree(project)
-        for profile, found in beyond.items():
-            print(f"median {profile}: {statistics.median(found):.2f} s a job more")
-    shutil.rmtree(place)
+        profiles = ["slurm-generic", "slurm"]
+        results = [
+            measure_cluster_jobs(folder / f"cluster{number}", profiles) for number in range(rounds)
+        ]
+        for profile in profiles:
+            median = statistics.median(overheads[profile] for overheads in results)
+            print(f"median {profile}: {median:.2f} s per job more")
+    shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)

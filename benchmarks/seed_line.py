@@ -1,8 +1,10 @@
 """
-The straight line as on the page that the study `line` comes from (H. McDougall, "Getting Started with NumPyro"), as a script.
+Fit a straight line by the code of the tutorial that the study `line` repeats.
 
-The page's code as it stands, with the 4 chains of the fit `nuts`, in float64 as Posterity computes, saved by ArviZ.
-Usage: python seed_line.py <output.nc>
+The source is H. McDougall, "Getting Started with NumPyro". Added are the 4 chains of the fit
+`nuts`, float64 as in Posterity, and ArviZ, which saves the draws.
+
+    python seed_line.py <output.nc>
 """
 
 import sys
@@ -17,7 +19,7 @@ numpyro.set_platform("cpu")
 
 m_true, c_true = 2, 3.5
 ebar, escatter = 1.5, 10
-np.random.seed(123)  # noqa: NPY002 - the page's generator
+np.random.seed(123)  # noqa: NPY002 - the tutorial's generator
 X = np.linspace(0, 10, 32)
 E = np.random.poisson(lam=escatter, size=len(X)) / escatter * ebar  # noqa: NPY002
 Y = m_true * X + c_true + E * np.random.normal(size=len(X))  # noqa: NPY002

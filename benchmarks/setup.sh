@@ -1,5 +1,5 @@
 #!/bin/sh
-# Set up the environment of the others that Posterity is measured against, in benchmarks/.venv, after `make env`.
+# Install the packages that the benchmarks compare Posterity with into benchmarks/.venv. Run `make env` first.
 set -eu
 cd "$(dirname "$0")"
 unset PYTHONDONTWRITEBYTECODE

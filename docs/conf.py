@@ -1,4 +1,8 @@
-"""Configuration of Sphinx: Markdown pages, the Furo theme, and an API reference from docstrings. Needs no network."""
+"""
+Configure Sphinx: Markdown pages, the Furo theme, and an API reference from docstrings.
+
+The build needs no network.
+"""
 
 import os
 import re
@@ -45,8 +49,9 @@ def resolve_links(text: str, source: Path, page: Path) -> str:
     """
     Return Markdown text whose relative links work on the site.
 
-    Links in the repository are relative to the file that holds them. On the site an included text is part of another page. A
-    link to a file in `PAGES` leads to its page, and a link to any other file outside docs/ downloads that file.
+    Links in the repository are relative to the file that holds them. On the site an included text
+    is part of another page. A link to a file in `PAGES` leads to its page, and a link to any other
+    file outside docs/ downloads that file.
 
     Parameters
     ----------
@@ -79,7 +84,7 @@ def resolve_include(app, relative_path: Path, parent: str, content: list[str]) -
 
 
 def setup(app) -> None:
-    """Register what the settings above cannot say."""
+    """Register the functions above, and a lexer."""
     app.connect("source-read", resolve_page)
     app.connect("include-read", resolve_include)
     app.add_lexer("csv", TextLexer)  # Pygments knows no CSV

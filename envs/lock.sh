@@ -1,5 +1,6 @@
 #!/bin/sh
-# Resolve the *.in files again: uv, build, posterity and cuda12.lock (hashes, no registry's address), and posterity.yaml.
+# Resolve the *.in files again into uv, build, posterity and cuda12.lock (with hashes, without the address of a registry), and write
+# posterity.yaml.
 # usage: envs/lock.sh [--upgrade]
 set -eu
 cd "$(dirname "$0")"

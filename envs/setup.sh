@@ -1,10 +1,11 @@
 #!/bin/sh
-# Make .venv from the lock: find a Python, bootstrap uv into .venv, install exactly what the lock names.
-# usage: envs/setup.sh [find | cuda12]     `find` prints the Python that would be used, and stops; `cuda12` adds JAX for GPUs.
+# Create .venv from the locks: find a Python, install uv into .venv, install exactly the versions of the locks, and install the
+# library in editable mode.
+# usage: envs/setup.sh [find | cuda12]     `find` prints the Python to use and stops. `cuda12` adds JAX for GPUs.
 set -eu
 cd "$(dirname "$0")/.."
 
-# A candidate counts only if it runs: version managers leave shims that exist and fail, or fall back to another version.
+# Accept a candidate only if it runs. Version managers leave shims that fail or that start another version.
 works() {
     "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 12), (3, 13)))' >/dev/null 2>&1
 }
@@ -14,21 +15,31 @@ find_python() {
         "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.13*/bin/python3 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.12*/bin/python3 \
         /usr/bin/python3.1[23] /usr/local/bin/python3.1[23] /opt/*/bin/python3.1[23]; do
         if works "$candidate"; then
-            "$candidate" -c 'import sys; print(getattr(sys, "_base_executable", sys.executable))' # never .venv's own
+            "$candidate" -c 'import sys; print(getattr(sys, "_base_executable", sys.executable))' # not the one of .venv
             return
         fi
     done
-    echo "Posterity needs Python 3.12 or 3.13 (with its venv module) and found none that runs: install one, or name it: make env PYTHON=/path/to/python3.13" >&2
+    echo "Posterity needs Python 3.12 or 3.13 with its venv module, and found none that runs. Install one, or name it: make env PYTHON=/path/to/python3.13" >&2
     return 1
 }
 
-# No Python is downloaded, every version and hash comes from the lock, and bytecode is compiled now rather than at each start.
+# Install the packages of the locks given, and nothing else. Download no Python, check every hash, and compile bytecode now, not at
+# the first start.
 sync() {
     export UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV="$PWD/.venv"
     unset PYTHONDONTWRITEBYTECODE
     .venv/bin/uv pip sync --quiet --require-hashes --build-constraints envs/build.lock --compile-bytecode "$@"
-    # A notebook or a script started in this environment finds the library.
-    .venv/bin/python -c 'import sysconfig, pathlib; pathlib.Path(sysconfig.get_path("purelib"), "posterity.pth").write_text(str(pathlib.Path("workflow/lib").resolve()))'
+    install_library
+}
+
+# Install the library in editable mode, so that every Python program of .venv can import it. The build needs setuptools, at the
+# version of envs/build.lock. It is installed into a temporary folder, because .venv does not need it and because it slows down each
+# start of Python.
+install_library() {
+    build=$(mktemp -d)
+    .venv/bin/uv pip install --quiet --require-hashes --target "$build" --requirement envs/build.lock
+    PYTHONPATH="$build" .venv/bin/uv pip install --quiet --offline --no-deps --no-build-isolation --editable .
+    rm -rf "$build"
 }
 
 if [ "${1:-}" = cuda12 ]; then

@@ -1,10 +1,13 @@
 """
-Effective draws per second of four models by Posterity, NumPyro, blackjax, and PyMC with nutpie: whole processes and sampling alone.
+Compare effective draws per second of Posterity, NumPyro, blackjax, and PyMC with nutpie.
 
-Run in the project's environment, from its folder, after `benchmarks/setup.sh`:
-python benchmarks/effective/run.py [seeds] [model ...]
-Each contender runs in turn for each seed. The smallest bulk ESS of all latent scalars is by ArviZ, one program for all; a run with
-an R-hat of 1.01 or more is said.
+Times are those of whole processes and of the sampling alone, for four models. Run in the project's
+environment, from its folder, after `benchmarks/setup.sh`:
+
+    python benchmarks/effective/run.py [seeds] [model ...]
+
+Contenders run in turn for each seed. ArviZ computes the smallest bulk ESS of all latent scalars for
+all of them. The table counts the runs with an R-hat of 1.01 or more.
 """
 
 import os
@@ -14,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -26,93 +30,100 @@ from posterity.artefact.netcdf import write_artefact  # noqa: E402
 from posterity.stats.summary import summarise_draws  # noqa: E402
 
 MODELS = ("schools", "logistic", "groups", "volatility")
-CONTENDERS = ("posterity", "posterity, compiled before", "numpyro", "blackjax", "nutpie")
+CACHED = "posterity, filled cache"
+CONTENDERS = ("posterity", CACHED, "numpyro", "blackjax", "nutpie")
 
 
-def prepare(name: str, place: Path) -> Path:
-    """Write the data of a model."""
-    arrays = {
-        key: (("row", "column")[: value.ndim], value) for key, value in load(name).data().items()
-    }
-    path = place / f"{name}.nc"
-    write_artefact(
-        path, {"data": xr.Dataset(arrays)}, {"study": "study", "source": name, "data_hash": "1"}
-    )
+def write_data(name: str, folder: Path) -> Path:
+    """Write the data of a model; return the path."""
+    data = xr.Dataset()
+    for variable, values in load(name).data().items():
+        data[variable] = (("row", "column")[: values.ndim], values)
+    path = folder / f"{name}.nc"
+    attributes = {"study": "study", "source": name, "data_hash": "1"}
+    write_artefact(path, {"data": data}, attributes)
     return path
 
 
-def fitted(
-    contender: str, name: str, seed: int, data: Path, place: Path
-) -> tuple[float, float, float, float]:
-    """Run a worker. Returns seconds to the file, seconds of sampling, the smallest ESS of the latent scalars, the largest R-hat."""
-    environment = {
-        key: value
-        for key, value in os.environ.items()
-        if key not in ("XLA_FLAGS", "PYTHONDONTWRITEBYTECODE")
-    }
-    environment["POSTERITY_CACHE"] = str(
-        place / ("warm" if "before" in contender else f"cold-{name}-{seed}")
-    )
+class Run(NamedTuple):
+    """A run: seconds to the file and of sampling, smallest bulk ESS and largest R-hat."""
+
+    total: float
+    sampling: float
+    ess: float
+    rhat: float
+
+
+def run_contender(contender: str, name: str, seed: int, data: Path, folder: Path) -> Run:
+    """Fit a model by a contender in a process."""
+    left_out = ("XLA_FLAGS", "PYTHONDONTWRITEBYTECODE")
+    environment = {key: value for key, value in os.environ.items() if key not in left_out}
+    cache = "filled" if contender == CACHED else f"empty-{name}-{seed}"
+    environment["POSTERITY_CACHE"] = str(folder / cache)
     python = str(ROOT / "benchmarks/.venv/bin/python") if contender == "nutpie" else sys.executable
-    output = place / "posterior.nc"
-    command = [
-        python,
-        "-W",
-        "ignore",
-        str(HERE / "worker.py"),
-        contender.partition(",")[0],
-        name,
-        str(seed),
-        str(data),
-        str(output),
-    ]
-    begun = time.perf_counter()
+    output = folder / "posterior.nc"
+    worker = [str(HERE / "worker.py"), contender.partition(",")[0]]
+    command = [python, "-W", "ignore", *worker, name, str(seed), str(data), str(output)]
+    total = float("nan")
+    start = time.perf_counter()
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         for line in process.stdout:
             if line.strip() == "saved":
-                whole = time.perf_counter() - begun
+                total = time.perf_counter() - start
                 break
-        alone = float(process.stdout.read())
+        sampling = float(process.stdout.read())
     with xr.open_dataset(output, group="posterior", engine="netcdf4") as draws:
-        latent = [
-            site
-            for site in draws.data_vars
-            if not str(site).endswith("__") and not str(site).startswith("_")
-        ]
+        latent = [site for site in draws.data_vars if not is_derived(str(site))]
         summary = summarise_draws(draws[latent].load(), "eti", 0.9)
-    return whole, alone, float(summary["ess_bulk"].min()), float(summary["r_hat"].max())
+    return Run(total, sampling, float(summary["ess_bulk"].min()), float(summary["r_hat"].max()))
+
+
+def is_derived(site: str) -> bool:
+    """Return whether a variable of PyMC belongs to none of the sites of the model."""
+    return site.endswith("__") or site.startswith("_")
+
+
+def format_runs(name: str, contender: str, runs: list[Run]) -> str:
+    """Return a row of the table: medians over the seeds, and the largest R-hat."""
+    median = statistics.median
+    total_rate = median(run.ess / run.total for run in runs)
+    sampling_rate = median(run.ess / run.sampling for run in runs)
+    failed = sum(run.rhat >= 1.01 for run in runs)
+    note = f" ({failed} of {len(runs)} at 1.01 or more)" if failed else ""
+    cells = [
+        name,
+        contender,
+        f"{median(run.ess for run in runs):.0f}",
+        f"{median(run.total for run in runs):.2f}",
+        f"{total_rate:.0f}",
+        f"{median(run.sampling for run in runs):.2f}",
+        f"{sampling_rate:.0f}",
+        f"{max(run.rhat for run in runs):.3f}{note}",
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def main(seeds: int, models: tuple[str, ...]) -> None:
-    """Print, for each model and contender, medians over the seeds of ESS per second, and the largest R-hat."""
+    """Print a row for each model and contender."""
     print(
-        "| model | contender | smallest ESS | s to the file | ESS/s | s of sampling | ESS/s | largest R-hat, of seeds |"
+        "| model | contender | smallest ESS | s to the file | ESS/s | s of sampling | ESS/s ",
+        end="",
     )
+    print("| largest R-hat, of seeds |")
     print("|---|---|---|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as name_of_folder:
+        folder = Path(name_of_folder)
         for name in models:
-            place = Path(folder)
-            data = prepare(name, place)
-            fitted("posterity, compiled before", name, 0, data, place)  # fills the cache
-            found = {contender: [] for contender in CONTENDERS}
+            data = write_data(name, folder)
+            run_contender(CACHED, name, 0, data, folder)  # fills the cache
+            runs = {contender: [] for contender in CONTENDERS}
             for seed in range(1, seeds + 1):
                 for contender in CONTENDERS:
-                    found[contender].append(fitted(contender, name, seed, data, place))
-            for contender, rows in found.items():
-                middle = statistics.median
-                whole, alone, ess, rhat = zip(*rows, strict=True)
-                rates = [
-                    middle(e / t for e, t in zip(ess, times, strict=True))
-                    for times in (whole, alone)
-                ]
-                bad = sum(one >= 1.01 for one in rhat)
-                print(
-                    f"| {name} | {contender} | {middle(ess):.0f} | {middle(whole):.2f} | {rates[0]:.0f} | {middle(alone):.2f} "
-                    f"| {rates[1]:.0f} | {max(rhat):.3f}{f' ({bad} of {seeds} at 1.01 or more)' if bad else ''} |",
-                    flush=True,
-                )
+                    runs[contender].append(run_contender(contender, name, seed, data, folder))
+            for contender in CONTENDERS:
+                print(format_runs(name, contender, runs[contender]), flush=True)
 
 
 if __name__ == "__main__":

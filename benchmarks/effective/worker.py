@@ -1,7 +1,10 @@
 """
-Fit one model by one contender: python worker.py <contender> <model> <seed> <data.nc> <output.nc>
+Fit one model by one contender.
 
-Says "saved" once the NetCDF file is written, then samples again, compiled, and says the seconds. 4 chains x (500 + 1,000).
+    python worker.py <contender> <model> <seed> <data.nc> <output.nc>
+
+Prints "saved" once the NetCDF file is written. Then samples again, without compilation, and prints
+the seconds. All contenders sample 4 chains x (500 + 1,000).
 """
 
 import importlib.util
@@ -12,14 +15,17 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-WARMUP, DRAWS, CHAINS = 500, 1000, 4
+WARMUP = 500
+DRAWS = 1000
+CHAINS = 4
 
 
 def posterity(name: str, seed: int, data: str, output: str):
-    """By the project's own fit stage, cold or with its programs compiled before (as POSTERITY_CACHE has it)."""
+    """Fit by the stage fit. POSTERITY_CACHE names the cache of compiled programs."""
     sys.path[:0] = [str(ROOT / "workflow/lib"), str(ROOT / "workflow/scripts")]
     from fit import fit
     from posterity.config.schema import complete_settings
+    from posterity.config.stage import ComputeSettings, ModelSource, StageIds
 
     spec = {
         "file": str(HERE / f"models/{name}.py"),
@@ -28,22 +34,17 @@ def posterity(name: str, seed: int, data: str, output: str):
         "observed": None,
         "dims": {},
     }
-    chosen = complete_settings("nuts", warmup=WARMUP, draws=DRAWS, chains=CHAINS)
+    settings = complete_settings("nuts", warmup=WARMUP, draws=DRAWS, chains=CHAINS)
     fit(
         data,
         output,
-        "study",
-        name,
-        spec,
-        "nuts",
-        chosen,
-        seed,
-        "float64",
-        [spec["file"]],
-        threads=2,
+        StageIds("study", name, "nuts"),
+        ModelSource(spec, [spec["file"]]),
+        settings,
+        ComputeSettings(seed, "float64", threads=2),
     )
 
-    def again():
+    def sample_again():
         from posterity.artefact.groups import get_group
         from posterity.artefact.netcdf import read_artefact
         from posterity.inference.methods import nuts
@@ -51,13 +52,13 @@ def posterity(name: str, seed: int, data: str, output: str):
         from posterity.runtime.rng import Stream
 
         bound = bind_model(name, spec, get_group(read_artefact(data), "data"))
-        return nuts.fit(bound, chosen, Stream(seed, ("again",))).run_seconds
+        return nuts.fit(bound, settings, Stream(seed, ("again",))).run_seconds
 
-    return again
+    return sample_again
 
 
 def numpyro(name: str, seed: int, data: str, output: str):
-    """By NumPyro's MCMC, chains in parallel, saved by ArviZ."""
+    """Fit by NumPyro's MCMC with parallel chains; save by ArviZ."""
     os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={CHAINS}"
     import arviz
     import jax
@@ -65,7 +66,7 @@ def numpyro(name: str, seed: int, data: str, output: str):
     from numpyro.infer import MCMC, NUTS
 
     numpyro.enable_x64()
-    given = arguments(data)
+    values = read_arguments(data)
     mcmc = MCMC(
         NUTS(load(name).model),
         num_warmup=WARMUP,
@@ -75,16 +76,16 @@ def numpyro(name: str, seed: int, data: str, output: str):
     )
 
     def sample():
-        mcmc.run(jax.random.PRNGKey(seed), **given)
+        mcmc.run(jax.random.PRNGKey(seed), **values)
         return jax.block_until_ready(mcmc.get_samples(group_by_chain=True))
 
     sample()
     arviz.from_numpyro(mcmc).to_netcdf(output)
-    return lambda: timed(sample)
+    return lambda: time_call(sample)
 
 
 def blackjax(name: str, seed: int, data: str, output: str):
-    """By blackjax on NumPyro's density, as its documentation shows, chains by pmap, saved by ArviZ."""
+    """Fit by blackjax on NumPyro's density, as its documentation shows; save by ArviZ."""
     os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={CHAINS}"
     import arviz
     import blackjax
@@ -95,27 +96,26 @@ def blackjax(name: str, seed: int, data: str, output: str):
     jax.config.update("jax_enable_x64", True)
     keys = jax.random.split(jax.random.PRNGKey(seed), CHAINS + 1)
     start, potential, constrain, _ = initialize_model(
-        keys, load(name).model, model_kwargs=arguments(data)
+        keys, load(name).model, model_kwargs=read_arguments(data)
     )
 
-    def density(z):
+    def log_density(z):
         return -potential(z)
 
-    def chain(key, position):
-        adapting, sampling = jax.random.split(key)
-        (state, parameters), _ = blackjax.window_adaptation(blackjax.nuts, density).run(
-            adapting, position, WARMUP
-        )
-        kernel = blackjax.nuts(density, **parameters).step
+    def sample_chain(key, position):
+        adapt_key, sample_key = jax.random.split(key)
+        adaptation = blackjax.window_adaptation(blackjax.nuts, log_density)
+        (state, parameters), _ = adaptation.run(adapt_key, position, WARMUP)
+        kernel = blackjax.nuts(log_density, **parameters).step
 
         def step(state, key):
             state, info = kernel(key, state)
             return state, (state.position, info.is_divergent)
 
-        positions, diverging = jax.lax.scan(step, state, jax.random.split(sampling, DRAWS))[1]
+        positions, diverging = jax.lax.scan(step, state, jax.random.split(sample_key, DRAWS))[1]
         return jax.vmap(constrain)(positions), diverging
 
-    chains = jax.pmap(chain)
+    chains = jax.pmap(sample_chain)
     starts = jax.tree.map(lambda value: value[1:], start.z)
 
     def sample():
@@ -127,16 +127,16 @@ def blackjax(name: str, seed: int, data: str, output: str):
         "sample_stats": {"diverging": np.asarray(diverging)},
     }
     arviz.from_dict(groups).to_netcdf(output)
-    return lambda: timed(sample)
+    return lambda: time_call(sample)
 
 
 def nutpie(name: str, seed: int, data: str, output: str):
-    """By PyMC and nutpie."""
+    """Fit by PyMC and nutpie."""
     import nutpie
     import pymc as pm
 
     with pm.Model() as model:
-        load(name).in_pymc(pm, **arguments(data))
+        load(name).in_pymc(pm, **read_arguments(data))
     compiled = nutpie.compile_pymc_model(model)
 
     def sample():
@@ -145,34 +145,34 @@ def nutpie(name: str, seed: int, data: str, output: str):
         )
 
     sample().to_netcdf(output)
-    return lambda: timed(sample)
+    return lambda: time_call(sample)
 
 
 def load(name: str):
-    """Import a model's file."""
+    """Import the file of a model."""
     spec = importlib.util.spec_from_file_location(name, HERE / f"models/{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def arguments(data: str) -> dict:
-    """Read the data."""
+def read_arguments(data: str) -> dict:
+    """Return the variables of the data."""
     import xarray as xr
 
     with xr.open_dataset(data, group="data", engine="netcdf4") as table:
         return {name: values.values for name, values in table.data_vars.items()}
 
 
-def timed(sample) -> float:
-    """Time one call."""
+def time_call(sample) -> float:
+    """Return the seconds of one call."""
     started = time.perf_counter()
     sample()
     return time.perf_counter() - started
 
 
 if __name__ == "__main__":
-    contender, model, number, table, output = sys.argv[1:]
-    again = globals()[contender](model, int(number), table, output)
+    contender, model, seed, data, output = sys.argv[1:]
+    sample_again = globals()[contender](model, int(seed), data, output)
     print("saved", flush=True)
-    print(again(), flush=True)
+    print(sample_again(), flush=True)

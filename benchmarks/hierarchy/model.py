@@ -1,4 +1,4 @@
-"""Groups of points with a mean each: as many latent values as groups, as many points as rows."""
+"""Groups of points with a mean each: one latent value per group, one point per row."""
 
 import jax.numpy as jnp
 import numpyro
@@ -6,7 +6,18 @@ from numpyro.distributions import HalfNormal, Normal
 
 
 def model(group, groups, y=None):
-    """group: number of the point's group, shape (point,); groups: their number; y: values, shape (point,)."""
+    """
+    Model points that scatter around the mean of their group.
+
+    Parameters
+    ----------
+    group : array, shape (point,)
+        Index of the group of each point.
+    groups : array, shape (set,)
+        Indices of all groups.
+    y : array, shape (point,)
+        Values.
+    """
     mu = numpyro.sample("mu", Normal(0, 10))
     tau = numpyro.sample("tau", HalfNormal(5))
     with numpyro.plate("set", len(groups)):

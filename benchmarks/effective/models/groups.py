@@ -1,4 +1,4 @@
-"""A line for each of 200 groups of 10 points, with common distributions of slopes and offsets: 405 latent values."""
+"""A line for each of 200 groups of 10 points, hierarchical: 405 latent values."""
 
 import numpy as np
 import numpyro
@@ -6,11 +6,12 @@ import numpyro.distributions as dist
 
 
 def data():
-    """Simulate."""
+    """Simulate the data."""
     rng = np.random.default_rng(2)
     group = np.repeat(np.arange(200), 10)
     x = rng.uniform(-2, 2, size=2000)
-    slope, offset = 1 + 0.5 * rng.normal(size=200), 2 * rng.normal(size=200)
+    slope = 1 + 0.5 * rng.normal(size=200)
+    offset = 2 * rng.normal(size=200)
     return {
         "x": x,
         "group": group,
@@ -31,11 +32,10 @@ def model(x, group, y=None):
 
 
 def in_pymc(pm, x, group, y):
-    """The same by PyMC."""
-    mean, sd = pm.Normal("mean", 0, 5, shape=2), pm.HalfNormal("sd", 2, shape=2)
+    """Define the same model in PyMC."""
+    mean = pm.Normal("mean", 0, 5, shape=2)
+    sd = pm.HalfNormal("sd", 2, shape=2)
     sigma = pm.HalfNormal("sigma", 1)
-    slope, offset = (
-        pm.Normal("slope", mean[0], sd[0], shape=200),
-        pm.Normal("offset", mean[1], sd[1], shape=200),
-    )
+    slope = pm.Normal("slope", mean[0], sd[0], shape=200)
+    offset = pm.Normal("offset", mean[1], sd[1], shape=200)
     pm.Normal("y", slope[group] * x + offset[group], sigma, observed=y)

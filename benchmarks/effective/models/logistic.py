@@ -6,7 +6,7 @@ import numpyro.distributions as dist
 
 
 def data():
-    """Simulate."""
+    """Simulate the data."""
     rng = np.random.default_rng(1)
     x = rng.normal(size=(1000, 20))
     probability = 1 / (1 + np.exp(-(0.5 + x @ rng.normal(size=20) * 0.5)))
@@ -22,6 +22,7 @@ def model(x, y=None):
 
 
 def in_pymc(pm, x, y):
-    """The same by PyMC."""
-    a, b = pm.Normal("a", 0, 1), pm.Normal("b", 0, 1, shape=x.shape[1])
+    """Define the same model in PyMC."""
+    a = pm.Normal("a", 0, 1)
+    b = pm.Normal("b", 0, 1, shape=x.shape[1])
     pm.Bernoulli("y", logit_p=a + pm.math.dot(x, b), observed=y)

@@ -1,4 +1,8 @@
-"""The eight schools (Rubin 1981, Journal of Educational Statistics 6, 377), non-centred: 10 latent values."""
+"""
+The eight schools, non-centred: 10 latent values.
+
+Source: Rubin (1981, Journal of Educational Statistics 6, 377).
+"""
 
 import numpy as np
 import numpyro
@@ -6,7 +10,7 @@ import numpyro.distributions as dist
 
 
 def data():
-    """Effects and their standard errors."""
+    """Return the effects and their standard errors."""
     return {
         "y": np.array([28.0, 8, -3, 7, -1, 1, 18, 12]),
         "e": np.array([15.0, 10, 16, 11, 9, 11, 10, 18]),
@@ -23,7 +27,8 @@ def model(e, y=None):
 
 
 def in_pymc(pm, e, y):
-    """The same by PyMC."""
-    mu, tau = pm.Normal("mu", 0, 5), pm.HalfCauchy("tau", 5)
+    """Define the same model in PyMC."""
+    mu = pm.Normal("mu", 0, 5)
+    tau = pm.HalfCauchy("tau", 5)
     z = pm.Normal("z", 0, 1, shape=len(e))
     pm.Normal("y", mu + tau * z, e, observed=y)

@@ -1,4 +1,8 @@
-"""Stochastic volatility of 500 returns, a random walk by its steps (Hoffman & Gelman 2014, JMLR 15, 1593): 502 latent values."""
+"""
+Stochastic volatility of 500 returns, a random walk given by its steps: 502 latent values.
+
+Source: Hoffman & Gelman (2014, JMLR 15, 1593).
+"""
 
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +11,7 @@ import numpyro.distributions as dist
 
 
 def data():
-    """Simulate."""
+    """Simulate the data."""
     rng = np.random.default_rng(3)
     return {"y": np.exp(np.cumsum(0.1 * rng.normal(size=500)) - 4) * rng.standard_t(10, size=500)}
 
@@ -22,7 +26,8 @@ def model(y):
 
 
 def in_pymc(pm, y):
-    """The same by PyMC."""
-    step, nu = pm.Exponential("step", 10), pm.Exponential("nu", 0.1)
+    """Define the same model in PyMC."""
+    step = pm.Exponential("step", 10)
+    nu = pm.Exponential("nu", 0.1)
     z = pm.Normal("z", 0, 1, shape=500)
     pm.StudentT("y", nu=nu, mu=0, sigma=pm.math.exp(step * pm.math.cumsum(z) - 4), observed=y)
