@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 import xarray as xr
-from conftest import ROOT
+from conftest import LIMITS, ROOT
 
 import gate as gates
 from posterity.artefact.netcdf import write_artefact
@@ -23,16 +23,6 @@ from posterity.errors import UserError
 from posterity.report.html import PAGE_STYLE, STATUS_MARKS, render_page
 from posterity.report.overview import STATUS_ROLES
 from posterity.stats.summary import summarise_draws
-
-LIMITS = {
-    "rhat": 1.01,
-    "ess_bulk": 400,
-    "ess_tail": 400,
-    "mcse": 0.05,
-    "divergences": 0,
-    "e_bfmi": 0.3,
-    "tree_depth": {"warn": 0.0},
-}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import csv
 import numpy as np
 import pytest
 import xarray as xr
+from conftest import SPEC
 
 from posterity.artefact.groups import align_draws, align_latent_draws, get_group
 from posterity.artefact.netcdf import read_artefact, write_artefact
@@ -35,7 +36,6 @@ def model(x, y=None):
         numpyro.sample("y", dist.Normal(line + z, 1.0), obs=y)
 """
 STORE = {"z": {"thin": 10}, "line": "summary", "level": "none"}
-SPEC = {"function": "model", "arguments": {}, "observed": None, "dims": {}}
 INTERVAL = {"kind": "eti", "probability": 0.9}
 ROWS = 12
 
