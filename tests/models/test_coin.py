@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 import xarray as xr
-from conftest import ROOT
+from conftest import ROOT, make_spec
 from numpyro.infer import Predictive
 
 from posterity.config.schema import complete_settings
@@ -22,13 +22,7 @@ from posterity.python_files import load_module
 from posterity.runtime.rng import Stream
 
 FOLDER = ROOT / "workflow/models/coin"
-SPEC = {
-    "file": str(FOLDER / "model.py"),
-    "function": "model",
-    "arguments": {"data": "heads"},
-    "dims": {},
-    "observed": None,
-}
+SPEC = make_spec(FOLDER / "model.py", arguments={"data": "heads"})
 FITS = read_yaml(ROOT / "config/studies/coin.yaml")["fits"]
 EXACT = scipy.stats.beta(16, 14)
 DRAWS = 20000

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from conftest import ROOT
+from conftest import ROOT, make_spec
 from fifty_digits import colour_and_slope
 
 from posterity.config.schema import complete_settings
@@ -105,14 +105,7 @@ def test_the_simulation_has_the_colours_of_the_true_temperatures(stars):
 
 def test_temperatures_agree_with_quadrature(stars):
     """Each star by itself: a log-uniform prior times a Gaussian in the colour, summed over a fine grid."""
-    spec = {
-        "file": str(FOLDER / "model.py"),
-        "function": "model",
-        "arguments": {},
-        "dims": {},
-        "observed": None,
-        "figures": [],
-    }
+    spec = make_spec(FOLDER / "model.py")
     bound = bind_model("colour", spec, stars)
     assert (bound.site_names("latent"), bound.site_names("observed")) == (["temperature"], ["g_r"])
     draws = nuts.fit(

@@ -8,7 +8,7 @@ import pytest
 import scipy.optimize
 import scipy.stats
 import xarray as xr
-from conftest import ROOT
+from conftest import make_spec
 from numpyro.infer.util import log_density
 
 from posterity.config.schema import complete_settings
@@ -17,15 +17,7 @@ from posterity.model.bind import bind_model, load_model_function
 from posterity.runtime.rng import Stream
 from posterity.stats.summary import summarise_draws
 
-FILE = str(ROOT / "workflow/models/estimators/model.py")
-SPEC = {
-    "file": FILE,
-    "function": "model",
-    "arguments": {},
-    "dims": {},
-    "observed": None,
-    "figures": [],
-}
+SPEC = make_spec("workflow/models/estimators/model.py")
 
 
 @cache

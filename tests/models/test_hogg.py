@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from conftest import ROOT
+from conftest import ROOT, make_spec
 from numpyro.handlers import seed, trace
 from numpyro.infer import MCMC, NUTS
 from numpyro.infer.util import log_density
@@ -25,13 +25,7 @@ from posterity.runtime.rng import Stream
 from posterity.stats.summary import summarise_draws
 
 SETTINGS = complete_settings("nuts", warmup=1000, draws=1000)
-SPEC = {
-    "file": str(ROOT / "workflow/models/hogg/model.py"),
-    "arguments": {},
-    "dims": {},
-    "observed": None,
-    "figures": [],
-}
+SPEC = make_spec("workflow/models/hogg/model.py")
 
 
 def points(select=slice(None)):

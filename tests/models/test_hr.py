@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import yaml
-from conftest import ROOT
+from conftest import ROOT, make_spec
 from numpyro.infer.util import log_density
 from scipy import stats
 
@@ -21,12 +21,7 @@ from posterity.stats.arviz_bridge import import_array_stats
 from posterity.stats.summary import flatten_scalars
 
 FOLDER = ROOT / "workflow/models/hr"
-SPEC = {
-    "file": str(FOLDER / "model.py"),
-    "arguments": {},
-    "dims": {"clusters": "cluster", "stars": "star"},
-    "observed": None,
-}
+SPEC = make_spec(FOLDER / "model.py", dims={"clusters": "cluster", "stars": "star"})
 SIMULATION = yaml.safe_load((ROOT / "config/studies/hr.yaml").read_text())["data"]
 TRUTH = SIMULATION["simulate"]["truth"]
 ENDS = (1.0, 10.0)  # of the cube root of the distance

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
-from conftest import ROOT
+from conftest import ROOT, make_spec
 
 from posterity.config.schema import complete_settings
 from posterity.diagnostics.convergence import check_convergence
@@ -21,15 +21,7 @@ MASSES = np.array([2, 2, 2, 1]) / 7
 
 @pytest.fixture(scope="module")
 def bound():
-    spec = {
-        "file": str(FOLDER / "model.py"),
-        "function": "model",
-        "arguments": {},
-        "dims": {},
-        "observed": None,
-        "figures": [],
-    }
-    return bind_model("islands", spec, xr.Dataset())
+    return bind_model("islands", make_spec(FOLDER / "model.py"), xr.Dataset())
 
 
 def test_the_density_is_that_of_four_gaussians(bound):

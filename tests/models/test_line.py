@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
-from conftest import ROOT
+from conftest import ROOT, make_spec
 from matplotlib.lines import AxLine
 
 from posterity.config.schema import complete_settings
@@ -21,13 +21,7 @@ from posterity.stats.summary import summarise_draws
 
 SETTINGS = complete_settings("nuts", warmup=500, draws=5000)
 FEWER = complete_settings("nuts", warmup=500, draws=1500)
-SPEC = {
-    "file": str(ROOT / "workflow/models/line/model.py"),
-    "arguments": {},
-    "dims": {},
-    "observed": None,
-    "figures": [],
-}
+SPEC = make_spec("workflow/models/line/model.py")
 
 
 def points(x_error=None):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 import xarray as xr
-from conftest import ROOT
+from conftest import ROOT, make_spec
 from scipy.special import logsumexp
 
 from posterity.comparison.models import compare_models
@@ -22,13 +22,7 @@ from posterity.runtime.rng import Stream
 from posterity.stats.arviz_bridge import import_array_stats
 
 SETTINGS = complete_settings("nuts", warmup=1000, draws=2000, dense_mass=True)
-SPEC = {
-    "file": str(ROOT / "workflow/models/rating/model.py"),
-    "arguments": {},
-    "dims": {},
-    "observed": None,
-    "figures": [],
-}
+SPEC = make_spec("workflow/models/rating/model.py")
 CENTRE, COVARIANCE = (
     np.array([np.log(100), 5 / 3]),
     np.diag([1.5**2, 0.5**2]),

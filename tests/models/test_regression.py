@@ -5,7 +5,7 @@ from functools import cache
 import jax.numpy as jnp
 import numpy as np
 import scipy.stats
-from conftest import ROOT
+from conftest import ROOT, make_spec
 from numpyro.infer.util import log_density
 
 from posterity.config.schema import complete_settings
@@ -18,15 +18,7 @@ from posterity.python_files import load_module
 from posterity.runtime.rng import Stream
 from posterity.stats.summary import summarise_draws
 
-FILE = str(ROOT / "workflow/models/regression/model.py")
-SPEC = {
-    "file": FILE,
-    "function": "model",
-    "arguments": {},
-    "dims": {},
-    "observed": None,
-    "figures": [],
-}
+SPEC = make_spec("workflow/models/regression/model.py")
 TRUTH = {"b": 0.1, "w": 0.6, "sigma": 0.3}
 DESIGN = {"u": {"linspace": [-1.5, 1.5, 40]}}
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
+from conftest import make_spec
 
 from posterity.artefact.groups import get_group
 from posterity.comparison.fits import compare_fits, describe_pairs
@@ -177,14 +178,8 @@ DATA = {
 def bound(name, folder, data=None):
     file = folder / "model.py"
     file.write_text(HEADER + SOURCES[name])
-    spec = {
-        "file": str(file),
-        "function": "model",
-        "arguments": {},
-        "dims": {"clusters": "cluster", "stars": "star"},
-        "observed": None,
-    }
-    spec["dims"] = spec["dims"] if name == "HRmodel" else {}
+    dims = {"clusters": "cluster", "stars": "star"} if name == "HRmodel" else {}
+    spec = make_spec(file, dims=dims)
     data = DATA[name]() if data is None else data
     one = bind_model("seed", spec, data)
     check_model(one, data, "the data")

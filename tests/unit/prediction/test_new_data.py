@@ -1,14 +1,13 @@
 import numpy as np
 import pytest
 import xarray as xr
+from conftest import HEADER, SPEC
 
 from posterity.errors import UserError
 from posterity.prediction.new_data import bind_new_data, predict_new_data
 from posterity.prediction.predict import make_draws_dataset
 from posterity.runtime.rng import Stream
 
-SPEC = {"function": "model", "arguments": {}, "dims": {}, "observed": None, "figures": []}
-HEADER = "import jax.numpy as jnp, numpy as np, numpyro\nimport numpyro.distributions as dist\n\n"
 N = 400
 DRAWS = {"m": np.linspace(1, 3, N), "c": np.full(N, 1.0)}
 DATA = xr.Dataset(
