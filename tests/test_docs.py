@@ -186,8 +186,8 @@ def test_every_group_and_variable_is_described(finished):
 
 
 def test_every_figure_and_table_is_described():
-    for kind, (scope, *_) in FIGURE_KINDS.items():
-        name = {"fit": "<model>_<fit>_", "model": "<model>_", "study": "comparison_"}[scope] + kind
+    for kind, record in FIGURE_KINDS.items():
+        name = {"fit": "<model>_<fit>_", "model": "<model>_", "study": "comparison_"}[record.scope] + kind
         assert f"`{name}`" in section(ARTEFACTS, "Figures"), name
     assert set(re.findall(r"^- `(\w+)`", section(ARTEFACTS, "Tables"), flags=re.M)) == set(TABLES)
 

@@ -184,7 +184,7 @@ EDITS = {
 NOTHING = {
     "logging": ("workflow/lib/posterity/workflow/job.py", ("of these", "of which")),
     "messages": ("workflow/lib/posterity/errors.py", ("did you mean", "is it")),
-    "a method's listing": ("workflow/lib/posterity/config/registry.py", ("METHODS = {", "METHODS = {'other': ('chains', 'chains'), ")),
+    "a method's listing": ("workflow/lib/posterity/config/registry.py", ("METHODS = {", "METHODS = {'other': Method('chains', 'chains'), ")),
     "what a notebook needs": ("workflow/lib/posterity/notebook.py", ("at the top", "on top")),
     "a comment in a study file": (SMALL, ("title:", "# more\ntitle:")),
     "numbers written otherwise": (SMALL, ("draws: 400", "draws: 400.0")),

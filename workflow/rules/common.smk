@@ -330,16 +330,14 @@ def fit_code(wildcards):
         or {"ess", "rhat"} & settings.get("stop_when", {}).keys()
         or "summary" in settings.get("store", {}).values()
     )
-    later = ["inference/enumeration"] * (settings["method"] in ("nuts", "hmc"))
+    later = ["inference/enumeration"] * registry.METHODS[settings["method"]].enumerates_discrete
     later += ["stats/summary", "stats/importance"] * bool(by_arviz) + [
         "inference/methods/pathfinder"
     ] * (settings.get("init") == "pathfinder")
     files = code("fit", *FIT_MODULES, f"inference/methods/{settings['method']}", *later)
     guide = Path(model_of(wildcards)["file"]).with_name("guide.py")
-    own = (
-        settings["method"] == "svi" and not settings["guide"].startswith("Auto") and guide.is_file()
-    )
-    return sorted({*files, *files_of(str(guide))}) if own else files
+    user_guide = not settings.get("guide", "Auto").startswith("Auto") and guide.is_file()
+    return sorted({*files, *files_of(str(guide))}) if user_guide else files
 
 
 def fit_threads(wildcards):
@@ -439,12 +437,14 @@ def figure_inputs(wildcards):
     if "posteriors" in figure["needs"]:
         fits = figure["fits"] or targets.list_fits(study_of(wildcards), figure["model"])
         files["posteriors"] = [POSTERIOR.format(**place | {"fit": fit}) for fit in fits]
-    modules = ["plots/style"] if figure["own"] else [f"plots/{figure['kind']}"]
-    own = [path for file in (figure["own"], figure["curve"]) if file for path in files_of(file)]
+    modules = ["plots/style"] if figure["custom"] else [f"plots/{figure['kind']}"]
+    user_code = [
+        path for file in (figure["custom"], figure["curve"]) if file for path in files_of(file)
+    ]
     return {
         "data": DATA.format(**place),
         **files,
-        "code": sorted({*code("figures", *modules), *own}),
+        "code": sorted({*code("figures", *modules), *user_code}),
     }
 
 

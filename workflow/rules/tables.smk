@@ -13,7 +13,7 @@ rule tables:
             caption="../report/table.rst",
             category="{study}",
             subcategory="tables",
-            labels=lambda wildcards: {"fit": "all", "figure": registry.TABLES[wildcards.table][1]},
+            labels=lambda wildcards: {"fit": "all", "figure": registry.TABLES[wildcards.table].title},
         ),
     log:
         "results/logs/tables/{study}/{table}.log",

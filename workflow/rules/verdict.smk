@@ -91,7 +91,7 @@ rule verdicts:
                 name,
                 FIGURES[name],
                 {
-                    registry.TABLES[table][1]: f"results/{name}/tables/{table}.html"
+                    registry.TABLES[table].title: f"results/{name}/tables/{table}.html"
                     for table in TABLES[name]
                 }
                 | {"all checks": CHECKS},

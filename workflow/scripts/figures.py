@@ -40,12 +40,12 @@ def figures(
             return
         from posterity.plots.style import save_figure
 
-        if figure["own"]:
+        if figure["custom"]:
             try:
-                drawn = getattr(load_module(figure["own"]), figure["kind"])(artefacts, settings)
+                drawn = getattr(load_module(figure["custom"]), figure["kind"])(artefacts, settings)
             except Exception as error:
                 raise UserError(
-                    f"{figure['own']}: {figure['kind']}: {type(error).__name__}: {error}"
+                    f"{figure['custom']}: {figure['kind']}: {type(error).__name__}: {error}"
                 ) from error
         else:
             drawn = importlib.import_module(f"posterity.plots.{figure['kind']}").draw_figure(

@@ -34,9 +34,15 @@ def load_module(file: str | Path) -> ModuleType:
     return module
 
 
-# Logging and messages have no influence on any result; an edit here makes nothing be computed again.
+# Files without influence on any result: an edit of them repeats no stage. They hold messages, logging,
+# and the registry, which only plans jobs and refuses impossible ones.
 UNTRACKED_FILES = frozenset(
-    {"posterity/errors.py", "posterity/workflow/job.py", "posterity/inference/progress.py"}
+    {
+        "posterity/config/registry.py",
+        "posterity/errors.py",
+        "posterity/inference/progress.py",
+        "posterity/workflow/job.py",
+    }
 )
 
 

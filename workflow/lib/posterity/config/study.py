@@ -244,7 +244,7 @@ def _parse_user_figure(entry: str | dict) -> dict:
     return {
         "name": name,
         "fits": [fits] if isinstance(fits, str) else fits,
-        "together": isinstance(fits, list),
+        "joint_figure": isinstance(fits, list),
     }
 
 

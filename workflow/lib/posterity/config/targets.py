@@ -1,11 +1,9 @@
-"""What a study produces: fits, figures, tables and pages of the report."""
+"""What a study produces: fits, figures, tables and links of the report."""
 
 from pathlib import Path
 
 from posterity.config.registry import (
     ALL_KINDS,
-    CURVE_KINDS,
-    DATA_KINDS,
     DRAW_KINDS,
     FIGURE_KINDS,
     METHODS,
@@ -16,19 +14,21 @@ from posterity.python_files import list_defined_names, read_docstring
 
 
 def get_draw_kind(study: dict, fit: str) -> str:
-    """Say what a fit gives: draws of `chains`, `independent` draws, or a `point`."""
-    if study["fits"][fit].get("guide") == "AutoDelta":
+    """Return what a fit yields: draws of `chains`, `independent` draws, or a `point`."""
+    settings = study["fits"][fit]
+    if settings.get("guide") == "AutoDelta":  # a guide that is a point
         return "point"
-    return METHODS[study["fits"][fit]["method"]][0]
+    return METHODS[settings["method"]].draw_kind
 
 
 def count_threads(settings: dict) -> int:
-    """Tell how many threads a fit can use."""
-    return settings.get(METHODS[settings["method"]][1], 1)
+    """Return the number of threads that a fit with these settings can use."""
+    setting = METHODS[settings["method"]].threads_setting
+    return settings[setting] if setting in settings else 1
 
 
 def list_fits(study: dict, model: str, gives: tuple[str, ...] = ALL_KINDS) -> list[str]:
-    """List the fits of a model that give draws of a kind."""
+    """Return the fits of a model, restricted to those that yield one of the kinds in `gives`."""
     return [
         fit
         for fit, settings in study["fits"].items()
@@ -38,67 +38,76 @@ def list_fits(study: dict, model: str, gives: tuple[str, ...] = ALL_KINDS) -> li
 
 def choose_compared_models(study: dict) -> tuple[str, list[str]]:
     """
-    Choose the fit by which models are compared, and list those models; fewer than two are no comparison.
+    Return the fit by which models are compared and the compared models: none or at least two.
 
-    It is the one that `compare: fit:` names, else, of those that two models have, one by chains rather than by independent draws,
-    and of these the one that most models have. Raises UserError for a `fit` or `reference` by which nothing can be compared.
+    The fit is `compare: fit:` of the study, if it is set. Otherwise a fit of several models is
+    preferred, then one by chains, then the one of most models, then one with the id `nuts`.
+    Raises UserError if `fit` or `reference` of `compare:` leaves nothing to compare.
     """
     if study["data"] == "none":
         return "", []
-    given = study["compare"].get("fit")
-    having = {fit: settings["models"] for fit, settings in study["fits"].items()}
-    able = [
-        fit for fit in having if get_draw_kind(study, fit) in DRAW_KINDS and given in (None, fit)
+    fit = _choose_comparison_fit(study)
+    models = study["fits"][fit]["models"] if fit else []
+    if len(models) < 2:
+        models = []
+    _check_comparison(study["compare"], fit, models)
+    return (fit, models) if models else ("", [])
+
+
+def _choose_comparison_fit(study: dict) -> str:
+    """Return the fit with draws that compares most models, or "" if there is none."""
+    chosen = study["compare"].get("fit")
+    candidates = [
+        fit
+        for fit in study["fits"]
+        if get_draw_kind(study, fit) in DRAW_KINDS and chosen in (None, fit)
     ]
-    best = max(
-        able,
-        key=lambda fit: (
-            len(having[fit]) > 1,
-            get_draw_kind(study, fit) == "chains",
-            len(having[fit]),
-            fit == "nuts",
-        ),
-        default="",
-    )
-    models = having.get(best, [])
-    models = models if len(models) > 1 else []
-    for key, known in (("fit", [best] * bool(models)), ("reference", models)):
-        if study["compare"].get(key) not in (None, *known):
-            what = (
-                "two models with draws by it"
-                if key == "fit"
-                else f"that model among those of the fit {best or '(there is none)'}"
-            )
-            raise UserError(
-                f"the study's compare: {key}: '{study['compare'][key]}': a comparison needs {what}"
-            )
-    return (best, models) if models else ("", [])
+
+    def preference(fit: str) -> tuple[bool, bool, int, bool]:
+        count = len(study["fits"][fit]["models"])
+        return count > 1, get_draw_kind(study, fit) == "chains", count, fit == "nuts"
+
+    return max(candidates, key=preference, default="")
+
+
+def _check_comparison(compare: dict, fit: str, models: list[str]) -> None:
+    """Raise UserError if `compare:` names a fit or a reference that takes part in no comparison."""
+    if "fit" in compare and not models:
+        raise UserError(
+            f"the study's compare: fit: '{compare['fit']}': a comparison needs two models with "
+            "draws by this fit. Name another fit, or remove the key."
+        )
+    if "reference" in compare and compare["reference"] not in models:
+        raise UserError(
+            f"the study's compare: reference: '{compare['reference']}': the comparison uses the "
+            f"fit {fit or '(there is none)'}, which does not include this model. Add the model "
+            "to the fit, or name another reference."
+        )
 
 
 def has_comparison(study: dict) -> bool:
-    """Tell whether there is anything to compare: two models by one fit, or two fits of one model."""
+    """Return whether there are two models of one fit, or two fits of one model, to compare."""
     return bool(choose_compared_models(study)[1]) or any(
         len(list_fits(study, model)) > 1 for model in study["models"]
     )
 
 
 def _list_needed_artefacts(
-    kind: str, study: dict, model: str, fit: str, curve: bool
+    kind: str, study: dict, model: str, fit: str, has_curve: bool
 ) -> tuple[str, ...] | None:
-    """Say which artefacts a figure needs; None where it makes no sense."""
-    _, gives, needs, _ = FIGURE_KINDS[kind]
+    """Return the artefacts that a figure needs, or None if the figure makes no sense."""
+    record = FIGURE_KINDS[kind]
     if kind not in study["figures"].get("kinds", FIGURE_KINDS):
         return None
-    if (study["data"] == "none" and kind in DATA_KINDS) or (
-        fit and get_draw_kind(study, fit) not in gives
-    ):
+    if study["data"] == "none" and record.needs_data:
+        return None
+    if fit and get_draw_kind(study, fit) not in record.draw_kinds:
         return None
     match kind:
         case "data" if get_draw_kind(study, fit) == "point":
-            return (
-                ("posterior",) if curve else None
-            )  # a point estimate has no predictions, but a curve
-        case "loss" if study["fits"][fit]["method"] != "svi":
+            # A point estimate has no predictions, but a curve can be drawn through it.
+            return ("posterior",) if has_curve else None
+        case "loss" if not METHODS[study["fits"][fit]["method"]].has_loss:
             return None
         case "predictions" if "at" not in study["predict"]:
             return None
@@ -108,91 +117,138 @@ def _list_needed_artefacts(
             return None
         case "models" if not choose_compared_models(study)[1]:
             return None
-    return needs
+    return record.needs
 
 
 def list_figures(name: str, study: dict) -> dict[str, dict]:
     """
-    List the figures of a study, by the name of their file.
+    Return the figures of a study, by file name without extension.
 
-    Each has kind, title, model, fit ("" where it does not matter), fits (those that are drawn together, else None), needs, own (the
-    figures.py that holds a figure of the user's own, else None), curve (the figures.py that holds the model's curve, else None) and
-    caption (of an own figure). Raises UserError if two figures would have the same name.
+    Parameters
+    ----------
+    name : str
+        Id of the study, for messages.
+    study : dict
+        The study in normal form.
+
+    Returns
+    -------
+    dict of dict
+        Each figure has `kind`, `title`, `model`, `fit` ("" if it belongs to no single fit), `fits`
+        (those of a joint figure, else None), `needs` (artefacts), `custom` (path of the figures.py
+        that defines a custom figure, else None), `curve` (path of the figures.py that defines the
+        model's curve, else None) and `caption` (of a custom figure).
+
+    Raises
+    ------
+    UserError
+        If two figures would have the same name.
     """
-    found = {}
-
-    def add(figure: str, **entry) -> None:
-        if figure in found:
+    figures: dict[str, dict] = {}
+    entries = _list_study_figures(study)
+    for model in study["models"]:
+        entries += _list_model_figures(study, model)
+        entries += _list_custom_figures(study, model)
+    for figure, entry in entries:
+        if figure in figures:
             raise UserError(
-                f"config/studies/{name}.yaml: two figures would be called '{figure}'; rename a model or a fit"
+                f"config/studies/{name}.yaml: two figures would be called '{figure}'. "
+                "Rename a model or a fit."
             )
-        found[figure] = {"fits": None, "own": None, "curve": None, "caption": ""} | entry
+        figures[figure] = {"fits": None, "custom": None, "curve": None, "caption": ""} | entry
+    return figures
 
-    for kind, (scope, _, _, title) in FIGURE_KINDS.items():
-        if scope == "study" and (needs := _list_needed_artefacts(kind, study, "", "", False)):
-            add(f"comparison_{kind}", kind=kind, title=title, model="", fit="", needs=needs)
-    for model, spec in study["models"].items():
-        beside = Path(spec["file"]).with_name("figures.py")
-        curve = str(beside) if beside.is_file() and "curve" in list_defined_names(beside) else None
-        for kind, (scope, _, _, title) in FIGURE_KINDS.items():
-            places = {"fit": list_fits(study, model), "model": [""], "study": []}[scope]
-            for fit in places:
-                needs = _list_needed_artefacts(kind, study, model, fit, curve is not None)
-                if needs is not None:
-                    entry = {
-                        "kind": kind,
-                        "title": title,
-                        "model": model,
-                        "fit": fit,
-                        "needs": needs,
-                    }
-                    add(
-                        "_".join(filter(None, [model, fit, kind])),
-                        **entry,
-                        curve=curve if kind in CURVE_KINDS else None,
-                    )
-        for figure in spec["figures"]:
-            kind = figure["name"]
+
+def _list_study_figures(study: dict) -> list[tuple[str, dict]]:
+    """Return name and entry of each figure that there is once in a study."""
+    entries = []
+    for kind, record in FIGURE_KINDS.items():
+        if record.scope != "study":
+            continue
+        needs = _list_needed_artefacts(kind, study, "", "", False)
+        if needs:
+            entry = {"kind": kind, "title": record.title, "model": "", "fit": "", "needs": needs}
+            entries.append((f"comparison_{kind}", entry))
+    return entries
+
+
+def _list_model_figures(study: dict, model: str) -> list[tuple[str, dict]]:
+    """Return name and entry of each figure of a model and of its fits, without custom figures."""
+    file = _figures_file(study, model)
+    curve = str(file) if file.is_file() and "curve" in list_defined_names(file) else None
+    entries = []
+    for kind, record in FIGURE_KINDS.items():
+        fits = {"fit": list_fits(study, model), "model": [""], "study": []}[record.scope]
+        for fit in fits:
+            needs = _list_needed_artefacts(kind, study, model, fit, curve is not None)
+            if needs is None:
+                continue
             entry = {
                 "kind": kind,
-                "title": kind.replace("_", " "),
+                "title": record.title,
                 "model": model,
-                "own": str(beside),
+                "fit": fit,
+                "needs": needs,
+                "curve": curve if record.draws_curve else None,
             }
-            entry["caption"] = read_docstring(beside, kind)
-            if figure["together"]:
-                add(f"{model}_{kind}", **entry, fit="", fits=figure["fits"], needs=("posteriors",))
-                continue
-            for fit in figure["fits"] or list_fits(study, model, DRAW_KINDS):
-                needs = (
-                    ("posterior", "predictive")
-                    if get_draw_kind(study, fit) in DRAW_KINDS
-                    else ("posterior",)
-                )
-                add(f"{model}_{fit}_{kind}", **entry, fit=fit, needs=needs)
-    return found
+            entries.append(("_".join(filter(None, [model, fit, kind])), entry))
+    return entries
+
+
+def _list_custom_figures(study: dict, model: str) -> list[tuple[str, dict]]:
+    """Return name and entry of each figure that the model's figures.py defines."""
+    file = _figures_file(study, model)
+    entries = []
+    for figure in study["models"][model]["figures"]:
+        kind = figure["name"]
+        shared = {
+            "kind": kind,
+            "title": kind.replace("_", " "),
+            "model": model,
+            "custom": str(file),
+            "caption": read_docstring(file, kind),
+        }
+        if figure["joint_figure"]:
+            joint = {"fit": "", "fits": figure["fits"], "needs": ("posteriors",)}
+            entries.append((f"{model}_{kind}", shared | joint))
+            continue
+        for fit in figure["fits"] or list_fits(study, model, DRAW_KINDS):
+            has_draws = get_draw_kind(study, fit) in DRAW_KINDS
+            needs = ("posterior", "predictive") if has_draws else ("posterior",)
+            entries.append((f"{model}_{fit}_{kind}", shared | {"fit": fit, "needs": needs}))
+    return entries
+
+
+def _figures_file(study: dict, model: str) -> Path:
+    """Return the path of the figures.py in the folder of a model; it need not exist."""
+    return Path(study["models"][model]["file"]).with_name("figures.py")
 
 
 def list_tables(study: dict) -> dict[str, tuple[str, ...]]:
-    """List the tables of a study: name and the artefacts that it needs."""
-    draws = any(list_fits(study, model, DRAW_KINDS) for model in study["models"])
-    made = {
+    """Return the tables of a study: the artefacts that each needs, by name."""
+    has_draws = any(list_fits(study, model, DRAW_KINDS) for model in study["models"])
+    wanted = {
         "parameters": True,
-        "sensitivity": draws and study["data"] != "none",
+        "sensitivity": has_draws and study["data"] != "none",
         "models": bool(choose_compared_models(study)[1]),
         "fits": any(len(list_fits(study, model)) > 1 for model in study["models"]),
     }
-    return {table: needs for table, (needs, _) in TABLES.items() if made[table]}
+    return {name: table.needs for name, table in TABLES.items() if wanted[name]}
 
 
 def list_report_links(
     study: str, figures: dict[str, dict], tables: dict[str, str]
 ) -> dict[str, dict[str, str]]:
-    """List the links of the report's first page: by model and fit the files of its figures, by their titles."""
-    links = {}
+    """
+    Return the links of the report's first page: paths by title, by heading.
+
+    A heading is a model and its fit. `figures` are those of `list_figures`; `tables` are paths by
+    title, which may hold `{study}`.
+    """
+    links: dict[str, dict[str, str]] = {}
     for name, figure in figures.items():
         heading = ", ".join(filter(None, [figure["model"], figure["fit"]])) or "all models"
-        links.setdefault(heading, {})[figure["title"]] = f"results/{study}/figures/{name}.svg"
-    return {heading: links[heading] for heading in sorted(links)} | {
-        "tables": {title: path.format(study=study) for title, path in tables.items()}
-    }
+        path = f"results/{study}/figures/{name}.svg"
+        links.setdefault(heading, {})[figure["title"]] = path
+    paths = {title: path.format(study=study) for title, path in tables.items()}
+    return {heading: links[heading] for heading in sorted(links)} | {"tables": paths}

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.infer import init_to_median, init_to_sample, init_to_uniform, init_to_value
 
+from posterity.config.registry import METHODS
 from posterity.errors import UserError, hint
 from posterity.model.model import BoundModel, trace_conditioned, trace_predictive
 from posterity.runtime.rng import derive_key
@@ -71,10 +72,7 @@ def nonfinite_start_error(model: BoundModel, otherwise: str = "") -> UserError:
 def choose_init_strategy(model: BoundModel, settings: dict) -> Callable:
     """Choose where chains start: a strategy by its name, or values by site."""
     init = settings["init"]
-    if init == "pathfinder" and settings["method"] in (
-        "barker",
-        "sa",
-    ):  # NumPyro's kernels start from their own strategy alone
+    if init == "pathfinder" and not METHODS[settings["method"]].pathfinder_start:
         raise UserError(
             f"init: {settings['method']} cannot start from pathfinder; take median, or values by site"
         )

@@ -5,6 +5,7 @@ import numpy as np
 import xarray as xr
 from numpyro.distributions import constraints
 
+from posterity.config.registry import METHODS, list_enumerating_methods
 from posterity.errors import UserError
 from posterity.model.handlers import unwrap_distribution
 from posterity.model.model import BoundModel, trace_conditioned, trace_predictive
@@ -12,7 +13,6 @@ from posterity.runtime.compile_cache import load_or_compile
 from posterity.runtime.rng import derive_key
 
 PREFLIGHT_DRAWS = 3  # a fault of the data is there whatever the latent values are; one of the latent values is not
-ENUMERATING_METHODS = ("nuts", "hmc")  # methods that sum out discrete latent sites
 RESERVED_SITE_NAMES = ("chain", "draw")  # dimensions of every artefact
 WORDS = (  # what a value has to be, by the class of its constraint
     (constraints.nonnegative_integer, "a whole number, 0 or more"),
@@ -75,10 +75,10 @@ def find_model_errors(
             found.append(
                 f"{site}, and NumPyro cannot list its values, so that no method can sum it out; do so by hand"
             )
-        unable = [method for method in methods if method not in ENUMERATING_METHODS]
+        unable = [method for method in methods if not METHODS[method].enumerates_discrete]
         if unable:
             found.append(
-                f"{site}, which {unable[0]} cannot fit; take {' or '.join(ENUMERATING_METHODS)}, which sum it out, or do so by hand, as "
+                f"{site}, which {unable[0]} cannot fit; take {' or '.join(list_enumerating_methods())}, which sum it out, or do so by hand, as "
                 "MixtureSameFamily does"
             )
     if (

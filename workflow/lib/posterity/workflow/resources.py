@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from posterity.config.registry import CHAIN_KINDS, DRAW_KINDS
+from posterity.config.registry import CHAIN_KINDS, DRAW_KINDS, METHODS
 from posterity.config.targets import get_draw_kind
 from posterity.python_files import user_files
 
@@ -154,7 +154,7 @@ def estimate_workload(
                 if (
                     settings.get("guide") in FULL_COVARIANCE_GUIDES
                     or settings.get("dense_mass")
-                    or settings["method"] == "laplace"
+                    or METHODS[settings["method"]].dense_covariance
                 ):
                     found["square"] += size.latent**2
     return found
