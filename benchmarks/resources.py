@@ -116,7 +116,7 @@ def measured(project: Path) -> list[tuple]:
 
 if __name__ == "__main__":
     place = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp())
-    project = (place if (place / "Snakefile").exists() else copy_project(place)).resolve()
+    project = (place if (place / "workflow/Snakefile").exists() else copy_project(place)).resolve()
     studies(project)
     command = ["snakemake", "--cores", "2", "--keep-going", "--quiet", "all", "--rerun-incomplete"]
     command += ["--config", f"studies={','.join(SIZES)}", "--", *sys.argv[2:]]
