@@ -16,7 +16,7 @@ PROFILE ?= slurm-generic
 config = $(if $(strip $(STUDIES)),--config studies="$(STUDIES)")
 studies = $(or $(strip $(STUDIES)),all)
 # Succeeds if the report shows these studies and is newer than everything that it shows. Writing a report takes seconds.
-current = echo '$(studies)' | cmp -s - results/logs/report.studies && test -z "$$(find Snakefile config workflow results -type f \
+current = echo '$(studies)' | cmp -s - results/logs/report.studies && test -z "$$(find config workflow results -type f \
 	-newer results/report.html -not -path 'results/logs/*' -not -name '*.pyc' 2>&1 | head -n 1)"
 unexport PYTHONDONTWRITEBYTECODE
 SHELL := /bin/sh
@@ -49,7 +49,7 @@ check: .venv/ready
 lint: .venv/ready
 	@ruff check .
 	@ruff format --check .
-	@snakefmt --check Snakefile workflow
+	@snakefmt --check workflow
 	@codespell
 	@snakemake --lint
 

@@ -17,7 +17,7 @@ import xarray as xr
 from posterity.model.bind import bind_model
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("Snakefile", "profiles", "workflow", "config", "resources", "envs")
+PARTS = ("workflow", "config", "resources", "envs")
 
 os.environ.setdefault(
     "POSTERITY_CACHE", str(ROOT / ".pytest_cache/programs")

@@ -47,13 +47,12 @@ UNTRACKED_FILES = frozenset(
 
 
 @cache
-def _list_local_imports(file: Path, root: Path) -> tuple[Path, ...]:
-    """List the files below `root` that the module-level statements of `file` import."""
+def _list_local_imports(file: Path, root: Path, nested: bool) -> tuple[Path, ...]:
+    """List the files below `root` that `file` imports at module level, or anywhere if `nested`."""
     names, relative = [], []
-    for node in ast.parse(file.read_bytes()).body:
-        for statement in (
-            ast.walk(node) if isinstance(node, ast.If | ast.Try | ast.With) else [node]
-        ):
+    for node in ast.parse(file.read_bytes(), str(file)).body:
+        walked = nested or isinstance(node, ast.If | ast.Try | ast.With)
+        for statement in ast.walk(node) if walked else [node]:
             match statement:
                 case ast.Import(names=aliases):
                     names += [alias.name for alias in aliases]
@@ -77,19 +76,20 @@ def _list_local_imports(file: Path, root: Path) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def import_closure(file: Path, root: Path) -> list[Path]:
+def import_closure(file: Path, root: Path, nested: bool = False) -> list[Path]:
     """
     List `file` and all files below `root` that it imports, directly or through others, sorted.
 
-    Only imports at module level count: a stage names what it imports later (a method, a kind of figure) itself.
-    Modules in `UNTRACKED` are left out. Raises SyntaxError and OSError as reading the files does.
+    Imports at module level count and, if `nested`, imports in the functions of `file` itself. The files in `UNTRACKED_FILES`
+    are left out. Raises SyntaxError and OSError as reading the files does.
     """
-    todo, seen = [Path(file)], set()
+    first = Path(file)
+    todo, seen = [first], set()
     while todo:
         path = todo.pop()
         if path not in seen and not path.as_posix().endswith(tuple(UNTRACKED_FILES)):
             seen.add(path)
-            todo += _list_local_imports(path, Path(root))
+            todo += _list_local_imports(path, Path(root), nested and path == first)
     return sorted(seen)
 
 
