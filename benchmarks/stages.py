@@ -15,22 +15,32 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# what a stage imports before and while it works
-LATER = {
-    "data": [], "prior": ["model.preflight", "prediction.predict"], "fit": ["inference.methods.nuts", "inference.storage", "model.preflight"],
-    "predict": ["prediction.new_data", "prediction.predict"], "diagnose": [], "tables": [], "verdict": [], "verdicts": ["artefact.netcdf"],
-    "figures (data)": ["plots.data"], "figures (corner)": ["plots.corner"], "figures (trace)": ["plots.trace"],
-    "figures (ppc)": ["plots.ppc"], "figures (prior)": ["plots.prior"], "figures (forest)": ["plots.forest"],
-    "figures (graph)": ["plots.graph"],
-}  # fmt: skip
+sys.path.insert(0, str(ROOT / "workflow/lib"))
+from posterity.workflow.code_files import list_stage_code  # noqa: E402
+
+FIGURES = ("data", "corner", "trace", "ppc", "prior", "forest", "graph")
+# The modules that the rule of a stage names, since its script imports one of several
+NAMED_MODULES = {"fit": ["inference/methods/nuts"]} | {
+    f"figures ({kind})": [f"plots/{kind}"] for kind in FIGURES
+}
+STAGES = ("data", "prior", "fit", "predict", "diagnose", "tables", "verdict", "verdicts")
+STAGES += tuple(NAMED_MODULES)[1:]
+
+
+def list_modules(stage: str) -> list[str]:
+    """Return the library modules that a stage imports before and while it works."""
+    script = stage.split()[0]
+    named = NAMED_MODULES.get(stage, [])
+    files = list_stage_code(ROOT / "workflow", script, *named, nested=script != "figures")
+    library = (ROOT / "workflow/lib").resolve()
+    paths = [Path(file).resolve() for file in files]
+    modules = [path.relative_to(library) for path in paths if library in path.parents]
+    return [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in modules]
 
 
 def imports(stage: str, rounds: int = 5) -> float:
     """Time a process that does nothing but the imports of a stage."""
-    names = [
-        stage.split()[0],
-        *(f"posterity.{module.replace('/', '.')}" for module in LATER[stage]),
-    ]
+    names = [stage.split()[0], *list_modules(stage)]
     program = f"import sys; sys.path[:0] = ['workflow/lib', 'workflow/scripts']; import {', '.join(names)}"
     if stage in ("prior", "fit", "predict"):
         program += "; import jax; jax.devices()"
@@ -58,7 +68,7 @@ if __name__ == "__main__":
     print(
         "| stage | jobs | median s | imports alone, s | beyond, s | peak MB |\n|---|---|---|---|---|---|"
     )
-    for stage in LATER:
+    for stage in STAGES:
         if jobs := logged(stage):
             took, alone = statistics.median(job[0] for job in jobs), imports(stage)
             print(
