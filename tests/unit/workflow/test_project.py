@@ -1,5 +1,7 @@
 """Inputs, code, threads and resources of each job."""
 
+from types import SimpleNamespace
+
 import pytest
 from conftest import ROOT
 from small_project import make_model, make_project, make_study, select
@@ -48,14 +50,45 @@ def make_own_project(folder, **settings):
     return make_project({"lines": make_study(models=models, **{"fits": fits} | settings)})
 
 
-def test_a_project_is_loaded_from_its_configuration(monkeypatch):
-    monkeypatch.chdir(ROOT)
-    config = {"studies": "line,hogg", "strict": True, "scratch": "$TMP", "defaults": {}}
-    monkeypatch.setattr(project_module, "load_study", lambda name, defaults: make_study(title=name))
-    project = Project.load(config, ROOT / "workflow", None)
+def make_workflow(overrides, is_module=False):
+    return SimpleNamespace(
+        modifier=SimpleNamespace(skip_configfile=is_module),
+        config_settings=SimpleNamespace(overwrite_config=overrides),
+    )
+
+
+@pytest.fixture
+def configured(tmp_path, monkeypatch):
+    """A working directory with a configuration file, in which any study can be loaded."""
+    (tmp_path / "config").mkdir()
+    text = "studies: [line]\nscratch: $TMP\ndefaults: {checks: {mcse: 1e-3}}\n"
+    (tmp_path / "config/config.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        project_module,
+        "load_study",
+        lambda name, defaults: make_study(title=name, checks=defaults.get("checks", {})),
+    )
+
+
+def test_a_project_is_loaded_from_the_configuration_and_the_command_line(configured):
+    workflow = make_workflow({"studies": "line,hogg", "strict": True})
+    project = Project.load({"studies": "ignored"}, ROOT / "workflow", workflow)
     assert list(project.studies) == ["line", "hogg"]
     assert (project.strict, project.scratch) == (True, "$TMP")
     assert project.folder == ROOT / "workflow"
+
+
+def test_the_configuration_is_read_by_the_rules_of_studies(configured):
+    project = Project.load({}, ROOT / "workflow", make_workflow({}))
+    assert project.studies["line"]["checks"] == {"mcse": 0.001}
+
+
+def test_a_module_uses_the_configuration_of_its_caller(configured):
+    workflow = make_workflow({}, is_module=True)
+    project = Project.load({"studies": ["hogg"]}, ROOT / "workflow", workflow)
+    assert list(project.studies) == ["hogg"]
+    assert project.scratch == ""
 
 
 # Inputs

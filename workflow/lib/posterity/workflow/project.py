@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from posterity.config import targets
+from posterity.config.merge import merge_settings
 from posterity.config.registry import DRAW_KINDS
 from posterity.config.study import check_configuration, load_study
+from posterity.config.yaml import read_yaml
 from posterity.errors import UserError
 from posterity.workflow import paths
 from posterity.workflow.code_files import list_method_modules, list_stage_code, list_user_code
@@ -45,8 +47,19 @@ class Project(Studies):
 
     @classmethod
     def load(cls, config: dict, folder: Path, workflow: Any) -> "Project":
-        """Return the project of a configuration. Raises UserError for errors in it or a study."""
-        settings = check_configuration(config)
+        """
+        Return the project of a run. Raises UserError for errors in its configuration or a study.
+
+        Parameters
+        ----------
+        config : dict
+            The configuration as Snakemake has read it.
+        folder : Path
+            The folder `workflow/` of the repository.
+        workflow : object
+            The workflow of Snakemake.
+        """
+        settings = check_configuration(choose_configuration(config, workflow))
         studies = {name: load_study(name, settings["defaults"]) for name in settings["studies"]}
         return cls(
             studies=studies,
@@ -264,6 +277,20 @@ class Project(Studies):
         self.get_fit(wildcards)
         kind = targets.get_draw_kind(self.get_study(wildcards), wildcards.fit)
         return kind in DRAW_KINDS
+
+
+def choose_configuration(config: dict, workflow: Any) -> dict:
+    """
+    Return the configuration of a run.
+
+    It is config/config.yaml with the values of the command line. The file is read here again by the
+    YAML rules of the studies, since Snakemake reads it by YAML 1.1, in which 1e-3 is text. A
+    Snakefile that uses this one as a module passes its own configuration instead.
+    """
+    if workflow.modifier.skip_configfile:
+        return config
+    overrides = workflow.config_settings.overwrite_config
+    return merge_settings(read_yaml("config/config.yaml"), overrides)
 
 
 def _find_next_to(model: dict, name: str) -> str | None:
