@@ -10,7 +10,7 @@ LIBRARY = FOLDER / "lib"
 sys.path.insert(0, str(LIBRARY))
 # Jobs inherit the path, so that they use this library even if another one is installed.
 PYTHON_PATH = [str(LIBRARY.resolve()), *filter(None, [os.environ.get("PYTHONPATH")])]
-os.environ["PYTHONPATH"] = os.pathsep.join(PYTHON_PATH)
+os.environ.update(PYTHONPATH=os.pathsep.join(PYTHON_PATH))
 
 from posterity.config.registry import DRAW_KINDS
 from posterity.errors import UserError
@@ -45,7 +45,7 @@ class RuleProject:
 
 project = RuleProject(exit_on_error(Project.load)(config, FOLDER, workflow))
 if project.scratch:  # each job expands variables in it, since nodes of a cluster differ
-    os.environ["POSTERITY_SCRATCH"] = project.scratch
+    os.environ.update(POSTERITY_SCRATCH=project.scratch)
 if workflow.is_main_process:
     exit_on_error(failures.check_project_folder)(Path(), paths.RESULTS)
 
