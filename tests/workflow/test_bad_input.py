@@ -389,8 +389,8 @@ def test_the_end_of_a_run_repeats_why_each_job_failed(project):
 @pytest.mark.long
 def test_where_no_start_has_a_finite_density(project):
     """Observations that no draw of the prior allows, for each method; and covariates of predictions that are not there."""
-    methods = "fits:\n  nuts: {method: nuts, chains: 1, warmup: 20, draws: 20}\n  svi: {method: svi, steps: 100, draws: 30, starts: 3}\n"
-    text = MINE.partition("fits:")[0] + methods + "  map: {method: map, starts: 2}\n"
+    methods = "fits:\n  nuts: {method: nuts, chains: 1, warmup: 20, draws: 20}\n  svi: {method: svi, steps: 100, draws: 30, restarts: 3}\n"
+    text = MINE.partition("fits:")[0] + methods + "  map: {method: map, restarts: 2}\n"
     put(
         project,
         "narrow",

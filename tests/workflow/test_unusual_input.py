@@ -9,8 +9,8 @@ IMPORTS = "import jax.numpy as jnp\nimport numpy as np\nimport numpyro\nimport n
 FITS = """
 fits:
   nuts: {method: nuts, chains: 1, warmup: 100, draws: 50}
-  svi: {method: svi, steps: 200, draws: 50, starts: 3}
-  map: {method: map, starts: 2}
+  svi: {method: svi, steps: 200, draws: 50, restarts: 3}
+  map: {method: map, restarts: 2}
 predict: {draws: 50}
 prior: {draws: 50}
 """
@@ -121,7 +121,7 @@ def model():
         + "and goes on " * 20
         + "'\n"
         f"data: none\nmodels: {{d: {{file: m.py}}}}\n{FITS}"
-        "checks: {rhat: .inf, ess_bulk: 0, ess_tail: -.inf, mcse: {warn: .inf}, khat: .inf, loss: .inf, e_bfmi: 0}\n",
+        "checks: {rhat: .inf, ess_bulk: 0, ess_tail: -.inf, mcse: {warn: .inf}, khat: .inf, elbo_convergence: .inf, e_bfmi: 0}\n",
     )
     put(
         project,
@@ -159,15 +159,15 @@ def model():
 def test_one_data_point_and_two_draws(project):
     """A fit of one kind alone, for each kind."""
     one, of = "x,e,y\n1,1,1\n", "title: One\ndata: {file: t.csv}\nmodels: {m: {file: m.py}}\n"
-    put(project, "map", LINE, f"{of}fits: {{map: {{method: map, starts: 2}}}}\n", one)
+    put(project, "map", LINE, f"{of}fits: {{map: {{method: map, restarts: 2}}}}\n", one)
     put(
         project,
         "svi",
         LINE,
-        f"{of}fits: {{svi: {{method: svi, steps: 100, draws: 2, starts: 1}}}}\n",
+        f"{of}fits: {{svi: {{method: svi, steps: 100, draws: 2, restarts: 1}}}}\n",
         one,
     )
-    few = "fits: {few: {method: nuts, chains: 2, warmup: 0, draws: 2}, map: {method: map, starts: 1}}\n"
+    few = "fits: {few: {method: nuts, chains: 2, warmup: 0, draws: 2}, map: {method: map, restarts: 1}}\n"
     few += "prior: {draws: 2}\npredict: {draws: 2}\nfigures: {lines: 0}\n"
     put(project, "nuts", LINE, of.replace("m.py}", "m.py}, n: {file: m.py}") + few, one)
     verdicts = run_through(project, "map", "svi", "nuts")
