@@ -319,7 +319,7 @@ def test_first_study_before_anything_is_computed(project, monkeypatch):
             assert printed in ("", content)
         elif not content.startswith(("import", "rm")):
             printed = reader.follow(before, language, content) or printed
-    assert "no fault found" in reader.command("make", "check", "STUDY=boyle boyle_low")
+    assert "no errors found" in reader.command("make", "check", "STUDY=boyle boyle_low")
 
 
 def parameters(project, study):
