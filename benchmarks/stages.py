@@ -1,10 +1,8 @@
 """
-Measure what the process of each stage takes beyond its imports.
+What each stage's process takes beyond the imports that it needs, and how much memory: from the status files of the last run, and
+by timing the imports alone.
 
-Time and peak memory come from the status files of the last run. The imports alone are timed here.
-Run in the project's environment, from its folder, after `make run`:
-
-    python benchmarks/stages.py
+Run in the project's environment, from its folder, after `make run`: python benchmarks/stages.py
 """
 
 import json
@@ -17,64 +15,62 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# The modules that a stage imports while it works, in addition to those of its script.
-LATE_IMPORTS = {
-    "data": [],
-    "prior": ["model.preflight", "prediction.predict"],
-    "fit": ["inference.methods.nuts", "inference.storage", "model.preflight"],
-    "predict": ["prediction.new_data", "prediction.predict"],
-    "diagnose": [],
-    "tables": [],
-    "verdict": [],
-    "verdicts": ["artefact.netcdf"],
-    "figures (data)": ["plots.data"],
-    "figures (corner)": ["plots.corner"],
-    "figures (trace)": ["plots.trace"],
-    "figures (ppc)": ["plots.ppc"],
-    "figures (prior)": ["plots.prior"],
-    "figures (forest)": ["plots.forest"],
-    "figures (graph)": ["plots.graph"],
+sys.path.insert(0, str(ROOT / "workflow/lib"))
+from posterity.workflow.code_files import list_stage_code  # noqa: E402
+
+FIGURES = ("data", "corner", "trace", "ppc", "prior", "forest", "graph")
+# The modules that the rule of a stage names, since its script imports one of several
+NAMED_MODULES = {"fit": ["inference/methods/nuts"]} | {
+    f"figures ({kind})": [f"plots/{kind}"] for kind in FIGURES
 }
+STAGES = ("data", "prior", "fit", "predict", "diagnose", "tables", "verdict", "verdicts")
+STAGES += tuple(NAMED_MODULES)[1:]
 
 
-def time_imports(stage: str, rounds: int = 5) -> float:
-    """Return the median seconds of a process that only runs the imports of a stage."""
-    modules = [f"posterity.{module}" for module in LATE_IMPORTS[stage]]
-    names = ", ".join([stage.split()[0], *modules])
-    program = f"import sys; sys.path[:0] = ['workflow/lib', 'workflow/scripts']; import {names}"
+def list_modules(stage: str) -> list[str]:
+    """Return the library modules that a stage imports before and while it works."""
+    script = stage.split()[0]
+    named = NAMED_MODULES.get(stage, [])
+    files = list_stage_code(ROOT / "workflow", script, *named, nested=script != "figures")
+    library = (ROOT / "workflow/lib").resolve()
+    paths = [Path(file).resolve() for file in files]
+    modules = [path.relative_to(library) for path in paths if library in path.parents]
+    return [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in modules]
+
+
+def imports(stage: str, rounds: int = 5) -> float:
+    """Time a process that does nothing but the imports of a stage."""
+    names = [stage.split()[0], *list_modules(stage)]
+    program = f"import sys; sys.path[:0] = ['workflow/lib', 'workflow/scripts']; import {', '.join(names)}"
     if stage in ("prior", "fit", "predict"):
         program += "; import jax; jax.devices()"
-    seconds = []
+    times = []
     for _ in range(rounds):
-        start = time.perf_counter()
+        before = time.perf_counter()
         subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
+        times.append(time.perf_counter() - before)
+    return statistics.median(times)
 
 
-def read_jobs(stage: str) -> list[tuple[float, float]]:
-    """Return the seconds and the peak memory (MB) of each finished job of a stage."""
+def logged(stage: str) -> list[tuple[float, float]]:
+    """Return seconds and MB of each job of a stage that is done, from the status files."""
     name, _, kind = stage.partition(" ")
     pattern = f"*{'_' + kind.strip('()') if kind else ''}.status.json"
     files = ROOT.glob(f"results/logs/{name}/**/{pattern}")
-    jobs = [json.loads(file.read_text()) for file in files]
-    finished = [job for job in jobs if job["state"] == "done"]
-    return [(job["seconds"]["total"], job["peak_memory_mb"]) for job in finished]
-
-
-def main() -> None:
-    """Print a row for each stage that has run."""
-    print(f"cores: {len(os.sched_getaffinity(0))}")
-    print("| stage | jobs | median s | imports alone, s | beyond, s | peak MB |")
-    print("|---|---|---|---|---|---|")
-    for stage in LATE_IMPORTS:
-        if jobs := read_jobs(stage):
-            total = statistics.median(seconds for seconds, _ in jobs)
-            imports = time_imports(stage)
-            peak = max(memory for _, memory in jobs)
-            numbers = f"{total:.2f} | {imports:.2f} | {total - imports:.2f} | {peak:.0f}"
-            print(f"| {stage} | {len(jobs)} | {numbers} |")
+    found = [json.loads(file.read_text()) for file in files]
+    return [
+        (job["seconds"]["total"], job["peak_memory_mb"]) for job in found if job["state"] == "done"
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    print(f"cores: {len(os.sched_getaffinity(0))}")
+    print(
+        "| stage | jobs | median s | imports alone, s | beyond, s | peak MB |\n|---|---|---|---|---|---|"
+    )
+    for stage in STAGES:
+        if jobs := logged(stage):
+            took, alone = statistics.median(job[0] for job in jobs), imports(stage)
+            print(
+                f"| {stage} | {len(jobs)} | {took:.2f} | {alone:.2f} | {took - alone:.2f} | {max(job[1] for job in jobs):.0f} |"
+            )

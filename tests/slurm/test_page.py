@@ -66,7 +66,7 @@ def test_the_page(cluster, tmp_path):
 
     run("make env && . .venv/bin/activate && snakemake --version", project, cluster)
     check, plan = (run(command, project, cluster) for command in steps["2. Look before you submit"])
-    assert "no fault found" in check
+    assert "no errors found" in check
     assert re.search(r"^fit +2 +2 +\d+ MB", plan, flags=re.M)
     assert (
         plan.splitlines()[0].split()

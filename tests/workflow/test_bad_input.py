@@ -1,4 +1,4 @@
-"""Bad input, by the command line: one sentence, an exit code, no traceback, and earlier results untouched."""
+"""Bad input gives one message, an exit code, no traceback, and leaves earlier results untouched."""
 
 import os
 import shutil
@@ -39,8 +39,8 @@ def edit(project, path, old, new):
     file.write_text(text.replace(old, new, 1))
 
 
-def told(project, *arguments, studies="other"):
-    """Run something that has to be refused, and give back the sentences that the user is shown."""
+def list_messages(project, *arguments, studies="other"):
+    """Return the messages that the user sees of a run that has to fail."""
     run = snakemake(project, "--config", f"studies={studies}", *arguments)
     assert run.returncode != 0
     assert "Traceback" not in run.stdout
@@ -50,8 +50,8 @@ def told(project, *arguments, studies="other"):
 
 
 def refused(project, *targets):
-    """Run, and give back the one sentence that the user is shown."""
-    sentences = told(project, "--", *targets)
+    """Return the only message that the user sees of a run that has to fail."""
+    sentences = list_messages(project, "--", *targets)
     assert len(sentences) == 1, sentences
     return sentences[0]
 
@@ -71,41 +71,44 @@ def assert_parts(sentence, parts):
             ["other.yaml", "unknown key 'tittle'", "'title'"],
         ),
         ("config/studies/other.yaml", "dim: point", "dim point", ["other.yaml, line"]),
-        (
+        pytest.param(
             "config/studies/other.yaml",
             "title:",
             "extends: other\ntitle:",
             ["other extends other", "cannot extend itself"],
+            marks=pytest.mark.long,
         ),
-        (
+        pytest.param(
             "config/studies/other.yaml",
             "title:",
             "compare: {reference: curve}\ntitle:",
             ["compare: reference", "no model 'curve'"],
+            marks=pytest.mark.long,
         ),
         ("workflow/models/hogg/model.py", "def line(", "def line((", ["model.py, line"]),
     ],
 )
-def test_before_anything_runs(study, path, old, new, parts):
+def test_an_error_of_a_study_stops_a_run_before_its_first_job(study, path, old, new, parts):
     edit(study, path, old, new)
     assert_parts(refused(study), parts)
 
 
-def test_a_study_that_is_not_there(study):
+def test_an_unknown_study_is_refused(study):
     assert_parts(
-        told(study, studies="othr")[0], ["there is no study 'othr'", "did you mean 'other'"]
+        list_messages(study, studies="othr")[0],
+        ["there is no study 'othr'", "did you mean 'other'"],
     )
 
 
 @pytest.mark.parametrize(
     ("target", "parts"),
     [
-        ("nostudy/data.nc", ["results/nostudy", "no study of this run", "other"]),
-        ("other/curve/prior.nc", ["no model 'curve'", "line"]),
+        ("nostudy/data.nc", ["results/nostudy", "not a study of this run", "other"]),
+        pytest.param("other/curve/prior.nc", ["no model 'curve'", "line"], marks=pytest.mark.long),
         ("other/line/b/diagnosis.nc", ["no fit 'b'", "known: a"]),
         pytest.param(
             "nostudy/verdict.nc",
-            ["results/nostudy", "no study of this run"],
+            ["results/nostudy", "not a study of this run"],
             marks=pytest.mark.long,
         ),
         pytest.param(
@@ -125,12 +128,12 @@ def test_a_study_that_is_not_there(study):
         pytest.param("other/comparison.nc", ["nothing to compare"], marks=pytest.mark.long),
     ],
 )
-def test_a_target_that_is_not_there(study, target, parts):
+def test_an_unknown_target_is_refused(study, target, parts):
     assert_parts(refused(study, f"results/{target}"), parts)
 
 
 @pytest.mark.long
-def test_predictions_of_a_point_estimate_are_no_target(study):
+def test_predictions_of_a_point_estimate_are_refused(study):
     edit(
         study,
         "config/studies/other.yaml",
@@ -143,20 +146,20 @@ def test_predictions_of_a_point_estimate_are_no_target(study):
 
 
 @pytest.mark.long
-def test_two_studies_that_extend_each_other(study):
+def test_studies_that_extend_each_other_are_refused(study):
     (study / "config/studies/third.yaml").write_text("extends: other\n")
     edit(study, "config/studies/other.yaml", "title:", "extends: third\ntitle:")
     assert_parts(refused(study), ["third.yaml", "other extends third extends other"])
 
 
-def test_a_missing_value_is_named_by_its_row(study):
+def test_a_missing_value_is_reported_with_its_row(study):
     edit(study, "resources/hogg2010/table1.csv", "4,287,402,15", "4,287,,15")
     assert_parts(refused(study, "datasets"), ["row 4", "'y' is missing"])
 
 
 @pytest.mark.long
-def test_faults_of_a_rerun_leave_earlier_results_untouched(study):
-    """A zero error bar, a model that does not import, a model that fails: what was there before stays as it was."""
+def test_errors_of_a_second_run_leave_earlier_results_untouched(study):
+    """Errors: a zero error bar, a model that does not import, a model that fails."""
     assert snakemake(study, "--config", "studies=other", "--", "fits", "priors").returncode == 0
     paths = ("results/other/line/prior.nc", "results/other/line/a/posterior.nc")
     before = {path: (study / path).read_bytes() for path in paths}
@@ -174,7 +177,7 @@ def test_faults_of_a_rerun_leave_earlier_results_untouched(study):
     (study / "workflow/models/hogg/model.py").write_text(model)
     planned = snakemake(study, "-n", "--config", "studies=other", "--", "fits").stdout
     assert "fit of other, line, a" in planned, (
-        "the earlier result, kept, is taken for the one of the failed job"
+        "the earlier result counts as the result of the failed job"
     )
     edit(study, "config/studies/other.yaml", "draws: 70", "draws: 60")
 
@@ -194,7 +197,7 @@ def test_faults_of_a_rerun_leave_earlier_results_untouched(study):
     assert read_artefact(study / paths[1])["posterior"]["m"].shape == (1, 60)
 
 
-# Faults of data and models: all are told by `make check`, in one process, and by a run
+# Errors of data and models, which `make check` reports in one process, and a run reports too
 
 
 IMPORTS = "import jax.numpy as jnp\nimport numpyro\nimport numpyro.distributions as dist\n\n\n"
@@ -209,8 +212,8 @@ def data(text):
     return MINE.replace("{file: t.csv}", text)
 
 
-# name: (table, study, model), what the sentence has to say
-FAULTS = {
+# name: table, study, model, and parts of the message
+ERRORS = {
     "a missing value": (TABLE.replace("3\n", "\n", 1), MINE, LINE, ["t.csv: row 2", "'y' is missing"]),
     "an infinite value": (TABLE.replace("3\n", "inf\n", 1), MINE, LINE, ["t.csv: row 2", "'y' is inf"]),
     "a negative error bar": (TABLE.replace("2,0.5", "2,-1"), MINE, LINE, ["t.csv: row 2", "'e' is -1", "above 0"]),
@@ -273,19 +276,19 @@ def place(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_check_names_the_fault(place, monkeypatch, name):
+@pytest.mark.parametrize("name", ERRORS)
+def test_a_check_reports_the_error(place, monkeypatch, name):
     monkeypatch.setenv("XLA_FLAGS", "")
     monkeypatch.chdir(place)
-    *content, parts = FAULTS[name]
+    *content, parts = ERRORS[name]
     put(place, "t", *content)
     (sentence,) = check_study("t")
     assert "\n" not in sentence
     assert_parts(sentence, [part.replace("m.py", "t.py") for part in parts])
 
 
-def test_a_check_lists_all_faults_at_once(place):
-    """Of a study file, of a table, and of models and data together; each kind hides the next."""
+def test_a_check_lists_all_errors_at_once(place):
+    """Errors of a study, of a table, and of models with their data. Each kind hides the next."""
     put(
         place,
         "a",
@@ -332,15 +335,15 @@ def test_a_check_lists_all_faults_at_once(place):
             if f"{study}.yaml" in line or f"{study}.csv" in line or f"{study}.py" in line
         )
         assert_parts(mine, parts)
-    assert "11 faults found" in run.stdout, run.stdout + run.stderr
+    assert "11 errors found" in run.stdout, run.stdout + run.stderr
 
 
 @pytest.mark.long
-def test_a_run_names_every_fault_too(project):
-    """One run over a study for each fault: each is told in one sentence, and there is a result for none."""
-    studies = {f"s{i}": name for i, name in enumerate(FAULTS)}
+def test_a_run_reports_every_error_too(project):
+    """One run with a study for each error. Each gives one message, and no study has a result."""
+    studies = {f"s{i}": name for i, name in enumerate(ERRORS)}
     for study, name in studies.items():
-        put(project, study, *FAULTS[name][:3])
+        put(project, study, *ERRORS[name][:3])
     early = [study for study, name in studies.items() if name == "a table of no bytes"]
     run = snakemake(
         project,
@@ -354,7 +357,7 @@ def test_a_run_names_every_fault_too(project):
     assert "Traceback" not in run.stdout
     for study, name in studies.items():
         if study in early:
-            assert_parts(told(project, studies=study)[0], [f"{study}.csv", "it is empty"])
+            assert_parts(list_messages(project, studies=study)[0], [f"{study}.csv", "it is empty"])
             continue
         found = {
             line
@@ -364,17 +367,17 @@ def test_a_run_names_every_fault_too(project):
         assert len(found) == 1, (name, found)
         parts = [
             part.replace("t.csv", f"{study}.csv").replace("m.py", f"{study}.py")
-            for part in FAULTS[name][3]
+            for part in ERRORS[name][3]
         ]
         assert_parts(found.pop(), parts)
     assert not list(project.glob("results/s*/*/*/posterior.nc"))
 
 
 def test_the_end_of_a_run_repeats_why_each_job_failed(project):
-    """Each sentence when it happens and once more at the end, from the status files; --keep-going keeps all of them."""
+    """Each message appears when the job fails, and again at the end from the status files."""
     studies = {"one": "control flow", "two": "two sites of one name"}
     for study, name in studies.items():
-        put(project, study, *FAULTS[name][:3])
+        put(project, study, *ERRORS[name][:3])
     run = snakemake(project, "-k", "--config", "studies=one,two", "--", "fits")
     assert run.returncode != 0
     sentences = [line for line in run.stdout.splitlines() if line.startswith("posterity: ")]
@@ -387,8 +390,8 @@ def test_the_end_of_a_run_repeats_why_each_job_failed(project):
 
 
 @pytest.mark.long
-def test_where_no_start_has_a_finite_density(project):
-    """Observations that no draw of the prior allows, for each method; and covariates of predictions that are not there."""
+def test_starts_without_a_finite_density_are_reported(project):
+    """Observations that no prior draw allows, for each method. Covariates that are missing or unknown."""
     methods = "fits:\n  nuts: {method: nuts, chains: 1, warmup: 20, draws: 20}\n  svi: {method: svi, steps: 100, draws: 30, restarts: 3}\n"
     text = MINE.partition("fits:")[0] + methods + "  map: {method: map, restarts: 2}\n"
     put(
@@ -407,7 +410,7 @@ def test_where_no_start_has_a_finite_density(project):
     )
     put(project, "unknown", TABLE, f"{MINE}predict: {{at: {{z: 3}}}}\n", LINE)
     put(project, "missing", TABLE, f"{MINE}predict: {{at: {{x: [3, 4]}}}}\n", LINE)
-    sentences = told(
+    sentences = list_messages(
         project, "-k", "--", "fits", "predictions", studies="narrow,factor,unknown,missing"
     )
     for method in ("nuts", "svi", "map"):
@@ -432,7 +435,7 @@ def test_where_no_start_has_a_finite_density(project):
     assert len(sentences) == 8, sentences
 
 
-# Artefacts and the places they are in
+# Artefacts and their folders
 
 
 def cut(file, _):
@@ -448,8 +451,8 @@ def exchange(file, other):
 
 
 @pytest.mark.long
-def test_artefacts_that_are_damaged_or_of_another_study(study):
-    """The next stage refuses them by name, and what follows from them stays as it was; deleted, they are made again."""
+def test_damaged_artefacts_and_those_of_another_study_are_refused(study):
+    """The next stage refuses them by name and keeps its own output. If deleted, they are made again."""
     shutil.copy2(study / "config/studies/other.yaml", study / "config/studies/twin.yaml")
     assert (
         snakemake(
@@ -469,7 +472,7 @@ def test_artefacts_that_are_damaged_or_of_another_study(study):
         whole, times, judged = file.read_bytes(), file.stat(), diagnosis.read_bytes()
         for spoil in (cut, overwrite, exchange):
             spoil(file, study / "results/twin" / artefact_of)
-            sentences = told(study, "--", "diagnoses")
+            sentences = list_messages(study, "--", "diagnoses")
             for sentence in sentences:
                 assert_parts(sentence, [f"results/other/{artefact_of}", "delete it and run again"])
                 assert (
@@ -488,12 +491,14 @@ def test_artefacts_that_are_damaged_or_of_another_study(study):
 @pytest.mark.parametrize(
     ("kind", "parts"),
     [
-        ("a file", ["results", "this is a file", "move it away"]),
-        ("read-only", ["/sys/kernel", "cannot be written", "results/"]),
-        ("nowhere", ["results", "leads to /nowhere/results", "not there"]),
+        ("a file", ["results", "this is a file", "Move it away"]),
+        pytest.param(
+            "read-only", ["/sys/kernel", "cannot be written", "results/"], marks=pytest.mark.long
+        ),
+        ("nowhere", ["results", "leads to /nowhere/results", "does not exist"]),
     ],
 )
-def test_results_that_cannot_be_written(study, kind, parts):
+def test_results_that_cannot_be_written_are_refused(study, kind, parts):
     (study / "results").rmdir()
     if kind == "a file":
         (study / "results").write_text("Mine.\n")
@@ -504,7 +509,7 @@ def test_results_that_cannot_be_written(study, kind, parts):
 
 @contextmanager
 def small_disk(place, size):
-    """Mount a small file system; skip the test where that is not allowed."""
+    """Mount a small file system. Skip the test if that is not allowed."""
     done = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place],
         capture_output=True,
@@ -520,8 +525,8 @@ def small_disk(place, size):
 
 
 @pytest.mark.long
-def test_a_disk_that_gets_full(study):
-    """The sentence names the file and the disk, also where the log cannot be written any more, and no part of a file is left."""
+def test_a_full_disk_is_reported(study):
+    """The message names file and disk, even if the log cannot be written. No partial file is left."""
     with small_disk(study / "results", "52k"):
         assert_parts(
             refused(study, "fits"),
@@ -539,7 +544,7 @@ def test_a_disk_that_gets_full(study):
 
 
 @pytest.mark.long
-def test_a_project_that_cannot_be_written(study):
+def test_a_project_that_cannot_be_written_is_refused(study):
     with small_disk(study / "results", "4m"):
         project = study / "results/project"
         shutil.copytree(study, project, symlinks=True, ignore=shutil.ignore_patterns("results"))

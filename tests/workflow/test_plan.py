@@ -1,4 +1,4 @@
-"""`make plan`: what a run would ask for, before anything is submitted."""
+"""`make plan` lists what a run would request, before it submits a job."""
 
 import os
 import re
@@ -30,8 +30,8 @@ def plan(project, *arguments):
     return done.returncode, done.stdout, done.stderr
 
 
-def rows(told):
-    table = told.partition("\n\n")[0].splitlines()[2:]
+def rows(output):
+    table = output.partition("\n\n")[0].splitlines()[2:]
     return {line.split()[0]: line.split() for line in table}
 
 
@@ -39,25 +39,25 @@ def rows(told):
     "profile", ["slurm-generic", pytest.param("slurm", marks=pytest.mark.long)]
 )
 def test_a_plan_lists_the_stages(project, profile):
-    code, told, fault = plan(
+    code, output, errors = plan(
         project, "--workflow-profile", f"workflow/profiles/{profile}", "--config", "studies=line"
     )
-    assert code == 0, fault
-    found = rows(told)
+    assert code == 0, errors
+    found = rows(output)
     assert list(found) == [
         "data", "prior", "fit", "predict", "sensitivity", "diagnose", "compare", "figures", "tables", "verdict", "verdicts"
     ]  # fmt: skip
     assert found["fit"][1:3] == ["7", "4"]
-    assert "in 1 group (data, prior)" in told
-    assert "in 5 groups (predict, sensitivity, diagnose)" in told
-    assert "on this machine" in told.splitlines()[12]
-    assert "77 jobs, 19 submissions to a cluster" in told
+    assert "in 1 group (data, prior)" in output
+    assert "in 5 groups (predict, sensitivity, diagnose)" in output
+    assert "on this machine" in output.splitlines()[12]
+    assert "77 jobs, 19 submissions to a cluster" in output
     assert not list((project / "results").glob("*/*"))
     assert all(int(row[3]) >= 600 for row in found.values())
 
 
 @pytest.mark.long
-def test_a_plan_knows_the_sizes_and_the_gpus(project):
+def test_a_plan_uses_model_sizes_and_gpus(project):
     study = project / "config/studies/line.yaml"
     small = int(rows(plan(project, "--config", "studies=line")[1])["fit"][3])
     study.write_text(study.read_text().replace("draws: 5000", "draws: 5000000"))
@@ -75,19 +75,19 @@ def test_a_plan_knows_the_sizes_and_the_gpus(project):
     assert fit[8] == "1"
 
 
-def test_a_plan_of_nothing(finished):
-    code, told, _ = plan(finished, "--workflow-profile", "workflow/profiles/slurm-generic")
+def test_a_plan_of_a_finished_run_is_empty(finished):
+    code, output, _ = plan(finished, "--workflow-profile", "workflow/profiles/slurm-generic")
     assert code == 0
-    assert told.startswith("Nothing to do")
+    assert output.startswith("Nothing to do")
 
 
-def test_a_plan_tells_faults_in_a_sentence(project):
-    code, told, fault = plan(project, "--config", "studies=lin")
+def test_a_plan_shows_an_error_in_one_sentence(project):
+    code, output, errors = plan(project, "--config", "studies=lin")
     assert code == 1
-    assert told == ""
-    assert "there is no study 'lin'" in fault
-    assert "did you mean 'line'?" in fault
-    assert "Traceback" not in fault
+    assert output == ""
+    assert "there is no study 'lin'" in errors
+    assert "did you mean 'line'?" in errors
+    assert "Traceback" not in errors
 
 
 def test_local_rules_are_those_of_the_workflow():
@@ -103,8 +103,8 @@ def test_local_rules_are_those_of_the_workflow():
     )
 
 
-def test_the_profiles_agree():
-    """What holds for every run is repeated in each profile, since a profile replaces the default one."""
+def test_profiles_agree():
+    """Each profile repeats the settings of the default one, since it replaces that."""
     import yaml
 
     profiles = {

@@ -1,4 +1,4 @@
-"""What runs again after an edit: exactly what the edit touches."""
+"""After an edit exactly the jobs that depend on it run again."""
 
 import os
 import re
@@ -32,7 +32,7 @@ def planned(project):
     }
 
 
-def of(*stages, fits=FITS):
+def list_stages(*stages, fits=FITS):
     """The messages of stages for some fits."""
     plural = {
         "fit": "fit",
@@ -59,7 +59,7 @@ def of(*stages, fits=FITS):
     return jobs | ({"verdicts on all studies"} if "verdict" in stages else set())
 
 
-def shown(kind, fit):
+def has_figure(kind, fit):
     """Whether a fit has a figure of a kind."""
     study = fit[0]
     if study == "other" and kind not in OTHER_KINDS:
@@ -79,7 +79,7 @@ def figures(*kinds, fits=FITS):
         f"figure {fit[1]}_{fit[2]}_{kind} of {fit[0]}"
         for fit in fits
         for kind in kinds
-        if shown(kind, fit)
+        if has_figure(kind, fit)
     }
     found |= {
         f"figure {model}_{kind} of {study}"
@@ -100,83 +100,83 @@ AFTER_COMPARE = ("fits", "models")
 SMALL_FITS = {fit for fit in FITS if fit[0] == "small"}
 OTHER_FITS = FITS - SMALL_FITS
 B = {("small", "line", "b")}
-AFTER_FIT = of("fit", "predict", "sensitivity", "diagnose", "compare", "verdict", "tables")
+AFTER_FIT = list_stages("fit", "predict", "sensitivity", "diagnose", "compare", "verdict", "tables")
 ALL_STAGES = ("prior", "fit", "predict", "sensitivity", "diagnose", "compare", "verdict", "tables")
 NUTS = FITS - POINT - INDEPENDENT
 
 EDITS = {
     "a label": (
         SMALL, ("figures: {", "figures: {labels: {m: gradient}, "),
-        figures(*ALL_FIGURES, fits=SMALL_FITS) | of("tables", fits=SMALL_FITS),
+        figures(*ALL_FIGURES, fits=SMALL_FITS) | list_stages("tables", fits=SMALL_FITS),
     ),
     "a figure option": (OTHER, ("figures: {", "figures: {lines: 10, "), figures(*ALL_FIGURES, fits=OTHER_FITS)),
     "one more kind of figure": (OTHER, ("kinds: [data", "kinds: [graph, data"), {"figure line_graph of other", "verdicts on all studies"}),
-    "the threshold of a check of draws": (SMALL, ("rhat: 1.1", "rhat: 1.2"), of("diagnose", "verdict", fits=SMALL_FITS)),
-    "the threshold of a check of predictions": (SMALL, ("rhat: 1.1", "rhat: 1.1, ppc: 0.02"), of("diagnose", "verdict", fits=SMALL_FITS)),
-    "the threshold of the comparison": (SMALL, ("loo: {warn: 2}", "loo: {warn: 3}"), of("diagnose", "verdict", fits=SMALL_FITS)),
-    "an expectation": (OTHER, ("ppc: fail", "ppc: fail, rhat: warn"), of("verdict", fits=OTHER_FITS)),
+    "the threshold of a check of draws": (SMALL, ("rhat: 1.1", "rhat: 1.2"), list_stages("diagnose", "verdict", fits=SMALL_FITS)),
+    "the threshold of a check of predictions": (SMALL, ("rhat: 1.1", "rhat: 1.1, ppc: 0.02"), list_stages("diagnose", "verdict", fits=SMALL_FITS)),
+    "the threshold of the comparison": (SMALL, ("loo: {warn: 2}", "loo: {warn: 3}"), list_stages("diagnose", "verdict", fits=SMALL_FITS)),
+    "an expectation": (OTHER, ("ppc: fail", "ppc: fail, rhat: warn"), list_stages("verdict", fits=OTHER_FITS)),
     "the draws of one fit": (
         SMALL, ("draws: 500", "draws: 600"),
-        of("fit", "predict", "sensitivity", "diagnose", "verdict", "compare", fits=B) | of("tables", fits=B)
+        list_stages("fit", "predict", "sensitivity", "diagnose", "verdict", "compare", fits=B) | list_stages("tables", fits=B)
         | figures(*KINDS, "forest", *AFTER_COMPARE, fits=B),
     ),
     "the models of one fit": (
         SMALL, ("draws: 500, models: [line]", "draws: 500, models: [line, line_angle]"),
-        of("fit", "predict", "sensitivity", "diagnose", "verdict", "compare", "tables", fits={("small", "line_angle", "b")})
+        list_stages("fit", "predict", "sensitivity", "diagnose", "verdict", "compare", "tables", fits={("small", "line_angle", "b")})
         | figures(*KINDS, "forest", *AFTER_COMPARE, fits={("small", "line_angle", "b")})
         | {"figure line_fits of small", "figure line_angle_fits of small"},
     ),
     "new covariates": (
         OTHER, ("linspace: [0, 300, 7]", "linspace: [0, 300, 8]"),
-        of("predict", "sensitivity", "diagnose", "verdict", "table sensitivity", fits=OTHER_FITS - POINT)
+        list_stages("predict", "sensitivity", "diagnose", "verdict", "table sensitivity", fits=OTHER_FITS - POINT)
         | figures("data", "ppc", "predictions", "sensitivity", fits=OTHER_FITS - POINT),
     ),
     "a prior": (
         "workflow/models/line/model.py", ("Uniform(-5, 5)", "Uniform(-6, 6)"),
-        of(*ALL_STAGES, fits=SMALL_FITS) | figures(*ALL_FIGURES, fits=SMALL_FITS),
+        list_stages(*ALL_STAGES, fits=SMALL_FITS) | figures(*ALL_FIGURES, fits=SMALL_FITS),
     ),
     "another model's file": (
         "workflow/models/hogg/model.py", ("Normal(0, 3)", "Normal(0, 4)"),
-        of(*ALL_STAGES, fits=OTHER_FITS) | figures(*ALL_FIGURES, fits=OTHER_FITS),
+        list_stages(*ALL_STAGES, fits=OTHER_FITS) | figures(*ALL_FIGURES, fits=OTHER_FITS),
     ),
     "a model's figures": (
         "workflow/models/line/figures.py", ("m * x + c", "c + m * x"), figures("data", "prior", fits=SMALL_FITS),
     ),
     "a simulation": (
         "workflow/models/line/simulate.py", ("linspace(0, 10", "linspace(0, 11"),
-        of("data", *ALL_STAGES, fits=SMALL_FITS) | figures(*ALL_FIGURES, fits=SMALL_FITS),
+        list_stages("data", *ALL_STAGES, fits=SMALL_FITS) | figures(*ALL_FIGURES, fits=SMALL_FITS),
     ),
     "a row of the data": (
         "resources/hogg2010/table1.csv", ("1,201,592,61", "1,201,593,61"),
-        of("data", *ALL_STAGES, fits=OTHER_FITS) | figures(*ALL_FIGURES, fits=OTHER_FITS),
+        list_stages("data", *ALL_STAGES, fits=OTHER_FITS) | figures(*ALL_FIGURES, fits=OTHER_FITS),
     ),
     "a module of the diagnosis": (
-        "workflow/lib/posterity/diagnostics/convergence.py", ("largest R-hat", "worst R-hat"), of("diagnose", "verdict"),
+        "workflow/lib/posterity/diagnostics/convergence.py", ("largest R-hat", "worst R-hat"), list_stages("diagnose", "verdict"),
     ),
     "a module of the sensitivity": (
         "workflow/lib/posterity/diagnostics/prior_sensitivity.py", ("SENSITIVITY_LEVEL = 0.05", "SENSITIVITY_LEVEL = 0.06"),
-        of("sensitivity", "diagnose", "verdict", "table sensitivity") | figures("sensitivity"),
+        list_stages("sensitivity", "diagnose", "verdict", "table sensitivity") | figures("sensitivity"),
     ),
     "a module of the comparison": (
         "workflow/lib/posterity/comparison/models.py", ("MAX_EM_STEPS = 2000", "MAX_EM_STEPS = 2001"),
-        of("compare", "verdict", "table models", "table fits") | figures(*AFTER_COMPARE),
+        list_stages("compare", "verdict", "table models", "table fits") | figures(*AFTER_COMPARE),
     ),
     "a module imported through others": (
         "workflow/lib/posterity/stats/summary.py", ("ddof=1", "ddof=0"),
-        of("sensitivity", "diagnose", "compare", "verdict", "tables")
+        list_stages("sensitivity", "diagnose", "compare", "verdict", "tables")
         | figures("data", "trace", "loss", "predictions", "sensitivity", "forest", *AFTER_COMPARE),
     ),
     "a module of one method": (
         "workflow/lib/posterity/inference/chains.py", ("jax.lax.fori_loop", "jax.lax.fori_loop"),
-        of("fit", "predict", "sensitivity", "diagnose", fits=NUTS) | of("compare", "verdict", "tables")
+        list_stages("fit", "predict", "sensitivity", "diagnose", fits=NUTS) | list_stages("compare", "verdict", "tables")
         | figures(*KINDS, fits=NUTS) | figures("forest", *AFTER_COMPARE),
     ),
-    "a module of all methods": ("workflow/lib/posterity/model/preflight.py", ("PREFLIGHT_DRAWS = 3", "PREFLIGHT_DRAWS = 4"), AFTER_FIT | of("prior") | figures(*ALL_FIGURES)),
+    "a module of all methods": ("workflow/lib/posterity/model/preflight.py", ("PREFLIGHT_DRAWS = 3", "PREFLIGHT_DRAWS = 4"), AFTER_FIT | list_stages("prior") | figures(*ALL_FIGURES)),
     "a module of one figure": ("workflow/lib/posterity/plots/corner.py", ("bins=40", "bins=30"), figures("corner")),
     "a script": (
         "workflow/scripts/predict.py", ('packages = ("jax", "numpyro")', 'packages = ("jax", "numpyro", "numpy")'),
-        of("predict", "sensitivity", "diagnose", fits=FITS - POINT) | of("verdict", "table sensitivity")
-        | of("compare", "table models", "table fits", fits=SMALL_FITS)
+        list_stages("predict", "sensitivity", "diagnose", fits=FITS - POINT) | list_stages("verdict", "table sensitivity")
+        | list_stages("compare", "table models", "table fits", fits=SMALL_FITS)
         | figures("data", "ppc", "predictions", "sensitivity", fits=FITS - POINT) | figures(*AFTER_COMPARE, fits=SMALL_FITS),
     ),
 }  # fmt: skip
@@ -187,16 +187,16 @@ NOTHING = {
     "a method's listing": ("workflow/lib/posterity/config/registry.py", ("METHODS = {", "METHODS = {'other': Method('chains', 'chains'), ")),
     "what a notebook needs": ("workflow/lib/posterity/notebook.py", ("at the top", "on top")),
     "a comment in a study file": (SMALL, ("title:", "# more\ntitle:")),
-    "numbers written otherwise": (SMALL, ("draws: 400", "draws: 400.0")),
+    "another notation of a number": (SMALL, ("draws: 400", "draws: 400.0")),
     "the order of keys": (SMALL, ("chains: 2, warmup: 300, draws: 400.0", "draws: 400.0, warmup: 300, chains: 2")),
     "the order of fits": (SMALL, ("  a: {method: nuts, draws: 400.0, warmup: 300, chains: 2}\n", "")),
-    "their new place": (SMALL, ("checks:", "  a: {method: nuts, draws: 400.0, warmup: 300, chains: 2}\nchecks:")),
+    "the other place of a fit": (SMALL, ("checks:", "  a: {method: nuts, draws: 400.0, warmup: 300, chains: 2}\nchecks:")),
     "a README": ("workflow/models/line/README.md", ("# line", "# The line")),
 }  # fmt: skip
 
 
-def test_what_makes_nothing_run(finished):
-    """All of these edits at once."""
+def test_edits_that_change_no_result_make_nothing_run(finished):
+    """All of them at once."""
     files = {path: (finished / path).read_text() for path, _ in NOTHING.values()}
     try:
         for edit, (path, (old, new)) in NOTHING.items():
@@ -224,7 +224,7 @@ SHORT = (
     "edit",
     [edit if edit in SHORT else pytest.param(edit, marks=pytest.mark.long) for edit in EDITS],
 )
-def test_what_runs_again(finished, edit):
+def test_an_edit_makes_its_dependents_run(finished, edit):
     path, (old, new), expected = EDITS[edit]
     file = finished / path
     before = file.read_text()
@@ -258,7 +258,7 @@ def test_moving_the_project_makes_nothing_run(finished, tmp_path):
 
 @pytest.mark.long
 def test_a_file_that_a_simulation_reads_is_an_input(project):
-    """The filters of the study `colour` are named in its `design`; an edit of them makes the data again."""
+    """The `design` of the study `colour` names the table of filters, so an edit of it remakes the data."""
     given = ("--config", "studies=colour", "--", "results/colour/data.nc")
     assert snakemake(project, *given).returncode == 0
     table = project / "resources/speclite/decamDR1.csv"

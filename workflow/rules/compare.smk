@@ -1,12 +1,10 @@
-# compare: reads posterior.nc and predictive.nc of a study's fits, writes results/{study}/comparison.nc
-
-
 rule compare:
+    """Compare the models of a study, and the fits of each model."""
     input:
-        unpack(compare_inputs),
-        code=code("compare"),
+        unpack(project.list_compare_inputs),
+        code=project.list_code("compare"),
     output:
-        update(COMPARISON),
+        update(paths.COMPARISON),
     log:
         "results/logs/compare/{study}.log",
     benchmark:
@@ -15,12 +13,12 @@ rule compare:
         "../../envs/posterity.yaml"
     threads: 1
     resources:
-        mem_mb=asked("compare", "mem_mb"),
-        runtime=asked("compare", "runtime"),
+        mem_mb=project.request("compare", "mem_mb"),
+        runtime=project.request("compare", "runtime"),
     params:
         study="{study}",
-        reference=lambda wildcards: study_of(wildcards)["compare"].get("reference"),
-        max_scalars=of_study("checks", "max_scalars_per_site"),
+        reference=project.setting("compare", "reference", default=None),
+        max_scalars=project.setting("checks", "max_scalars_per_site"),
     message:
         "comparison of {wildcards.study}"
     script:

@@ -1,12 +1,10 @@
-# data: reads a table or a model that simulates, writes results/{study}/data.nc
-
-
 rule data:
+    """Read or simulate the data of a study."""
     input:
-        source=data_sources,
-        code=data_code,
+        source=project.list_data_sources,
+        code=project.list_data_code,
     output:
-        update(DATA),
+        update(paths.DATA),
     log:
         "results/logs/data/{study}.log",
     benchmark:
@@ -15,12 +13,12 @@ rule data:
         "../../envs/posterity.yaml"
     threads: 1
     resources:
-        mem_mb=asked("data", "mem_mb"),
-        runtime=asked("data", "runtime"),
+        mem_mb=project.request("data", "mem_mb"),
+        runtime=project.request("data", "runtime"),
     params:
-        spec=of_study("data"),
-        model=simulated_model,
-        float_type=of_study("float_type"),
+        spec=project.setting("data"),
+        model=project.get_simulated_model,
+        float_type=project.setting("float_type"),
     message:
         "data of {wildcards.study}"
     script:

@@ -1,15 +1,13 @@
-# diagnose: reads data.nc (the truth), prior.nc, posterior.nc, predictive.nc and sensitivity.nc, writes results/{study}/{model}/{fit}/diagnosis.nc
-
-
 rule diagnose:
+    """Check a fit: prior, draws, predictions, recovery of the truth."""
     input:
-        unpack(diagnose_inputs),
-        data=DATA,
-        prior=PRIOR,
-        posterior=POSTERIOR,
-        code=code("diagnose"),
+        unpack(project.list_diagnose_inputs),
+        data=paths.DATA,
+        prior=paths.PRIOR,
+        posterior=paths.POSTERIOR,
+        code=project.list_code("diagnose"),
     output:
-        update(DIAGNOSIS),
+        update(paths.DIAGNOSIS),
     log:
         "results/logs/diagnose/{study}/{model}/{fit}.log",
     benchmark:
@@ -18,16 +16,14 @@ rule diagnose:
         "../../envs/posterity.yaml"
     threads: 1
     resources:
-        mem_mb=asked("diagnose", "mem_mb"),
-        runtime=asked("diagnose", "runtime"),
+        mem_mb=project.request("diagnose", "mem_mb"),
+        runtime=project.request("diagnose", "runtime"),
     params:
         study="{study}",
         model="{model}",
         fit="{fit}",
-        limits=lambda wildcards: {
-            key: value for key, value in study_of(wildcards)["checks"].items() if key != "expect"
-        },
-        interval=of_study("figures", "interval"),
+        limits=project.get_limits,
+        interval=project.setting("figures", "interval"),
     message:
         "diagnosis of {wildcards.study}, {wildcards.model}, {wildcards.fit}"
     script:

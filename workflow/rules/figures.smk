@@ -1,21 +1,16 @@
-# figures: reads the artefacts that a figure needs, writes results/{study}/figures/{figure}.svg and .png, a job per figure
-
-
 rule figures:
+    """Draw one figure of a study as SVG and PNG."""
     input:
-        unpack(figure_inputs),
+        unpack(project.list_figure_inputs),
     output:
         svg=report(
-            update(f"{FIGURE}.svg"),
+            update(f"{paths.FIGURE}.svg"),
             caption="../report/figure.rst",
             category="{study}",
-            subcategory=lambda wildcards: figure_of(wildcards)["model"],
-            labels=lambda wildcards: {
-                "fit": figure_of(wildcards)["fit"] or "-",
-                "figure": figure_of(wildcards)["title"],
-            },
+            subcategory=lambda wildcards: project.get_figure(wildcards)["model"],
+            labels=project.get_figure_labels,
         ),
-        png=update(f"{FIGURE}.png"),
+        png=update(f"{paths.FIGURE}.png"),
     log:
         "results/logs/figures/{study}/{figure}.log",
     benchmark:
@@ -24,10 +19,10 @@ rule figures:
         "../../envs/posterity.yaml"
     threads: 1
     resources:
-        mem_mb=asked("figures", "mem_mb"),
-        runtime=asked("figures", "runtime"),
+        mem_mb=project.request("figures", "mem_mb"),
+        runtime=project.request("figures", "runtime"),
     params:
-        settings=figure_settings,
+        settings=project.get_figure_settings,
     message:
         "figure {wildcards.figure} of {wildcards.study}"
     script:

@@ -1,32 +1,30 @@
-# fit: reads data.nc and the model, writes results/{study}/{model}/{fit}/posterior.nc
-
-
 rule fit:
+    """Fit a model to the data by one method."""
     input:
-        data=DATA,
-        model=model_files,
-        code=fit_code,
+        data=paths.DATA,
+        model=project.list_model_files,
+        code=project.list_fit_code,
     output:
-        update(POSTERIOR),
+        update(paths.POSTERIOR),
     log:
         "results/logs/fit/{study}/{model}/{fit}.log",
     benchmark:
         "results/benchmarks/fit/{study}/{model}/{fit}.tsv"
     conda:
         "../../envs/posterity.yaml"
-    threads: fit_threads
+    threads: project.count_fit_threads
     resources:
-        mem_mb=asked("fit", "mem_mb"),
-        runtime=asked("fit", "runtime"),
-        gpu=asked("fit", "gpu"),
+        mem_mb=project.request("fit", "mem_mb"),
+        runtime=project.request("fit", "runtime"),
+        gpu=project.request("fit", "gpu"),
     params:
         study="{study}",
         model="{model}",
-        model_spec=model_spec,
+        model_spec=project.get_model_spec,
         fit="{fit}",
-        settings=fit_settings,
-        seed=of_study("seed"),
-        float_type=of_study("float_type"),
+        settings=project.get_fit_settings,
+        seed=project.setting("seed"),
+        float_type=project.setting("float_type"),
     message:
         "fit of {wildcards.study}, {wildcards.model}, {wildcards.fit}"
     script:

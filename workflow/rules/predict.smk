@@ -1,14 +1,12 @@
-# predict: reads data.nc, posterior.nc and the model, writes results/{study}/{model}/{fit}/predictive.nc
-
-
 rule predict:
+    """Draw predictions from a fit, and evaluate its likelihood."""
     input:
-        data=DATA,
-        posterior=posterior_draws,
-        model=model_files,
-        code=code("predict", *PREDICT_MODULES),
+        data=paths.DATA,
+        posterior=project.get_posterior,
+        model=project.list_model_files,
+        code=project.list_code("predict"),
     output:
-        update(PREDICTIVE),
+        update(paths.PREDICTIVE),
     log:
         "results/logs/predict/{study}/{model}/{fit}.log",
     benchmark:
@@ -17,16 +15,16 @@ rule predict:
         "../../envs/posterity.yaml"
     threads: 1
     resources:
-        mem_mb=asked("predict", "mem_mb"),
-        runtime=asked("predict", "runtime"),
+        mem_mb=project.request("predict", "mem_mb"),
+        runtime=project.request("predict", "runtime"),
     params:
         study="{study}",
         model="{model}",
-        model_spec=model_spec,
+        model_spec=project.get_model_spec,
         fit="{fit}",
-        settings=of_study("predict"),
-        seed=of_study("seed"),
-        float_type=of_study("float_type"),
+        settings=project.setting("predict"),
+        seed=project.setting("seed"),
+        float_type=project.setting("float_type"),
     message:
         "predictions of {wildcards.study}, {wildcards.model}, {wildcards.fit}"
     script:

@@ -1,13 +1,11 @@
-# prior: reads data.nc and the model, writes results/{study}/{model}/prior.nc
-
-
 rule prior:
+    """Draw from the prior of a model, and draw predictions from it."""
     input:
-        data=DATA,
-        model=model_files,
-        code=code("prior", *PRIOR_MODULES),
+        data=paths.DATA,
+        model=project.list_model_files,
+        code=project.list_code("prior"),
     output:
-        update(PRIOR),
+        update(paths.PRIOR),
     log:
         "results/logs/prior/{study}/{model}.log",
     benchmark:
@@ -16,15 +14,15 @@ rule prior:
         "../../envs/posterity.yaml"
     threads: 1
     resources:
-        mem_mb=asked("prior", "mem_mb"),
-        runtime=asked("prior", "runtime"),
+        mem_mb=project.request("prior", "mem_mb"),
+        runtime=project.request("prior", "runtime"),
     params:
         study="{study}",
         model="{model}",
-        model_spec=model_spec,
-        draws=of_study("prior", "draws"),
-        seed=of_study("seed"),
-        float_type=of_study("float_type"),
+        model_spec=project.get_model_spec,
+        draws=project.setting("prior", "draws"),
+        seed=project.setting("seed"),
+        float_type=project.setting("float_type"),
     message:
         "prior of {wildcards.study}, {wildcards.model}"
     script:

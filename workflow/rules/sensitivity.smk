@@ -1,12 +1,10 @@
-# sensitivity: reads predictive.nc, writes results/{study}/{model}/{fit}/sensitivity.nc
-
-
 rule sensitivity:
+    """Measure how a fit depends on its prior and its likelihood."""
     input:
-        predictive=PREDICTIVE,
-        code=code("sensitivity"),
+        predictive=paths.PREDICTIVE,
+        code=project.list_code("sensitivity"),
     output:
-        update(SENSITIVITY),
+        update(paths.SENSITIVITY),
     log:
         "results/logs/sensitivity/{study}/{model}/{fit}.log",
     benchmark:
@@ -15,13 +13,13 @@ rule sensitivity:
         "../../envs/posterity.yaml"
     threads: 1
     resources:
-        mem_mb=asked("sensitivity", "mem_mb"),
-        runtime=asked("sensitivity", "runtime"),
+        mem_mb=project.request("sensitivity", "mem_mb"),
+        runtime=project.request("sensitivity", "runtime"),
     params:
         study="{study}",
         model="{model}",
         fit="{fit}",
-        max_scalars=of_study("checks", "max_scalars_per_site"),
+        max_scalars=project.setting("checks", "max_scalars_per_site"),
     message:
         "sensitivity of {wildcards.study}, {wildcards.model}, {wildcards.fit}"
     script:

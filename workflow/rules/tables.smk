@@ -1,22 +1,17 @@
-# tables: reads the artefacts that a table needs, writes results/{study}/tables/{table}.csv and .tex, and .html for the report
-
-
 rule tables:
+    """Write one table of a study as CSV and LaTeX."""
     input:
-        unpack(table_inputs),
-        code=code("tables"),
+        unpack(project.list_table_inputs),
+        code=project.list_code("tables"),
     output:
-        csv=update(f"{TABLE}.csv"),
-        tex=update(f"{TABLE}.tex"),
+        csv=update(f"{paths.TABLE}.csv"),
+        tex=update(f"{paths.TABLE}.tex"),
         html=report(
-            update(f"{TABLE}.html"),
+            update(f"{paths.TABLE}.html"),
             caption="../report/table.rst",
             category="{study}",
             subcategory="tables",
-            labels=lambda wildcards: {
-                "fit": "all",
-                "figure": registry.TABLES[wildcards.table].title,
-            },
+            labels=project.get_table_labels,
         ),
     log:
         "results/logs/tables/{study}/{table}.log",
@@ -26,15 +21,15 @@ rule tables:
         "../../envs/posterity.yaml"
     threads: 1
     resources:
-        mem_mb=asked("tables", "mem_mb"),
-        runtime=asked("tables", "runtime"),
+        mem_mb=project.request("tables", "mem_mb"),
+        runtime=project.request("tables", "runtime"),
     params:
         study="{study}",
         kind="{table}",
-        title=of_study("title"),
-        interval=of_study("figures", "interval"),
-        labels=lambda wildcards: study_of(wildcards)["figures"].get("labels", {}),
-        max_scalars=of_study("checks", "max_scalars_per_site"),
+        title=project.setting("title"),
+        interval=project.setting("figures", "interval"),
+        labels=project.setting("figures", "labels", default={}),
+        max_scalars=project.setting("checks", "max_scalars_per_site"),
     message:
         "table {wildcards.table} of {wildcards.study}"
     script:

@@ -1,17 +1,13 @@
-# verdict: reads diagnosis.nc of all fits and comparison.nc, writes results/{study}/verdict.nc and, for the report, checks.html
-# gate: reads verdict.nc, writes results/{study}/gate.txt, or stops a strict run
-# verdicts: reads verdict.nc of all studies, writes results/verdicts.csv and .rst (the report's first page)
-
-
 rule verdict:
+    """Give each fit of a study its verdict."""
     input:
-        diagnoses=diagnoses_of,
-        comparison=lambda wildcards: every_comparison([wildcards.study]),
-        code=code("verdict"),
+        diagnoses=project.list_diagnoses,
+        comparison=project.list_study_comparison,
+        code=project.list_code("verdict"),
     output:
-        verdict=update(VERDICT),
+        verdict=update(paths.VERDICT),
         html=report(
-            update(CHECKS),
+            update(paths.CHECKS),
             caption="../report/checks.rst",
             category="{study}",
             subcategory="tables",
@@ -26,13 +22,13 @@ rule verdict:
         "../../envs/posterity.yaml"
     threads: 1
     resources:
-        mem_mb=asked("verdict", "mem_mb"),
-        runtime=asked("verdict", "runtime"),
+        mem_mb=project.request("verdict", "mem_mb"),
+        runtime=project.request("verdict", "runtime"),
     params:
         study="{study}",
-        title=of_study("title"),
-        loo=of_study("checks", "loo"),
-        expect=lambda wildcards: study_of(wildcards)["checks"].get("expect", {}),
+        title=project.setting("title"),
+        loo=project.setting("checks", "loo"),
+        expect=project.setting("checks", "expect", default={}),
     message:
         "verdict on {wildcards.study}"
     script:
@@ -40,11 +36,12 @@ rule verdict:
 
 
 rule gate:
+    """Stop a strict run if the verdict of a study is a failure."""
     input:
-        verdict=VERDICT,
-        code=code("gate"),
+        verdict=paths.VERDICT,
+        code=project.list_code("gate"),
     output:
-        GATE,
+        paths.GATE,
     log:
         "results/logs/gate/{study}.log",
     benchmark:
@@ -55,8 +52,8 @@ rule gate:
         "../../envs/posterity.yaml"
     threads: 1
     resources:
-        mem_mb=asked("gate", "mem_mb"),
-        runtime=asked("gate", "runtime"),
+        mem_mb=project.request("gate", "mem_mb"),
+        runtime=project.request("gate", "runtime"),
     message:
         "gate of {wildcards.study}"
     script:
@@ -64,9 +61,10 @@ rule gate:
 
 
 rule verdicts:
+    """Collect the verdicts of all studies."""
     input:
-        verdicts=per_study(VERDICT),
-        code=code("verdicts", "artefact/netcdf"),
+        verdicts=project.list_study_paths(paths.VERDICT),
+        code=project.list_code("verdicts"),
     output:
         csv=update("results/verdicts.csv"),
         rst=update("results/verdicts.rst"),
@@ -79,25 +77,11 @@ rule verdicts:
         "../../envs/posterity.yaml"
     threads: 1
     resources:
-        mem_mb=asked("verdicts", "mem_mb"),
-        runtime=asked("verdicts", "runtime"),
+        mem_mb=project.request("verdicts", "mem_mb"),
+        runtime=project.request("verdicts", "runtime"),
     params:
-        studies={
-            name: {key: study[key] for key in ("title", "description")}
-            for name, study in STUDIES.items()
-        },
-        pages={
-            name: targets.list_report_links(
-                name,
-                FIGURES[name],
-                {
-                    registry.TABLES[table].title: f"results/{name}/tables/{table}.html"
-                    for table in TABLES[name]
-                }
-                | {"all checks": CHECKS},
-            )
-            for name in STUDIES
-        },
+        studies=project.list_titles(),
+        pages=project.list_report_pages(),
     message:
         "verdicts on all studies"
     script:

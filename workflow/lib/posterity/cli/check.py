@@ -1,8 +1,9 @@
 """
-`python -m posterity <study> ...` (or `make check STUDY=<study>`): look at studies before anything is computed.
+Check studies before a run computes anything: `make check STUDY=<study>`.
 
-Reads the study, its data and its models as a run would, without Snakemake and without writing anything. Prints what each model sees
-and every fault that is found, a sentence each; the exit code is 1 if there is one.
+`python -m posterity.cli.check <study> ...` reads each study, its data and its models as a run
+would, without Snakemake and without writing a file. It prints the sites of each model and one
+message per error. The exit code is 1 if there is an error.
 """
 
 import sys
@@ -14,83 +15,88 @@ from posterity.workflow.model_sizes import bind_models, load_study_data
 
 
 def check_study(name: str) -> list[str]:
-    """Look at one study; print what its models see. Returns the faults."""
+    """Check one study and print the sites of its models. Return the error messages."""
     try:
         study = load_settings(name)
         data, source = load_study_data(name, study)
     except UserError as error:
         return error.messages
-    sizes = ", ".join(f"{size} along {dim}" for dim, size in data.sizes.items())
-    print(
-        f"study {name}: {', '.join(map(str, data.data_vars)) or 'no data'}{f' ({sizes})' if sizes else ''}"
-    )
-    models = bind_models(study, data)
+    print(_format_data(name, data))
+    messages = []
+    variables = set(map(str, data.data_vars))
+    for model, bound in bind_models(study, data).items():
+        spec = study["models"][model]
+        print(f"  model {model}: {spec['function']} of {spec['file']}")
+        if isinstance(bound, UserError):
+            messages += bound.messages
+            continue
+        _print_sites(bound)
+        variables |= {*bound.site_names("observed")}
+        messages += _check_model(name, study, model, bound, data, source)
+    place = f"config/studies/{name}.yaml: checks: prior_predictive"
+    for variable in study["checks"].get("prior_predictive", {}):
+        if variable not in variables:
+            problem = f"there is no observed variable '{variable}'"
+            messages.append(f"{place}: {problem}: {hint(variable, variables)}")
+    return messages
+
+
+def _check_model(name: str, study: dict, model: str, bound, data, source: str) -> list[str]:
+    """Return the errors of a bound model, and of its predictions at new covariates."""
     from posterity.model.preflight import find_model_errors
     from posterity.prediction.new_data import bind_new_data
 
-    where = f"config/studies/{name}.yaml"
-    found, known = [], set(data.data_vars)
-    for id, spec in study["models"].items():
-        print(f"  model {id}: {spec['function']} of {spec['file']}")
-        bound = models[id]
-        if isinstance(bound, UserError):
-            found += bound.messages
-            continue
-        for site, about in bound.sites.items():
-            shape = (
-                " x ".join(
-                    f"{dim} {size}" for dim, size in zip(about.dims, about.shape, strict=True)
-                )
-                or "one number"
-            )
-            what = f"~ {about.distribution}" if about.distribution else ""
-            seen = f"= {bound.observations[site]} of the data" if site in bound.observations else ""
-            print(f"    {site:20} {about.role:14} {what:24} {shape:24} {seen}".rstrip())
-        for argument in bound.constants:
-            print(
-                f"    ({argument} has to stay a concrete number: other values of it are another program)"
-            )
-        if bound.improper_sites:
-            print(
-                f"    (the prior of {', '.join(bound.improper_sites)} is improper: there is no prior predictive)"
-            )
-        known |= {*bound.site_names("observed")}
-        methods = tuple(fit["method"] for fit in study["fits"].values() if id in fit["models"])
-        if faults := find_model_errors(bound, data, source, methods):
-            found += faults
-        elif "at" in study["predict"]:
-            try:
-                bind_new_data(
-                    id, spec, study["predict"]["at"], data, study["seed"], f"{where}: predict: at"
-                )
-            except UserError as error:
-                found.append(str(error))
-    for variable in study["checks"].get("prior_predictive", {}):
-        if variable not in known:
-            found.append(
-                f"{where}: checks: prior_predictive: there is no observed variable '{variable}': {hint(variable, known)}"
-            )
-    return found
+    fits = [fit for fit in study["fits"].values() if model in fit["models"]]
+    messages = find_model_errors(bound, data, source, tuple(fit["method"] for fit in fits))
+    if not messages and "at" in study["predict"]:
+        spec, covariates = study["models"][model], study["predict"]["at"]
+        place = f"config/studies/{name}.yaml: predict: at"
+        try:
+            bind_new_data(model, spec, covariates, data, study["seed"], place)
+        except UserError as error:
+            return [str(error)]
+    return messages
 
 
-def main(names: list[str]) -> int:
-    """Check studies; returns the exit code."""
-    if not names:
-        names = sorted(file.stem for file in Path("config/studies").glob("*.yaml"))
+def _format_data(name: str, data) -> str:
+    """Return a line with the variables and dimensions of the data of a study."""
+    variables = ", ".join(map(str, data.data_vars)) or "no data"
+    sizes = ", ".join(f"{size} along {dim}" for dim, size in data.sizes.items())
+    return f"study {name}: {variables}{f' ({sizes})' if sizes else ''}"
+
+
+def _print_sites(bound) -> None:
+    """Print a line for each site of a model: role, distribution, shape and observed variable."""
+    for name, site in bound.sites.items():
+        axes = [f"{dim} {size}" for dim, size in zip(site.dims, site.shape, strict=True)]
+        shape = " x ".join(axes) or "scalar"
+        distribution = f"~ {site.distribution}" if site.distribution else ""
+        observed = name in bound.observations
+        source = f"= {bound.observations[name]} of the data" if observed else ""
+        print(f"    {name:20} {site.role:14} {distribution:24} {shape:24} {source}".rstrip())
+    for argument in bound.constants:
+        print(f"    ({argument} is a compile-time constant: each value compiles another program)")
+    if bound.improper_sites:
+        sites = ", ".join(bound.improper_sites)
+        print(f"    (the prior of {sites} is improper, so there is no prior predictive)")
+
+
+def main(studies: list[str]) -> int:
+    """Check studies and print the errors. Return the exit code."""
+    if not studies:
+        known = sorted(file.stem for file in Path("config/studies").glob("*.yaml"))
         print(
-            f"posterity: name a study: make check STUDY=<study>; there are: {', '.join(names)}",
+            "posterity: no study given. Name one: make check STUDY=<study>, "
+            f"with <study> one of {', '.join(known)}.",
             file=sys.stderr,
         )
         return 2
-    found = [fault for name in names for fault in check_study(name)]
-    for fault in found:
-        print(f"\nposterity: {fault}", file=sys.stderr)
-    print(
-        f"\n{len(found)} fault{'s' if len(found) > 1 else ''} found"
-        if found
-        else "\nno fault found"
-    )
-    return 1 if found else 0
+    messages = [message for study in studies for message in check_study(study)]
+    for message in messages:
+        print(f"\nposterity: {message}", file=sys.stderr)
+    count = len(messages)
+    print(f"\n{count} error{'s' if count > 1 else ''} found" if count else "\nno errors found")
+    return 1 if messages else 0
 
 
 if __name__ == "__main__":

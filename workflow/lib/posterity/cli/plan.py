@@ -1,38 +1,55 @@
 """
-`make plan` (or `python -m posterity.cli.plan`, with the options and targets of `snakemake`): what a run would ask for, by stage.
+Print what a run would request from a scheduler, by stage: `make plan`.
 
-Makes a dry run and adds up what its jobs ask for: how many, cores, memory, hours, and in how many submissions. Nothing is computed
-but the sizes of the models, which are remembered for the run itself.
+`python -m posterity.cli.plan` takes the options and targets of `snakemake`. It makes a dry run and
+adds up what the jobs request: cores, memory, hours and submissions. It computes nothing but the
+sizes of the models, which the run itself uses again.
 """
 
 import contextlib
 import io
 import logging
+import os
 import sys
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass
+from typing import Any
 
 from snakemake import cli
 from snakemake.logging import LogEvent, logger
 from snakemake.resources import GroupResources
+from tabulate import tabulate
 
-from posterity.workflow import resources
-from posterity.workflow.resources import BASE_MB
+from posterity.workflow.resources import BASE_MB, COUNT_SIZES_VARIABLE
 
 LOCAL_RULES = ("gate", "verdicts")  # rules that run where Snakemake runs
+HEADINGS = (
+    "stage", "jobs", "cores", "memory", "time limit", "core hours", "GPUs", "submitted"
+)  # fmt: skip
 
 
 class JobCollector(logging.Filter):
-    """Collects the jobs that a dry run tells of, and the groups in which they would be submitted."""
+    """
+    Collects the jobs of a dry run from the log messages of Snakemake.
 
-    def __init__(self):
+    Attributes
+    ----------
+    jobs : list
+        Log records of jobs, with `rule_name`, `jobid`, `threads` and `resources`.
+    groups : dict
+        The group in which a job is submitted, by job id.
+    """
+
+    def __init__(self) -> None:
         super().__init__()
-        self.jobs, self.groups = [], {}
+        self.jobs: list = []
+        self.groups: dict = {}
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Take a job, or a group of jobs, from a message of Snakemake's; let only errors pass."""
+    def filter(self, record: Any) -> bool:
+        """Record a job or a group of jobs. Return whether Snakemake shows the message: errors."""
         event = getattr(record, "event", None)
-        if event == LogEvent.JOB_INFO and record.resources.get(
-            "mem_mb"
-        ):  # a target rule asks for nothing
+        # A target rule requests no memory.
+        if event == LogEvent.JOB_INFO and record.resources.get("mem_mb"):
             self.jobs.append(record)
         elif event == LogEvent.GROUP_INFO:
             for job in record.jobs:
@@ -40,95 +57,138 @@ class JobCollector(logging.Filter):
         return record.levelno >= logging.ERROR
 
 
+@dataclass
+class StageRow:
+    """A row of the plan. The attributes are its columns, in the order of `HEADINGS`."""
+
+    stage: str
+    jobs: int
+    cores: int
+    memory: str
+    time_limit: str
+    core_hours: str
+    gpus: int | str
+    submitted: str
+
+
 def collect_jobs(arguments: list[str]) -> JobCollector:
-    """Make a dry run. Raises SystemExit, with what Snakemake said, where it fails."""
-    jobs, told, resources.COUNT_SIZES = JobCollector(), io.StringIO(), True
+    """
+    Make a dry run and return its jobs.
+
+    Raises SystemExit with the output of Snakemake if it fails.
+    """
+    jobs = JobCollector()
+    output = io.StringIO()
     logger.addFilter(jobs)
     try:
-        with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
+        with (
+            _count_sizes(),
+            contextlib.redirect_stdout(output),
+            contextlib.redirect_stderr(output),
+        ):
             cli.main(["--dry-run", *arguments])
-    except SystemExit as end:
-        if isinstance(end.code, str):
+    except SystemExit as error:
+        if isinstance(error.code, str):
             raise
-        if end.code:
-            raise SystemExit(told.getvalue().strip()) from None
+        if error.code:
+            raise SystemExit(output.getvalue().strip()) from None
     finally:
         logger.removeFilter(jobs)
     return jobs
 
 
-def format_plan(found: JobCollector) -> str:
-    """Write the plan: a line for each stage, in the order of first jobs, and the sums below."""
-    if not found.jobs:
-        return "Nothing to do: all that was asked for is up to date."
-    rows = [("stage", "jobs", "cores", "memory", "time limit", "core hours", "GPUs", "submitted")]
-    submissions, hours, largest, order = set(), 0.0, 0, list(BASE_MB)
-    for stage in sorted(
-        {job.rule_name for job in found.jobs},
-        key=lambda name: order.index(name) if name in order else len(order),
-    ):
-        jobs = [job for job in found.jobs if job.rule_name == stage]
-        of_jobs = [job.resources for job in jobs]
-        groups = {found.groups[job.jobid] for job in jobs if job.jobid in found.groups}
-        alone = (
-            []
-            if stage in LOCAL_RULES
-            else [job.jobid for job in jobs if job.jobid not in found.groups]
-        )
-        submissions |= groups | set(alone)
-        core_hours = sum(job.threads * job.resources["runtime"] for job in jobs) / 60
-        hours += (
-            sum(job.threads * job.resources["runtime"] for job in jobs if job.jobid in alone) / 60
-        )
-        largest = max(
-            [largest, *(ask["mem_mb"] for ask in [*of_jobs, *map(_group_resources, groups)])]
-        )
-        gpus = max(ask.get("gpu", 0) for ask in of_jobs)
-        longest = max(ask["runtime"] for ask in of_jobs)
-        together = sorted(
-            {job.rule.name for group in groups for job in group.jobs}, key=order.index
-        )
-        with_others = f" ({', '.join(together)})" if together[1:] else ""
-        how = "on this machine" if stage in LOCAL_RULES else "one by one"
-        how = f"in {len(groups)} group{'s' * (len(groups) > 1)}{with_others}" if groups else how
-        size = f"{max(ask['mem_mb'] for ask in of_jobs)} MB"
-        limit = f"{longest // 60}:{longest % 60:02} h"
-        rows.append(
-            (
-                stage,
-                len(jobs),
-                max(job.threads for job in jobs),
-                size,
-                limit,
-                f"{core_hours:.1f}",
-                gpus or "-",
-                how,
-            )
-        )
-    together = [
-        _group_resources(group) for group in submissions if not isinstance(group, int | str)
-    ]
-    hours += sum(ask["_cores"] * ask["runtime"] for ask in together) / 60
-    widths = [max(len(str(row[column])) for row in rows) for column in range(len(rows[0]) - 1)]
-    lines = [
-        "  ".join(
-            [
-                str(row[0]).ljust(widths[0]),
-                *(str(v).rjust(w) for v, w in zip(row[1:-1], widths[1:], strict=True)),
-                row[-1],
-            ]
-        )
-        for row in rows
-    ]
-    lines.insert(1, "-" * max(map(len, lines)))
-    cluster = f"{len(submissions)} submissions to a cluster, each of at most {largest} MB"
-    sums = f"{len(found.jobs)} jobs, {cluster}; {hours:.1f} core hours, if nothing is tried twice:"
-    note = "the limits are generous, since nobody knows a chain's steps before. A job that is killed asks for twice as much."
-    return "\n".join([*lines, "", sums, note])
+@contextlib.contextmanager
+def _count_sizes() -> Iterator[None]:
+    """Make a dry run in this process count the sizes of models."""
+    previous = os.environ.get(COUNT_SIZES_VARIABLE)
+    os.environ[COUNT_SIZES_VARIABLE] = "1"
+    try:
+        yield
+    finally:
+        if previous is None:
+            del os.environ[COUNT_SIZES_VARIABLE]
+        else:
+            os.environ[COUNT_SIZES_VARIABLE] = previous
 
 
-def _group_resources(group) -> dict[str, int]:
-    """What a group of jobs asks for on a cluster; a dry run would add up what runs one after another."""
+def format_plan(collector: JobCollector) -> str:
+    """Return the plan as text: a row for each stage, and the sums below."""
+    if not collector.jobs:
+        return "Nothing to do: everything that you requested is up to date."
+    stages = {job.rule_name for job in collector.jobs}
+    rows = [_make_row(collector, stage) for stage in sorted(stages, key=_get_rank)]
+    table = tabulate(
+        [astuple(row) for row in rows],
+        HEADINGS,
+        disable_numparse=True,
+        colalign=("left", *["right"] * 6, "left"),
+    )
+    return f"{table}\n\n{_format_sums(collector)}"
+
+
+def _make_row(collector: JobCollector, stage: str) -> StageRow:
+    """Return the row of a stage: the largest requests of its jobs, and how they are submitted."""
+    jobs = [job for job in collector.jobs if job.rule_name == stage]
+    minutes = max(job.resources["runtime"] for job in jobs)
+    core_minutes = sum(_count_core_minutes(job) for job in jobs)
+    memory = max(job.resources["mem_mb"] for job in jobs)
+    return StageRow(
+        stage=stage,
+        jobs=len(jobs),
+        cores=max(job.threads for job in jobs),
+        memory=f"{memory} MB",
+        time_limit=f"{minutes // 60}:{minutes % 60:02} h",
+        core_hours=f"{core_minutes / 60:.1f}",
+        gpus=max(job.resources.get("gpu", 0) for job in jobs) or "-",
+        submitted=_describe_submission(collector, stage, jobs),
+    )
+
+
+def _describe_submission(collector: JobCollector, stage: str, jobs: list) -> str:
+    """Return how the jobs of a stage are submitted: locally, one by one, or in groups."""
+    groups = {collector.groups[job.jobid] for job in jobs if job.jobid in collector.groups}
+    if not groups:
+        return "on this machine" if stage in LOCAL_RULES else "one by one"
+    members = {job.rule.name for group in groups for job in group.jobs}
+    stages = f" ({', '.join(sorted(members, key=_get_rank))})" if len(members) > 1 else ""
+    return f"in {len(groups)} group{'s' if len(groups) > 1 else ''}{stages}"
+
+
+def _format_sums(collector: JobCollector) -> str:
+    """Return the sums below the table: jobs, submissions, memory and core hours."""
+    single = [
+        job
+        for job in collector.jobs
+        if job.jobid not in collector.groups and job.rule_name not in LOCAL_RULES
+    ]
+    planned = {job.jobid for job in collector.jobs}
+    groups = {group for job, group in collector.groups.items() if job in planned}
+    requests = [_get_group_resources(group) for group in groups]
+    memory = [job.resources["mem_mb"] for job in collector.jobs]
+    memory += [request["mem_mb"] for request in requests]
+    core_minutes = sum(_count_core_minutes(job) for job in single)
+    core_minutes += sum(request["_cores"] * request["runtime"] for request in requests)
+    return (
+        f"{len(collector.jobs)} jobs, {len(single) + len(groups)} submissions to a cluster, "
+        f"each of at most {max(memory)} MB. {core_minutes / 60:.1f} core hours if no job is "
+        "repeated.\nThe limits are generous, since the number of steps of a chain is unknown. "
+        "A job that is killed requests twice as much."
+    )
+
+
+def _count_core_minutes(job) -> int:
+    """Return the time limit of a job, in minutes, times its cores."""
+    return job.threads * job.resources["runtime"]
+
+
+def _get_rank(stage: str) -> int:
+    """Return the place of a stage in the order of stages."""
+    stages = list(BASE_MB)
+    return stages.index(stage) if stage in stages else len(stages)
+
+
+def _get_group_resources(group) -> dict[str, int]:
+    """Return what a group requests on a cluster. In a dry run Snakemake would add up its jobs."""
     return GroupResources.basic_layered(group.toposorted, group.global_resources, run_local=False)
 
 
