@@ -18,7 +18,7 @@ from jax._src.numpy import util as jax_numpy_util
 from posterity.model.bind import bind_model
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("workflow", "config", "resources", "envs")
+PARTS = ("Snakefile", "profiles", "workflow", "config", "resources", "envs")
 
 # All tests share one cache of compiled programs.
 os.environ.setdefault("POSTERITY_CACHE", str(ROOT / ".pytest_cache/programs"))

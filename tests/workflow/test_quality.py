@@ -62,7 +62,7 @@ MAX_LINES = {
     "script": (list(SCRIPTS.glob("*.py")), 80),
     "rules": (list(RULES.glob("*.smk")), 110),
     "common": ([RULES / "common.smk"], 60),
-    "Snakefile": ([ROOT / "workflow/Snakefile"], 60),
+    "Snakefile": ([ROOT / "Snakefile", ROOT / "workflow/Snakefile"], 60),
 }
 MAX_STAGE_PARAMETERS = 8
 # Each method is a module with `fit`, each kind of figure one with `draw_figure`.
