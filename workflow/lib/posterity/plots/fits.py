@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from posterity.artefact.groups import get_group
-from posterity.comparison.fits import describe_pairs
+from posterity.comparison.fits import PairSummary, describe_pairs
 from posterity.plots.models import make_figure_with_notes
 from posterity.plots.style import BLACK, COLOUR_CYCLE, draw_note_figure, make_label, write_note
 
@@ -92,14 +92,16 @@ def label_rows(rows: xr.Dataset, options: dict) -> xr.Dataset:
     return rows.assign(parameter=("row", np.array([labels[name] for name in names], dtype=object)))
 
 
-def select_pairs(pairs: list[dict]) -> list[dict]:
+def select_pairs(pairs: list[PairSummary]) -> list[PairSummary]:
     """Return all pairs of fits, or, if they are more than ten, those with the first fit."""
     if len(pairs) <= MAX_PAIRS:
         return pairs
     return [pair for pair in pairs if pair["fit_a"] == pairs[0]["fit_a"]]
 
 
-def select_pair_values(rows: xr.Dataset, pair: dict, chosen: list[str]) -> dict[str, np.ndarray]:
+def select_pair_values(
+    rows: xr.Dataset, pair: PairSummary, chosen: list[str]
+) -> dict[str, np.ndarray]:
     """Return the columns of the rows of a pair, for the chosen scalars."""
     is_pair = (rows["fit_a"].values == pair["fit_a"]) & (rows["fit_b"].values == pair["fit_b"])
     is_shown = is_pair & np.isin(rows["parameter"].values, chosen)
@@ -160,7 +162,7 @@ def label_panels(panels: np.ndarray, chosen: list[str]) -> None:
         axes.tick_params(axis="y", length=0)
 
 
-def describe_selection(scalar_count: int, pairs: list[dict], pair_count: int) -> str:
+def describe_selection(scalar_count: int, pairs: list[PairSummary], pair_count: int) -> str:
     """Return a sentence that says what the figure leaves out; an empty one if it shows all."""
     parts = []
     if scalar_count > MAX_SCALARS:
