@@ -50,7 +50,7 @@ check: .venv/ready
 lint: .venv/ready types layers
 	@ruff check .
 	@ruff format --check .
-	@snakefmt --check workflow
+	@snakefmt --check Snakefile workflow
 	@codespell
 	@snakemake --lint
 

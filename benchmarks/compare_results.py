@@ -1,11 +1,12 @@
 """
 Compare the draws of two result folders bit for bit.
 
-For each posterior.nc of the first folder, find that of the same study, model and fit in the second one, and compare every
-variable of every group. Prints a line per fit and a count; the exit code is 1 if a fit is missing or its draws differ.
+For each posterior.nc of the first folder, find that of the same study, model and fit in the second
+one, and compare every variable of every group. Prints a line per fit and a count; the exit code is
+1 if a fit is missing or its draws differ.
 
-The trace of the loss of `svi` (group `optimisation`) is reported, but does not count: its last bit may change each time XLA
-compiles the program, while the draws stay equal.
+The trace of the loss of `svi` (group `optimisation`) is reported, but does not count: its last bit
+may change each time XLA compiles the program, while the draws stay equal.
 
     python benchmarks/compare_results.py OLD_RESULTS NEW_RESULTS [--rename OLD_FIT=NEW_FIT]
 """
@@ -64,9 +65,8 @@ def main() -> int:
         else:
             differences = [f"{other} does not exist"]
         note = "; its id, and so its random stream, changed" if fit in renamed else ""
-        print(
-            f"{study}/{model}/{fit}: {'equal' if not differences else f'differs{note}: ' + ', '.join(differences[:5])}"
-        )
+        outcome = f"differs{note}: {', '.join(differences[:5])}" if differences else "equal"
+        print(f"{study}/{model}/{fit}: {outcome}")
         differences = [label for label in differences if label not in TRACES]
         equal += not differences
         changed += bool(differences) and fit not in renamed

@@ -41,7 +41,10 @@ def list_modules(stage: str) -> list[str]:
 def imports(stage: str, rounds: int = 5) -> float:
     """Time a process that does nothing but the imports of a stage."""
     names = [stage.split()[0], *list_modules(stage)]
-    program = f"import sys; sys.path[:0] = ['workflow/lib', 'workflow/scripts']; import {', '.join(names)}"
+    program = (
+        "import sys; sys.path[:0] = ['workflow/lib', 'workflow/scripts']; "
+        f"import {', '.join(names)}"
+    )
     if stage in ("prior", "fit", "predict"):
         program += "; import jax; jax.devices()"
     times = []
@@ -66,11 +69,13 @@ def logged(stage: str) -> list[tuple[float, float]]:
 if __name__ == "__main__":
     print(f"cores: {len(os.sched_getaffinity(0))}")
     print(
-        "| stage | jobs | median s | imports alone, s | beyond, s | peak MB |\n|---|---|---|---|---|---|"
+        "| stage | jobs | median s | imports alone, s | beyond, s | peak MB |\n"
+        "|---|---|---|---|---|---|"
     )
     for stage in STAGES:
         if jobs := logged(stage):
             took, alone = statistics.median(job[0] for job in jobs), imports(stage)
             print(
-                f"| {stage} | {len(jobs)} | {took:.2f} | {alone:.2f} | {took - alone:.2f} | {max(job[1] for job in jobs):.0f} |"
+                f"| {stage} | {len(jobs)} | {took:.2f} | {alone:.2f} | {took - alone:.2f} "
+                f"| {max(job[1] for job in jobs):.0f} |"
             )

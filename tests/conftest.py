@@ -152,7 +152,11 @@ def snakemake(project: Path, *arguments: str) -> subprocess.CompletedProcess:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Path:
-    """A project with two small studies that have been run: `small` (simulated) and `other` (from a file). Each process has a copy."""
+    """
+    Return a project in which two small studies have run.
+
+    `small` has simulated data, `other` has data from a file. Each process has a copy.
+    """
     shared = tmp_path_factory.getbasetemp()
     shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
     with open(shared / "lock", "w") as lock:
@@ -175,7 +179,7 @@ def project(tmp_path) -> Path:
 
 
 def run_or_skip(missing: list[str], remedy: str) -> None:
-    """Skip a test for which programs are missing, and say how to get them; with CI=true they have to be there."""
+    """Skip a test if programs are missing, and name the remedy. Fail it if CI=true."""
     if missing:
         sentence = f"{', '.join(missing)} not found: {remedy}"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(sentence)
@@ -183,7 +187,11 @@ def run_or_skip(missing: list[str], remedy: str) -> None:
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
-    """A real SLURM with one node of 4 processors and 2 pretended GPUs, for this test process alone. Gives the environment for it."""
+    """
+    Start a real SLURM for this test process and yield the environment for it.
+
+    It has one node with 4 processors and 2 pretended GPUs.
+    """
     path = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
     missing = [
         tool

@@ -74,7 +74,9 @@ def test_imports_inside_functions_of_the_first_file_count_on_request(tmp_path):
     """A library module that imports inside a function chooses one of many: that does not count."""
     write_files(
         tmp_path,
-        script="def run():\n    with open('x'):\n        from first import a\n        import second\n",
+        script=(
+            "def run():\n    with open('x'):\n        from first import a\n        import second\n"
+        ),
         first="def f():\n    import third\n",
         second="import fourth\n",
         third="",

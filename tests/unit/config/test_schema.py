@@ -105,7 +105,10 @@ def test_every_renaming_leads_to_a_key_of_the_schema_and_is_tested():
         ),
         (
             {"draw": 5, "warm": 3},
-            ["unknown key 'draw': did you mean 'draws'?", "unknown key 'warm': did you mean 'warmup'?"],
+            [
+                "unknown key 'draw': did you mean 'draws'?",
+                "unknown key 'warm': did you mean 'warmup'?",
+            ],
         ),
     ],
 )  # fmt: skip

@@ -25,9 +25,19 @@ def test_defaults_are_completed(load):
         figures={"interval": {"probability": 0.5}},
     )
     assert study["fits"]["nuts"] == {
-        "method": "nuts", "chains": 4, "warmup": 1000, "draws": 1000, "target_accept": 0.8, "max_tree_depth": 10,
-        "dense_mass": False, "init": "uniform", "reparam": {}, "stop_when": {}, "store": {}, "models": ["line"],
-    }  # fmt: skip
+        "method": "nuts",
+        "chains": 4,
+        "warmup": 1000,
+        "draws": 1000,
+        "target_accept": 0.8,
+        "max_tree_depth": 10,
+        "dense_mass": False,
+        "init": "uniform",
+        "reparam": {},
+        "stop_when": {},
+        "store": {},
+        "models": ["line"],
+    }
     assert study["checks"]["rhat"] == {"fail": 1.05, "warn": 1.01}
     assert study["checks"]["ess_bulk"] == 400
     assert study["figures"]["interval"] == {"kind": "hdi", "probability": 0.5}

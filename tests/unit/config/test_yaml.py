@@ -38,8 +38,19 @@ def test_a_missing_file_is_an_error(tmp_path):
 def test_words_numbers_and_dates_follow_yaml_1_2(tmp_path):
     file = tmp_path / "s.yaml"
     file.write_text(
-        "{n: 32, no: on, y: yes, a: 1e-3, b: 1E5, c: 1.5, d: true, e: 12, f: .5, g: 1_000, h: 2020-01-01}"
+        "{n: 32, no: on, y: yes, a: 1e-3, b: 1E5, c: 1.5, d: true, e: 12, f: .5, g: 1_000, "
+        "h: 2020-01-01}"
     )
     assert read_yaml(file) == {
-        "n": 32, "no": "on", "y": "yes", "a": 1e-3, "b": 1e5, "c": 1.5, "d": True, "e": 12, "f": 0.5, "g": 1000, "h": "2020-01-01",
-    }  # fmt: skip
+        "n": 32,
+        "no": "on",
+        "y": "yes",
+        "a": 1e-3,
+        "b": 1e5,
+        "c": 1.5,
+        "d": True,
+        "e": 12,
+        "f": 0.5,
+        "g": 1000,
+        "h": "2020-01-01",
+    }

@@ -65,7 +65,10 @@ def test_csv_of_other_compressions(tmp_path, suffix):
 
 
 def test_a_csv_column_has_the_narrowest_type(tmp_path):
-    text = "n,big,b,x,s,e\n1,9007199254740993,True,1e-3 ,a b,2 \n,,,,,\n3,9007199254740995,False,inf,c,3\n\n\n"
+    text = (
+        "n,big,b,x,s,e\n1,9007199254740993,True,1e-3 ,a b,2 \n,,,,,\n"
+        "3,9007199254740995,False,inf,c,3\n\n\n"
+    )
     data = load_text(
         tmp_path,
         text,
@@ -73,8 +76,16 @@ def test_a_csv_column_has_the_narrowest_type(tmp_path):
         derive={"m": "n + 1", "c": "2", "g": "where(b, 'u', 'v')"},
     )
     assert {key: str(value.dtype) for key, value in data.data_vars.items()} == {
-        "n": "int64", "big": "int64", "b": "bool", "x": "float64", "s": "object", "e": "int64", "m": "int64", "c": "int64", "g": "object",
-    }  # fmt: skip
+        "n": "int64",
+        "big": "int64",
+        "b": "bool",
+        "x": "float64",
+        "s": "object",
+        "e": "int64",
+        "m": "int64",
+        "c": "int64",
+        "g": "object",
+    }
     assert data["big"].values.tolist() == [9007199254740993]
     assert data["row"].values.tolist() == [1]
     for column in ("n", "big", "b", "x", "s", "e"):
@@ -323,8 +334,14 @@ def test_parquet_keeps_types_and_units(tmp_path, name):
     pq.write_table(pa.table(columns, schema=pa.schema(fields)), tmp_path / name)
     data = load(tmp_path / name, select="isfinite(n) & isfinite(x)")
     assert {key: str(value.dtype) for key, value in data.data_vars.items()} == {
-        "n": "int64", "x": "float32", "flag": "bool", "kind": "object", "price": "float64", "t": "datetime64[us]", "small": "float32",
-    }  # fmt: skip
+        "n": "int64",
+        "x": "float32",
+        "flag": "bool",
+        "kind": "object",
+        "price": "float64",
+        "t": "datetime64[us]",
+        "small": "float32",
+    }
     assert data["n"].item() == 2**60 + 1
     assert data["n"].attrs["units"] == "1/s"
     assert data["x"].attrs["units"] == "km"

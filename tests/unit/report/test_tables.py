@@ -36,9 +36,22 @@ def test_parameters_have_full_precision_in_csv_and_two_digits_of_the_sd_in_latex
     table = make("parameters", make_posterior(draws))
     row = read_csv(table)[0]
     assert list(row) == [
-        "model", "fit", "parameter", "label", "unit", "mean", "sd", "median", "lower", "upper", "mcse",
-        "ess_bulk", "ess_tail", "r_hat", "point",
-    ]  # fmt: skip
+        "model",
+        "fit",
+        "parameter",
+        "label",
+        "unit",
+        "mean",
+        "sd",
+        "median",
+        "lower",
+        "upper",
+        "mcse",
+        "ess_bulk",
+        "ess_tail",
+        "r_hat",
+        "point",
+    ]
     assert float(row["mean"]) == float(draws["m"].mean())
     assert row["point"] == "nan"
     assert table.headings == ["model", "fit", "parameter", "mean", "sd", "median", "90 % HDI"]

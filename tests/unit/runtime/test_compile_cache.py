@@ -144,7 +144,7 @@ def model(y):
 
 
 def test_fingerprint_depends_on_all_of_a_model(bind_source, tmp_path):
-    """On a term by numpyro.factor, a scale, a number from a file, none of which is a distribution."""
+    """It covers a term by numpyro.factor, a scale and a number from a file."""
     number = tmp_path / "number.txt"
     y, seen = np.arange(3.0), []
     parts = ["pass", "numpyro.factor('f', -mu**2)", "numpyro.factor('f', -2 * mu**2)"]
@@ -159,7 +159,8 @@ def test_fingerprint_depends_on_all_of_a_model(bind_source, tmp_path):
         seen.append(bind_source(read, y=y).fingerprint)
     scaled = HEAD.replace("PART", "pass").replace(
         "obs=y)",
-        "obs=y)\n    with numpyro.handlers.scale(scale=SCALE):\n        numpyro.sample('z', dist.Normal(mu, 1), obs=0.5)",
+        "obs=y)\n    with numpyro.handlers.scale(scale=SCALE):\n"
+        "        numpyro.sample('z', dist.Normal(mu, 1), obs=0.5)",
     )
     one = [bind_source(scaled.replace("SCALE", value), y=y).fingerprint for value in ("2.0", "3.0")]
     assert len({*seen, *one}) == len(seen) + 2

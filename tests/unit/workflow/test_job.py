@@ -98,13 +98,19 @@ def test_a_killed_job_is_still_running_by_its_status(tmp_path):
 
 
 def test_an_earlier_job_leaves_the_status_of_a_later_one(tmp_path):
-    body = "Path('logs/a.log').unlink(); Path('logs/a.log').touch(); Path('logs/a.status.json').write_text('{{}}')"
+    body = (
+        "Path('logs/a.log').unlink(); Path('logs/a.log').touch(); "
+        "Path('logs/a.status.json').write_text('{{}}')"
+    )
     assert run(tmp_path, body.replace("{{}}", "{}"))[0] == 0
     assert (tmp_path / "logs/a.status.json").read_text() == "{}"
 
 
 def test_a_full_disk_leaves_no_status(tmp_path):
-    body = "import errno; Path.write_text = lambda *_, **__: (_ for _ in ()).throw(OSError(errno.ENOSPC, 'full'))"
+    body = (
+        "import errno; Path.write_text = "
+        "lambda *_, **__: (_ for _ in ()).throw(OSError(errno.ENOSPC, 'full'))"
+    )
     assert run(tmp_path, body) == (0, "")
     assert not get_status_path(str(tmp_path / "logs/a.log")).exists()
     assert read_status(str(tmp_path / "logs/a.log")) == {}

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Submit a job script of Snakemake's with sbatch, by the properties in its head; print the job's id."""
+"""Submit a job script of Snakemake with sbatch by the properties in its head. Print the job id."""
 
 import json
 import os

@@ -160,8 +160,8 @@ def _find_discrete_errors(
     unable = [method for method in methods if not METHODS[method].enumerates_discrete]
     if unable:
         messages.append(
-            f"{subject}, which {unable[0]} cannot fit. Use {' or '.join(list_enumerating_methods())}, "
-            "which marginalise it, or marginalise it by hand, as MixtureSameFamily does."
+            f"{subject}, which {unable[0]} cannot fit. "
+            f"Use {' or '.join(list_enumerating_methods())}, which marginalise it, or marginalise it by hand, as MixtureSameFamily does."
         )
     return messages
 
