@@ -1,8 +1,8 @@
 """
-What each stage's process takes beyond the imports that it needs, and how much memory: from the status files of the last run, and
-by timing the imports alone.
+Measure the memory of each stage's process, and its time beyond the imports that it needs.
 
-Run in the project's environment, from its folder, after `make run`: python benchmarks/stages.py
+Both come from the status files of the last run and from timing the imports alone. Run in the
+project's environment, from its folder, after `make run`: python benchmarks/stages.py
 """
 
 import json

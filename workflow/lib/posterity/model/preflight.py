@@ -161,7 +161,8 @@ def _find_discrete_errors(
     if unable:
         messages.append(
             f"{subject}, which {unable[0]} cannot fit. "
-            f"Use {' or '.join(list_enumerating_methods())}, which marginalise it, or marginalise it by hand, as MixtureSameFamily does."
+            f"Use {' or '.join(list_enumerating_methods())}, "
+            "which marginalise it, or marginalise it by hand, as MixtureSameFamily does."
         )
     return messages
 
