@@ -1,4 +1,4 @@
-"""The coin: its posterior is conjugate, Beta(10 + heads, 10 + tails)."""
+"""Compare fits of the coin with its conjugate posterior, Beta(10 + heads, 10 + tails)."""
 
 from functools import cache
 
@@ -36,7 +36,7 @@ def tosses():
 
 @cache
 def fitted(name, draws=None):
-    """A fit of the study, with its own settings."""
+    """Return the bound model and a fit of the study with the settings of the study."""
     given = FITS[name] | ({"draws": draws} if draws else {})
     method = {"svi": svi, "nuts": nuts}[given["method"]]
     bound = bind_model("coin", SPEC, tosses())
@@ -53,8 +53,12 @@ def test_the_tosses_are_six_heads_and_four_tails():
     assert tosses()["heads"].values.tolist() == [1] * 6 + [0] * 4
 
 
-def test_svi_hits_the_conjugate_answer():
-    """The guide can be exact, and is: its parameters are 16 and 14, nearly, and the loss is minus the log evidence."""
+def test_svi_agrees_with_the_conjugate_posterior():
+    """
+    The guide contains the posterior.
+
+    Its parameters are close to 16 and 14, and the loss is close to minus the log evidence.
+    """
     _, result = fitted("svi", DRAWS)
     np.testing.assert_allclose(
         [result.guide["alpha_q"], result.guide["beta_q"]], [16, 14], rtol=0.05
@@ -74,15 +78,19 @@ def test_svi_hits_the_conjugate_answer():
     assert check_elbo_convergence(result.optimisation, 0.1).status == "pass"
 
 
-def test_nuts_hits_the_conjugate_answer():
+def test_nuts_agrees_with_the_conjugate_posterior():
     draws = fitted("nuts", 5000)[1].posterior["latent_fairness"]
-    ess = float(draws.size / 5)  # far fewer than are effective
+    ess = float(draws.size / 5)  # well below the effective sample size
     assert abs(draws.mean() - EXACT.mean()) < 5 * EXACT.std() / np.sqrt(ess)
     assert abs(draws.std() / EXACT.std() - 1) < 5 / np.sqrt(2 * ess)
 
 
-def test_the_pages_optimiser_does_not_arrive_and_is_caught():
-    """2,000 steps of 5e-5 move the logarithm of a parameter by 0.1, where it would have to go from about 1 to 14."""
+def test_checks_fail_when_the_published_optimiser_does_not_converge():
+    """
+    The published optimiser takes 2,000 steps of 5e-5.
+
+    They move the logarithm of a parameter by 0.1, which is too little to reach the optimum.
+    """
     _, result = fitted("published")
     assert abs(np.log(result.guide["alpha_q"] / 15)) < 0.11
     assert result.guide["beta_q"] < 10
@@ -91,10 +99,12 @@ def test_the_pages_optimiser_does_not_arrive_and_is_caught():
 
 
 @pytest.mark.parametrize("fit", ["svi", "published"])
-def test_the_three_uses_of_predictive(fit):
+def test_predictive_and_the_stages_agree_for_any_guide(fit):
     """
-    Guide and model, the guide alone, and the model with posterior samples: NumPyro's Predictive and the stages fit and predict say
-    the same, whatever the guide has become.
+    Predictive takes guide and model, the guide alone, or the model with posterior samples.
+
+    Its draws agree with those of the stages fit and predict, for a guide that has converged and for
+    one that has not.
     """
     bound, result = fitted(fit, DRAWS)
     draws = result.posterior["latent_fairness"].ravel()
@@ -120,7 +130,7 @@ def test_the_three_uses_of_predictive(fit):
         )
 
 
-def test_the_prior_of_the_figure_is_that_of_the_model():
+def test_figure_and_model_have_the_same_prior():
     bound, _ = fitted("svi", DRAWS)
     a, b = load_module(str(FOLDER / "figures.py")).PRIOR
     at = np.linspace(0.05, 0.95, 7)

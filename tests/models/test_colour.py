@@ -1,4 +1,9 @@
-"""Black-body colours against 50-digit arithmetic and the page's own code; temperatures against quadrature."""
+"""
+Compare black-body colours and temperatures with independent results.
+
+The references for colours are 50-digit arithmetic and the published code, for temperatures
+quadrature.
+"""
 
 from decimal import Decimal
 
@@ -35,8 +40,10 @@ def test_colour_and_gradient_agree_with_50_digits(beta):
         assert abs(float(found[0]) - right) < 1e-12 * max(1.0, abs(right))
 
 
-# By mpmath 1.3.0 (not in the environment), mp.dps = 50: beta; colour, as log10(fsum(g / (lambda**2 * expm1(1 / (lambda * beta)))) / ...);
-# its derivative by beta, as diff(colour, beta, h=1e-25) with mp.dps = 90.
+# Results of mpmath 1.3.0, which is not in the environment. The columns are:
+# - beta
+# - colour, with mp.dps = 50: log10(fsum(g / (lambda**2 * expm1(1 / (lambda * beta)))) / ...)
+# - derivative of the colour by beta, with mp.dps = 90: diff(colour, beta, h=1e-25)
 MPMATH = [
     (0.01, "-18.67246367406327152314869", "1840.120399139356714936202"),
     (0.05, "-3.84216192553976053286502", "74.24118314201956372875895"),
@@ -46,13 +53,13 @@ MPMATH = [
 
 
 @pytest.mark.parametrize(("beta", "colour", "slope"), MPMATH)
-def test_the_reference_is_that_of_mpmath(beta, colour, slope):
+def test_the_50_digit_reference_agrees_with_mpmath(beta, colour, slope):
     for here, there in zip(colour_and_slope(beta, *BANDS), (colour, slope), strict=True):
         assert abs(here / Decimal(there) - 1) < Decimal("1e-19")
 
 
-def test_many_at_once_are_what_each_is_alone():
-    """Whatever their number: blocks are filled up."""
+def test_colours_of_an_array_equal_those_of_single_values():
+    """The number of values is not a multiple of the block size, so the last block is padded."""
     betas = np.logspace(-2, 0, 2 * blackbody.BLOCK + 3)
     values, slopes = blackbody.colours_and_slopes(betas, *BANDS)
     np.testing.assert_array_equal(values, blackbody.colours_and_slopes(betas, *BANDS)[0])
@@ -64,8 +71,8 @@ def test_many_at_once_are_what_each_is_alone():
     assert (np.diff(values) > 0).all() and (np.asarray(slopes) > 0).all()
 
 
-def test_the_pages_code_gives_the_same():
-    """As printed, in NumPy: digits are lost by exp(x) - 1, but not many at these temperatures."""
+def test_colours_agree_with_the_published_code():
+    """The published NumPy code loses few digits by exp(x) - 1 at these temperatures."""
     LAM, g_fil, r_fil = BANDS
     betas = np.logspace(-2, 0, 20)
     out_numpy = np.zeros(len(betas))
@@ -91,7 +98,7 @@ def stars():
     return load_module(FOLDER / "simulate.py").simulate(np.random.default_rng(3), TRUTH, DESIGN)
 
 
-def test_the_simulation_has_the_colours_of_the_true_temperatures(stars):
+def test_simulated_colours_agree_with_the_true_temperatures(stars):
     right = [
         float(colour_and_slope(kelvin / blackbody.KELVIN, *BANDS)[0])
         for kelvin in TRUTH["temperature"]
@@ -104,7 +111,11 @@ def test_the_simulation_has_the_colours_of_the_true_temperatures(stars):
 
 
 def test_temperatures_agree_with_quadrature(stars):
-    """Each star by itself: a log-uniform prior times a Gaussian in the colour, summed over a fine grid."""
+    """
+    The stars are independent.
+
+    The reference for each star sums a log-uniform prior times a Gaussian in the colour over a grid.
+    """
     spec = make_spec(FOLDER / "model.py")
     bound = bind_model("colour", spec, stars)
     assert (bound.site_names("latent"), bound.site_names("observed")) == (["temperature"], ["g_r"])
@@ -129,8 +140,12 @@ def test_temperatures_agree_with_quadrature(stars):
             assert abs(np.quantile(mine, probability) - right) < 4.5 * error + 1e-4 * right
 
 
-def test_the_filters_are_those_of_speclite():
-    """Evenly spaced, nothing outside their bands, and the largest responses of the package's files."""
+def test_the_filters_agree_with_those_of_speclite():
+    """
+    The wavelengths are evenly spaced and the response is zero outside the band.
+
+    The largest responses are those of the package's files.
+    """
     np.testing.assert_allclose(np.diff(FILTERS["wavelength"]), 0.0005, rtol=1e-9)
     for name, low, high, largest in (
         ("g", 0.38, 0.565, 0.377563),
@@ -142,7 +157,7 @@ def test_the_filters_are_those_of_speclite():
         assert FILTERS[name].max() == largest
 
 
-def test_figures_know_the_same_constant_without_jax():
+def test_figures_use_the_constant_of_the_model_without_jax():
     figures = load_module(FOLDER / "figures.py")
     assert figures.KELVIN == blackbody.KELVIN and not hasattr(figures, "jax")
 

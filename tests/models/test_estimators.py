@@ -1,4 +1,8 @@
-"""Five ways to estimate against exact answers: closed forms for the points, quadrature for the posterior."""
+"""
+Compare five estimators with exact results.
+
+The references are closed forms for point estimates and quadrature for the posterior.
+"""
 
 from functools import cache
 
@@ -37,20 +41,22 @@ def fitted(method, data, **given):
 
 
 def log_posterior(b, w, sigma, u, y):
-    """The density of the model's own parameters, unnormalised, in NumPy."""
+    """Return the unnormalised log density of the model's parameters, computed with NumPy."""
     likelihood = -0.5 * (((y - b - w * u) / sigma) ** 2).sum() - u.size * np.log(sigma)
     return likelihood - 0.5 * (b / 2) ** 2 - 0.5 * w**2 - 0.5 * (sigma / 2) ** 2
 
 
 def quadrature(data, size=400):
     """
-    Mean and sd of b, w, sigma: b, whose prior is Gaussian, is integrated in closed form, (w, sigma) on a grid of midpoints.
+    Return mean and sd of b, w and sigma.
 
-    Given w and sigma, y - w u is Gaussian about b, b about 0 with sd 2.
+    Given w and sigma, y - w u is Gaussian with mean b, and b is Gaussian with mean 0 and sd 2. The
+    integral over b has a closed form. The integral over (w, sigma) is a sum over the midpoints of a
+    grid.
     """
     u, y = data["u"].values, data["y"].values
     n, least = u.size, least_squares(u, y)
-    if n < 10:  # the prior alone says how far
+    if n < 10:  # the prior sets the range of the grid
         top, log_sigma = 6.0, np.linspace(np.log(0.005), np.log(12), 2000)
     else:
         top = least[1] + 12 * least[2] / np.sqrt((u**2).sum())
@@ -62,14 +68,12 @@ def quadrature(data, size=400):
     variance = 1 / (n / sigma**2 + 1 / 4)
     centre = variance * n * mean / sigma**2
     log_p = -0.5 * n * scatter / sigma**2 - n * np.log(sigma) - 0.5 * mean**2 / (4 + sigma**2 / n)
-    log_p += (
-        0.5 * np.log(variance) - 0.5 * w[:, None] ** 2 - sigma**2 / 8 + np.log(sigma)
-    )  # the grid is even in log sigma
+    # The grid is even in log sigma.
+    log_p += 0.5 * np.log(variance) - 0.5 * w[:, None] ** 2 - sigma**2 / 8 + np.log(sigma)
     weight = np.exp(log_p - log_p.max())
     weight /= weight.sum()
-    assert (
-        weight[-1].sum() < 1e-6 and weight[:, 0].sum() < 1e-6 and weight[:, -1].sum() < 1e-6
-    )  # the grid reaches far enough
+    # The grid covers the posterior.
+    assert weight[-1].sum() < 1e-6 and weight[:, 0].sum() < 1e-6 and weight[:, -1].sum() < 1e-6
     moments = {}
     for name, values, extra in (
         ("b", centre, variance),
@@ -82,13 +86,18 @@ def quadrature(data, size=400):
 
 
 def least_squares(u, y):
-    """The maximum of the likelihood: least squares, with a slope of at least zero; sigma is the root of the mean square residual."""
+    """
+    Return the maximum of the likelihood: b, w and sigma.
+
+    It is the least-squares line with a slope of at least zero. Sigma is the root mean square of the
+    residuals.
+    """
     w = max(0.0, (u - u.mean()) @ y / ((u - u.mean()) ** 2).sum())
     b = y.mean() - w * u.mean()
     return b, w, np.sqrt(((y - b - w * u) ** 2).mean())
 
 
-def test_the_density_is_what_the_page_says():
+def test_the_density_agrees_with_an_independent_formula():
     data = points(30)
     u, y = data["u"].values, data["y"].values
     found = [
@@ -106,7 +115,11 @@ def test_the_density_is_what_the_page_says():
 
 @pytest.mark.parametrize(("n", "slope"), [(30, 0.6), (30, -0.6), (3, 1.0)])
 def test_mle_is_least_squares(n, slope):
-    """With a falling line the likelihood is largest at the boundary: w is zero, as nearly as an optimiser in log w can say."""
+    """
+    If the line falls, the likelihood is largest at the boundary, w = 0.
+
+    An optimiser in log w approaches it, but does not reach it.
+    """
     data = points(n, slope)
     b, w, sigma = least_squares(data["u"].values, data["y"].values)
     found = fitted(mle, data).point
@@ -115,7 +128,7 @@ def test_mle_is_least_squares(n, slope):
 
 
 @pytest.mark.parametrize("n", [3, 30])
-def test_map_is_the_maximum_of_the_density(n):
+def test_map_agrees_with_the_maximum_of_the_density(n):
     data = points(n, 1.0)
     u, y = data["u"].values, data["y"].values
     start, bounds = (1.0, 0.5, 1.0), [(None, None), (0, None), (1e-3, None)]
@@ -148,10 +161,12 @@ def test_nuts_agrees_with_quadrature(n):
         ), name
 
 
-def test_with_many_points_all_agree():
+def test_all_methods_agree_for_many_points():
     """
-    The slope is nine of its errors away from the boundary. What modes, Gaussians and the posterior differ by, in posterior sds, is of
-    the order of 1 / sqrt(n) there: five times that is allowed, and Monte Carlo error.
+    The slope is nine standard errors away from the boundary.
+
+    There, modes, Gaussian approximations and the posterior differ by an amount of order 1 / sqrt(n)
+    posterior sds. The tolerance is five times that, plus Monte Carlo error.
     """
     data = points(1000, 0.5)
     exact, draws, agree = quadrature(data), 10000, 5 / np.sqrt(1000)
@@ -172,10 +187,12 @@ def test_with_many_points_all_agree():
             )
 
 
-def test_with_few_points_a_point_misleads():
+def test_mle_and_laplace_are_biased_in_sigma_for_few_points():
     """
-    With three points the likelihood is largest where the noise is much smaller than the posterior holds it to be, and Laplace's
-    Gaussian, and any in log w and log sigma, has another shape than the posterior.
+    There are three points.
+
+    The likelihood is largest at a noise far below its posterior mean. The posterior is not
+    Gaussian in log w and log sigma, so the Laplace approximation differs from it.
     """
     data = points(3, 1.0)
     mean, sd = quadrature(data)["sigma"]

@@ -1,4 +1,8 @@
-"""The models of straight lines with outliers: known results of the paper, and simulation-based calibration."""
+"""
+Test the models of straight lines with outliers.
+
+The references are results of the paper, independent integrals and simulation-based calibration.
+"""
 
 import importlib.util
 from functools import cache
@@ -42,7 +46,7 @@ def points(select=slice(None)):
 
 @cache
 def fitted(function, first=0):
-    """The posterior from point `first` on."""
+    """Return the posterior for the points from `first` to the last."""
     data = points(slice(first, None))
     bound = bind_model(function, {**SPEC, "function": function}, data)
     return bound.to_dataset(
@@ -50,7 +54,7 @@ def fitted(function, first=0):
     )
 
 
-def test_line_without_the_first_four_points_is_that_of_the_paper():
+def test_the_line_without_the_first_four_points_agrees_with_the_paper():
     """Exercise 1 of the paper: b = 34 +- 18, m = 2.24 +- 0.11, from points 5 to 20."""
     summary = summarise_draws(fitted("line", 4), "eti", 0.68)
     assert abs(summary["mean"].sel(parameter="m") - 2.24) < 0.02
@@ -59,7 +63,7 @@ def test_line_without_the_first_four_points_is_that_of_the_paper():
     assert abs(summary["sd"].sel(parameter="b") - 18) < 1.5
 
 
-def test_the_mixture_finds_the_outliers():
+def test_the_mixture_identifies_the_outliers():
     posterior = fitted("outliers")
     probability = posterior["p_outlier"].mean(("chain", "draw")).values
     assert set(np.flatnonzero(probability > 0.5) + 1) == {2, 3, 4}
@@ -68,8 +72,12 @@ def test_the_mixture_finds_the_outliers():
     assert ((posterior["p_outlier"] >= 0) & (posterior["p_outlier"] <= 1)).all()
 
 
-def test_the_mixture_wins():
-    """It predicts every one of the points that the line cannot, left out one by one; the line gets no weight."""
+def test_the_comparison_prefers_the_mixture():
+    """
+    The mixture predicts left-out points better than the line.
+
+    The line gets almost no weight.
+    """
     trees, data = {}, points()
     for function in ("line", "outliers"):
         posterior = fitted(function)
@@ -90,7 +98,7 @@ def test_the_mixture_wins():
     assert float(found["elpd_diff"][1]) < -2 * float(found["dse"][1])
 
 
-def test_the_mixture_density_is_that_of_equation_17():
+def test_the_mixture_density_agrees_with_equation_17():
     module_spec = importlib.util.spec_from_file_location("hogg", SPEC["file"])
     module = importlib.util.module_from_spec(module_spec)
     module_spec.loader.exec_module(module)
@@ -123,7 +131,7 @@ LINES = [(1.15, 14.0), (-0.4, 300.0), (0.0, 380.0), (1.5, -150.0)]  # theta and 
 
 
 def gaussian(data, i, x, y):
-    """The density of point i in two dimensions, for true points (x, y)."""
+    """Return the density of point i in two dimensions for true points (x, y)."""
     e_x, e, rho = (float(data[name][i]) for name in ("e_x", "e", "rho"))
     covariance = [[e_x**2, rho * e_x * e], [rho * e_x * e, e**2]]
     centre = (float(data["x"][i]), float(data["y"][i]))
@@ -131,7 +139,11 @@ def gaussian(data, i, x, y):
 
 
 def place(theta, b_perp, along, across):
-    """The place in the plane of what is so far along the line, from the foot of the perpendicular on, and so far across it."""
+    """
+    Return the x and y of a point at the distance `along` the line and `across` it.
+
+    The distance along the line starts at the foot of the perpendicular from the origin.
+    """
     distance = b_perp + across
     return along * np.cos(theta) - distance * np.sin(theta), along * np.sin(
         theta
@@ -140,7 +152,11 @@ def place(theta, b_perp, along, across):
 
 @pytest.mark.parametrize(("theta", "b_perp"), LINES)
 def test_the_density_of_a_point_is_its_gaussian_integrated_along_the_line(theta, b_perp):
-    """Each length of the line alike. No Gaussian has an sd below 3 along these lines, so that sums in steps of 0.5 are exact."""
+    """
+    The true points are uniform along the line.
+
+    No Gaussian has an sd below 3 along these lines, so that sums in steps of 0.5 are exact.
+    """
     data, along = points(), np.arange(-1500, 1500, 0.5)
     integrals = np.array(
         [gaussian(data, i, *place(theta, b_perp, along, 0)).sum() * 0.5 for i in range(20)]
@@ -156,7 +172,7 @@ def test_the_density_of_a_point_is_its_gaussian_integrated_along_the_line(theta,
 
 @pytest.mark.parametrize(("theta", "b_perp"), LINES[:2])
 def test_the_mixture_in_two_dimensions_is_integrated_over_the_plane(theta, b_perp):
-    """The true point of an outlier is anywhere in x, and in y from the broad Gaussian."""
+    """The true point of an outlier is uniform in x and follows the broad Gaussian in y."""
     data, fraction, mean, sd = points().isel(point=slice(0, 8)), 0.2, 330.0, 90.0
     along, offsets, heights = (
         np.arange(-1500, 1500, 0.5),
@@ -188,7 +204,11 @@ def test_the_mixture_in_two_dimensions_is_integrated_over_the_plane(theta, b_per
 
 
 def grid(data, per_x=False):
-    """Posterior weights of the line of section 7 on a grid of theta and b_perp; `per_x`: true points evenly in x instead."""
+    """
+    Return theta, b_perp and the posterior weights of the line of section 7 on a grid.
+
+    With `per_x`, the true points are uniform in x instead of along the line.
+    """
     theta, b_perp = np.meshgrid(
         np.linspace(1.0, 1.3, 601), np.linspace(-80, 120, 801), indexing="ij"
     )
@@ -219,8 +239,8 @@ def test_the_line_in_two_dimensions_agrees_with_quadrature():
         assert abs(row["sd"] / spread - 1) < 4.5 / np.sqrt(2 * float(row["ess_tail"])), name
 
 
-def test_true_points_even_in_x_give_another_line():
-    """What the README says of the choice: it moves the slope by a good part of its sd, and to a flatter line."""
+def test_true_points_uniform_in_x_give_a_flatter_line():
+    """The slope decreases by 0.3 to 1 posterior sd, as the README of the model states."""
     data = points(slice(4, None))
     slopes = []
     for per_x in (False, True):
@@ -230,7 +250,7 @@ def test_true_points_even_in_x_give_another_line():
     assert 0.3 < (slopes[0] - slopes[1]) / spread < 1
 
 
-def test_the_mixture_in_two_dimensions_finds_the_outliers():
+def test_the_mixture_in_two_dimensions_identifies_the_outliers():
     posterior = fitted("outliers_xy")
     probability = posterior["p_outlier"].mean(("chain", "draw")).values
     assert set(np.flatnonzero(probability > 0.5) + 1) == {2, 3, 4}
@@ -241,9 +261,10 @@ def test_the_mixture_in_two_dimensions_finds_the_outliers():
 @pytest.mark.long
 def test_the_mixture_is_calibrated():
     """
-    Simulation-based calibration (Talts et al. 2018, arXiv:1804.06788): 300 data sets from the prior, ranks of the truth uniform.
+    The ranks of the truth are uniform for 300 data sets from the prior.
 
-    The level is 1e-3 for each of five sites (chi-squared over ten bins); the seed is fixed.
+    This is simulation-based calibration (Talts et al. 2018, arXiv:1804.06788). The level is 1e-3
+    for each of five sites (chi-squared over ten bins). The seed is fixed.
     """
     module_spec = importlib.util.spec_from_file_location("hogg", SPEC["file"])
     module = importlib.util.module_from_spec(module_spec)

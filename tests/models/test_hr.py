@@ -1,4 +1,8 @@
-"""The Hertzsprung-Russell clusters: the data, the densities against numpy and scipy, and the posterior by brute force."""
+"""
+Test the data, densities and posteriors of the Hertzsprung-Russell clusters.
+
+The references are NumPy and SciPy for densities and importance sampling for the posterior.
+"""
 
 from functools import cache
 
@@ -29,7 +33,7 @@ ENDS = (1.0, 10.0)  # of the cube root of the distance
 
 @cache
 def simulated():
-    """Data and truth of the study."""
+    """Return data and truth of the study."""
     return run_simulator(SIMULATION, SPEC, "float64", 1, "hr")
 
 
@@ -49,7 +53,7 @@ def table(index, logtemps, parallax, counts):
     )
 
 
-# Clusters near and far, stars bright, faint and without a count.
+# Clusters are near and far. Stars are bright, faint or without a count.
 SMALL = table(
     [0, 0, 0, 1, 1, 1, 2, 2, 2],
     [3.3, 3.4, 3.6, 3.2, 3.5, 3.6, 3.1, 3.3, 3.5],
@@ -58,7 +62,7 @@ SMALL = table(
 )
 
 
-def test_the_data_are_of_the_kind_that_the_page_shows():
+def test_the_simulated_data_have_the_documented_properties():
     data, truth = simulated()
     index, parallax, counts = (
         data[name].values for name in ("cluster_index", "parallax", "fluxcounts")
@@ -94,7 +98,11 @@ def parameters(rng, data):
 
 
 def by_scipy(function, values, magnitude, data):
-    """The log density of a model, in the coordinates of the page but for the cube of the distance."""
+    """
+    Return the log density of a model, computed with SciPy.
+
+    The coordinates are the published ones, except the volume of the model `volume`.
+    """
     total = stats.uniform.logpdf(values["slope"], -10, 10) + stats.uniform.logpdf(
         values["offset"], -10, 20
     )
@@ -119,7 +127,12 @@ def by_scipy(function, values, magnitude, data):
 
 
 def recorded(value, true):
-    """The log probability that a parallax is recorded so: measured as 0.05 at most, or nearest to this multiple of 0.025."""
+    """
+    Return the log probability of a recorded parallax.
+
+    A recorded zero is a measurement of at most 0.05. Any other value is the multiple of 0.025
+    that is nearest to the measurement.
+    """
     low, high = (max(value - 0.0125, 0.05), value + 0.0125) if value > 0 else (-np.inf, 0.05)
     low, high = (low - true) / 0.025, (high - true) / 0.025
     return np.log(
@@ -130,7 +143,11 @@ def recorded(value, true):
 
 
 def evaluator(model):
-    """A function that gives the log density of a bound model, and the absolute magnitudes, at values of its sites."""
+    """
+    Return a function of the values of the sites of a bound model.
+
+    The function returns the log density and the absolute magnitudes.
+    """
 
     def run(values, traced):
         constant = {name: model.arguments[name] for name in model.constants}
@@ -145,8 +162,13 @@ def evaluator(model):
     ("function", "which"),
     [("model", "small"), ("model", "whole"), ("volume", "small"), ("recorded", "small")],
 )
-def test_the_densities_are_those_of_the_page_up_to_the_jacobian(function, which):
-    """At random points; that of z is larger by the product of dM/dz. The page's own code has it too, where the prior is its own."""
+def test_the_densities_agree_with_scipy_up_to_the_jacobian(function, which):
+    """
+    Compare the densities at random points.
+
+    The density of z is larger by the product of dM/dz. For the model with the published prior, the
+    published code agrees too.
+    """
     data, rng = SMALL if which == "small" else simulated()[0], np.random.default_rng(5)
     plain, centred = bound("as_written", data), bound(function, data)
     assert plain.constants == centred.constants == ("cluster_index",)
@@ -166,8 +188,8 @@ def test_the_densities_are_those_of_the_page_up_to_the_jacobian(function, which)
             )
 
 
-def test_parallaxes_are_drawn_as_they_are_recorded():
-    """Each value as often as its probability says."""
+def test_parallaxes_are_drawn_with_their_recorded_probabilities():
+    """The frequency of each value agrees with its probability."""
     true, draws = 0.06, 100_000
     drawn = (
         load_module(FOLDER / "model.py")
@@ -191,7 +213,7 @@ SHOWN = [
 
 
 def fitted(function, data, **changes):
-    """Draws of the scalars in SHOWN by their names, shape (chain, draw)."""
+    """Return the draws of the scalars in SHOWN by name, each of shape (chain, draw)."""
     one = bound(function, data)
     result = nuts.fit(
         one,
@@ -202,8 +224,12 @@ def fitted(function, data, **changes):
     return {label: values for label, values in zip(labels, draws, strict=True) if label in SHOWN}
 
 
-def test_both_forms_have_one_posterior():
-    """Three clusters, where the page's form converges too: means and quantiles agree within Monte Carlo error."""
+def test_both_parametrisations_have_the_same_posterior():
+    """
+    Means and quantiles agree within Monte Carlo error.
+
+    There are three clusters, for which the published parametrisation converges too.
+    """
     plain, centred = (fitted(function, SMALL) for function in ("as_written", "model"))
     assert set(plain) == set(centred) == set(SHOWN)
     for name in SHOWN:
@@ -224,16 +250,16 @@ def test_both_forms_have_one_posterior():
             assert abs(np.quantile(a, p) - np.quantile(b, p)) < 4.5 * error, (name, p)
 
 
-FEW = table([0, 0, 0], [3.3, 3.4, 3.5], [0.1], [0, 3, 30])  # one cluster; a star without a count
+# One cluster with a star without a count.
+FEW = table([0, 0, 0], [3.3, 3.4, 3.5], [0.1], [0, 3, 30])
 
 
 def test_a_star_without_a_count_agrees_with_importance_sampling_from_the_prior():
     rng, draws = np.random.default_rng(3), 1_000_000
     grid = np.linspace(*ENDS, 20_001)
     cumulative = np.cumsum(stats.norm.pdf(0.1, 1 / grid**3, 0.025))
-    distance = (
-        np.interp(rng.uniform(size=draws), cumulative / cumulative[-1], grid) ** 3
-    )  # prior and parallax together
+    # Distances follow the prior times the likelihood of the parallax.
+    distance = np.interp(rng.uniform(size=draws), cumulative / cumulative[-1], grid) ** 3
     slope, offset = rng.uniform(-10, 0, draws), rng.uniform(-10, 10, draws)
     spread = np.abs(rng.normal(0, 2.5, draws))
     x, n = FEW["logtemps"].values, FEW["fluxcounts"].values

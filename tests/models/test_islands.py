@@ -1,4 +1,8 @@
-"""Four islands: the masses and the evidence are known exactly, and chains that cannot cross must be noticed."""
+"""
+Test four separate modes, whose masses and evidence are known exactly.
+
+The checks of convergence fail if chains cannot move between the modes.
+"""
 
 import numpy as np
 import pytest
@@ -24,7 +28,7 @@ def bound():
     return bind_model("islands", make_spec(FOLDER / "model.py"), xr.Dataset())
 
 
-def test_the_density_is_that_of_four_gaussians(bound):
+def test_the_density_is_a_sum_of_four_gaussians(bound):
     rng = np.random.default_rng(1)
     for x in rng.uniform(-3, 3, (20, 2)):
         sites = trace_conditioned(bound, {"x": x}, {})
@@ -33,7 +37,7 @@ def test_the_density_is_that_of_four_gaussians(bound):
         assert found == pytest.approx(np.log(7 * each.sum()), rel=1e-10)
 
 
-def test_nested_finds_masses_and_evidence(bound):
+def test_nested_agrees_with_the_exact_masses_and_evidence(bound):
     result = nested.fit(bound, complete_settings("nested"), Stream(1, ("islands",)))
     error = float(result.evidence["ln_z_error"])
     assert error < 0.1
@@ -48,7 +52,7 @@ def test_nested_finds_masses_and_evidence(bound):
         np.testing.assert_allclose(inside.std(0), 0.25, atol=0.03)
 
 
-def test_the_checks_notice_that_chains_do_not_cross(bound):
+def test_convergence_checks_fail_if_chains_do_not_cross(bound):
     chosen = complete_settings("nuts", warmup=500, draws=500)
     draws = nuts.fit(bound, chosen, Stream(1, ("islands",))).posterior["x"]
     nearest = np.linalg.norm(draws[:, :, None] - CENTRES, axis=3).argmin(2)
@@ -61,7 +65,7 @@ def test_the_checks_notice_that_chains_do_not_cross(bound):
     assert set(found.values()) == {"fail"}, found
 
 
-def test_the_figure_knows_the_same_islands():
+def test_figure_and_model_have_the_same_modes():
     drawn, model = load_module(FOLDER / "figures.py"), load_module(FOLDER / "model.py")
     np.testing.assert_allclose(drawn.CENTRES, np.sqrt(2) * np.array(model.CENTRES))
     assert (model.SD, list(model.WEIGHTS)) == (drawn.SD, list(drawn.WEIGHTS))

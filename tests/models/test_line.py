@@ -1,4 +1,4 @@
-"""The line models against exact answers: weighted least squares, and quadrature."""
+"""Compare the line models with weighted least squares and with quadrature."""
 
 import importlib.util
 import json
@@ -25,7 +25,7 @@ SPEC = make_spec("workflow/models/line/model.py")
 
 
 def points(x_error=None):
-    """The data; with `x_error` a pair, of the data and the true x."""
+    """Return the data, or with `x_error` the pair of the data and the truth."""
     spec = importlib.util.spec_from_file_location(
         "simulate", ROOT / "workflow/models/line/simulate.py"
     )
@@ -37,8 +37,8 @@ def points(x_error=None):
     )
 
 
-def test_the_points_are_those_of_the_page():
-    """The page's own lines, run in NumPy's legacy generator."""
+def test_the_points_agree_with_the_published_code():
+    """The published code uses the legacy generator of NumPy."""
     state = np.random.RandomState(123)
     x = np.linspace(0, 10, 32)
     e = state.poisson(lam=10, size=len(x)) / 10 * 1.5
@@ -51,8 +51,8 @@ def test_the_points_are_those_of_the_page():
     )
 
 
-def test_the_errors_in_x_are_those_of_the_page():
-    """The page's random stream goes on after the points, which stay as they are."""
+def test_the_errors_in_x_agree_with_the_published_code():
+    """The errors follow the points in the random stream, so the points do not change."""
     state = np.random.RandomState(123)
     state.poisson(lam=10, size=32)
     state.normal(size=32)
@@ -69,7 +69,7 @@ def test_the_errors_in_x_are_those_of_the_page():
     np.testing.assert_array_equal(truth["x_true"], true["x"])
 
 
-def test_true_values_that_a_simulation_draws_are_part_of_the_truth():
+def test_simulated_true_values_are_part_of_the_truth():
     study = load_settings("line_xy")
     values, truth = run_simulator(study["data"], study["models"]["line_xy"], "float64", 1, "here")
     assert {name: one.shape for name, one in truth.items()} == {"m": (), "c": (), "x_true": (32,)}
@@ -77,7 +77,11 @@ def test_true_values_that_a_simulation_draws_are_part_of_the_truth():
 
 
 def least_squares(data):
-    """Weighted least squares: mean and covariance of (m, c). The priors' box is 15 sd away, so it cuts nothing that shows."""
+    """
+    Return mean and covariance of (m, c) by weighted least squares.
+
+    The bounds of the uniform priors are 15 sd away, so their effect is negligible.
+    """
     design = np.stack([data["x"].values, np.ones(data["x"].size)], axis=1)
     weights = 1 / data["e"].values ** 2
     covariance = np.linalg.inv(design.T @ (weights[:, None] * design))
@@ -101,9 +105,8 @@ def test_line_agrees_with_weighted_least_squares(seed):
         assert abs(row["mean"] - exact) < 4 * row["mcse"]
         ess = float(row["ess_tail"])
         assert abs(row["sd"] / sd - 1) < 4 / np.sqrt(2 * ess)
-        error = (
-            4 * np.sqrt(0.05 * 0.95 / ess) / 0.1031 * sd
-        )  # of a 5 % quantile: the Gaussian density there is 0.103 / sd
+        # The error is that of a 5 % quantile, where the Gaussian density is 0.103 / sd.
+        error = 4 * np.sqrt(0.05 * 0.95 / ess) / 0.1031 * sd
         np.testing.assert_allclose(
             row["interval"], [exact - 1.6449 * sd, exact + 1.6449 * sd], atol=error
         )
@@ -115,7 +118,11 @@ def test_line_agrees_with_weighted_least_squares(seed):
 
 
 def quadrature(data):
-    """Weights of the posterior of line_angle, or of line_xy with its errors in x, on a grid of (m, c); and the variance of each y."""
+    """
+    Return m, c and the posterior weights on a grid of (m, c).
+
+    The posterior is that of line_angle, or that of line_xy if the data have errors in x.
+    """
     mean, covariance = least_squares(data)
     sd = np.sqrt(np.diag(covariance)) * (1.5 if "e_x" in data else 1)
     m, c = np.meshgrid(
@@ -124,7 +131,7 @@ def quadrature(data):
     )
     variance = data["e"].values[:, None, None] ** 2 * np.ones_like(m)
     if "e_x" in data:
-        variance += (m * data["e_x"].values[:, None, None]) ** 2  # the true x integrated out
+        variance += (m * data["e_x"].values[:, None, None]) ** 2  # marginalise the true x
     x, y = (data[name].values[:, None, None] for name in ("x", "y"))
     log_density = -0.5 * ((y - m * x - c) ** 2 / variance + np.log(variance)).sum(0)
     log_density -= 1.5 * np.log1p(m**2)  # |d(angle, b_perp) / d(m, c)| = (1 + m^2)^(-3/2)
@@ -156,7 +163,7 @@ def test_lines_of_any_direction_agree_with_quadrature(function):
     if function != "line_xy":
         return
     x, y, e, e_x = (data[name].values for name in ("x", "y", "e", "e_x"))
-    for i in range(0, 32, 3):  # given the line, each true x is a Gaussian
+    for i in range(0, 32, 3):  # given the line, each true x is Gaussian
         precision = 1 / e_x[i] ** 2 + m**2 / e[i] ** 2
         centre = (x[i] / e_x[i] ** 2 + m * (y[i] - c) / e[i] ** 2) / precision
         row, exact = summary.sel(parameter=f"x_true[{i}]"), (weight * centre).sum()
@@ -166,8 +173,8 @@ def test_lines_of_any_direction_agree_with_quadrature(function):
 
 
 @pytest.mark.long
-def test_draws_do_not_depend_on_devices(tmp_path):
-    """The same draws from one device and from two, bit for bit."""
+def test_draws_do_not_depend_on_the_number_of_devices(tmp_path):
+    """One device and two devices give the same draws bit for bit."""
     import subprocess
     import sys
 
@@ -184,7 +191,8 @@ from posterity.inference.methods import nuts
 from posterity.model.bind import bind_model
 data = xr.load_dataset({str(tmp_path / "data.nc")!r})
 settings = json.loads({json.dumps(SETTINGS | {"draws": 200})!r})
-result = nuts.fit(bind_model("model", {SPEC | {"function": "model"}!r}, data), settings, Stream(1, ("line",)))
+bound = bind_model("model", {SPEC | {"function": "model"}!r}, data)
+result = nuts.fit(bound, settings, Stream(1, ("line",)))
 np.save(sys.argv[2], np.stack([result.posterior["m"], result.posterior["c"]]))
 print(len(jax.devices()))
 """
@@ -198,7 +206,7 @@ print(len(jax.devices()))
     assert devices[0] == 1
 
 
-def test_a_density_that_is_nowhere_finite_is_told():
+def test_a_density_that_is_nowhere_finite_raises():
     from posterity.errors import UserError
 
     data = points()
@@ -217,7 +225,7 @@ def figures():
     return module
 
 
-def test_curve_is_the_models_mean():
+def test_curve_is_the_mean_of_the_model():
     assert figures().curve(3.0, 2.0, 1.0) == 7.0
 
 
@@ -229,8 +237,8 @@ def drawn(name):
     return figure
 
 
-def test_trial_lines_fade_with_their_likelihood():
-    """The darkest of the lines beside the truth is the one nearest to the best intercept at the true slope."""
+def test_trial_lines_are_darker_for_a_higher_likelihood():
+    """The darkest trial line is the one nearest to the best intercept at the true slope."""
     plain, faded = drawn("trials").axes[:2]
     data = points()
     weight = 1 / data["e"] ** 2
@@ -255,7 +263,7 @@ def test_trial_lines_fade_with_their_likelihood():
     assert (np.diff(darkness[np.argsort(np.abs(intercepts - best))]) <= 1e-9).all()
 
 
-def test_ten_lines_are_even_in_the_gradient_or_in_the_angle():
+def test_ten_lines_are_evenly_spaced_in_gradient_or_angle():
     slopes = [
         [line.get_slope() for line in axes.lines if isinstance(line, AxLine)]
         for axes in drawn("angles").axes

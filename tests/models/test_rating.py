@@ -1,4 +1,8 @@
-"""Rating curves against exact posteriors: given the scatter (and the offset) the model is linear and Gaussian in log space."""
+"""
+Compare rating curves with exact posteriors.
+
+Given the scatter and the offset, the model is linear and Gaussian in log space.
+"""
 
 from functools import cache
 
@@ -23,10 +27,9 @@ from posterity.stats.arviz_bridge import import_array_stats
 
 SETTINGS = complete_settings("nuts", warmup=1000, draws=2000, dense_mass=True)
 SPEC = make_spec("workflow/models/rating/model.py")
-CENTRE, COVARIANCE = (
-    np.array([np.log(100), 5 / 3]),
-    np.diag([1.5**2, 0.5**2]),
-)  # of the prior of (log a, b)
+# Mean and covariance of the prior of (log a, b).
+CENTRE = np.array([np.log(100), 5 / 3])
+COVARIANCE = np.diag([1.5**2, 0.5**2])
 
 
 @cache
@@ -45,7 +48,7 @@ def fitted(function):
     return bound, nuts.fit(bound, SETTINGS, Stream(1, ("rating", function))).posterior
 
 
-def test_the_gaugings_are_those_of_the_package():
+def test_the_gaugings_agree_with_those_of_the_package():
     data = gaugings()
     assert data.sizes["gauging"] == 125
     assert (float(data["h"].min()), float(data["h"].max())) == (0.79, 6.26)
@@ -53,7 +56,7 @@ def test_the_gaugings_are_those_of_the_package():
 
 
 @pytest.mark.parametrize("function", ["model", "offset"])
-def test_the_density_is_the_formula(function):
+def test_the_density_agrees_with_the_formula(function):
     bound = bind_model(function, {**SPEC, "function": function}, gaugings())
     h, q, e = (gaugings()[name].values for name in ("h", "q", "e"))
     values = {"log_a": 4.5, "b": 1.4, "sigma": 0.05} | (
@@ -67,8 +70,9 @@ def test_the_density_is_the_formula(function):
 
 def exact(h0s, sigmas, log_prior):
     """
-    Sum over a grid of h0 and sigma, with log a and b integrated out: weights (h0, sigma), and mean and covariance of (log a, b) at
-    each place. `log_prior` has the log prior density on the grid.
+    Return weights of (h0, sigma) on a grid, and mean and covariance of (log a, b) at each point.
+
+    The weights marginalise log a and b. `log_prior` is the log prior density on the grid.
     """
     h, q, e = (gaugings()[name].values for name in ("h", "q", "e"))
     y, weights = np.log(q), 1 / (sigmas[:, None] ** 2 + e**2)
@@ -101,13 +105,12 @@ def grids(function, step=1):
 
 
 @pytest.mark.parametrize("function", ["model", "offset"])
-def test_posterior_agrees_with_the_exact_one(function):
+def test_nuts_agrees_with_the_exact_posterior(function):
     _, posterior = fitted(function)
     h0s, sigmas, log_prior = grids(function)
     weight, mean, covariance = exact(h0s, sigmas, log_prior)
-    assert weight[:, -1].sum() < 1e-8 and (
-        h0s.size == 1 or weight[[0, -1]].sum() < 1e-8
-    )  # the grid holds the posterior
+    # The grid covers the posterior.
+    assert weight[:, -1].sum() < 1e-8 and (h0s.size == 1 or weight[[0, -1]].sum() < 1e-8)
     moments = {"sigma": ((weight * sigmas).sum(), (weight * sigmas**2).sum())}
     if function == "offset":
         moments["h0"] = ((weight.T * h0s).sum(), (weight.T * h0s**2).sum())
@@ -126,7 +129,11 @@ def test_posterior_agrees_with_the_exact_one(function):
 
 
 def exact_elpd(function):
-    """Leave-one-out by the posterior: 1 / p(y_i | others) is the posterior mean of 1 / p(y_i), here an integral over a Gaussian."""
+    """
+    Return the exact leave-one-out elpd.
+
+    1 / p(y_i | others) is the posterior mean of 1 / p(y_i), which is an integral over a Gaussian.
+    """
     h, q, e = (gaugings()[name].values for name in ("h", "q", "e"))
     h0s, sigmas, log_prior = grids(function, 4)
     weight, mean, covariance = exact(h0s, sigmas, log_prior)
@@ -145,8 +152,12 @@ def exact_elpd(function):
     return -(logsumexp(log + log_weight[..., None], axis=(0, 1)) + np.log(q)).sum()
 
 
-def test_leave_one_out_is_the_exact_one():
-    """And the curve's discharge at a stage that was not gauged is that of the formula at the same draw."""
+def test_leave_one_out_and_new_discharges_are_exact():
+    """
+    The discharge at a new stage is that of the formula for each draw.
+
+    The elpd agrees with its exact value.
+    """
     trees, data = {}, gaugings()
     for function in ("model", "offset"):
         bound, posterior = fitted(function)

@@ -1,4 +1,9 @@
-"""The regression: its density by an independent formula, its posterior by quadrature, its predictions draw by draw."""
+"""
+Compare the regression with independent results.
+
+The references are a formula for the density, quadrature for the posterior and a computation for
+each draw for the predictions.
+"""
 
 from functools import cache
 
@@ -30,7 +35,7 @@ def points():
 
 @cache
 def fitted():
-    """The posterior by NUTS, with the settings of the study."""
+    """Return the bound model and its posterior by NUTS, with the settings of the study."""
     data, _ = points()
     bound = bind_model("regression", SPEC, data)
     return bound, bound.to_dataset(
@@ -44,9 +49,10 @@ def fitted():
 
 def quadrature(u, y):
     """
-    Mean and sd of b, w and sigma: given sigma, (b, w) is a Gaussian; over sigma there is a grid.
+    Return mean and sd of b, w and sigma.
 
-    The prior of (b, w) is N(0, P), the data given sigma N(X (b, w), sigma^2).
+    Given sigma, (b, w) is Gaussian. The integral over sigma is a sum over a grid. The prior of
+    (b, w) is N(0, P), and the data given sigma are N(X (b, w), sigma^2).
     """
     design, prior = np.stack([np.ones_like(u), u], axis=1), np.diag([0.2**2, 0.5**2])
     sigmas = np.geomspace(0.02, 5, 4000)
@@ -58,9 +64,8 @@ def quadrature(u, y):
         marginal = scipy.stats.multivariate_normal(
             cov=sigma**2 * np.eye(u.size) + design @ prior @ design.T
         )
-        log_weight.append(
-            marginal.logpdf(y) - sigma + np.log(sigma)
-        )  # the grid is even in log sigma
+        # The grid is even in log sigma.
+        log_weight.append(marginal.logpdf(y) - sigma + np.log(sigma))
     weight = np.exp(np.array(log_weight) - max(log_weight))
     weight /= weight.sum()
     means, variances = np.array(means), np.array(variances)
@@ -74,7 +79,7 @@ def quadrature(u, y):
     }
 
 
-def test_the_density_is_that_of_the_page():
+def test_the_density_agrees_with_an_independent_formula():
     rng = np.random.default_rng(1)
     u, y = rng.normal(size=(2, 7))
     b, w, sigma = 0.3, -0.4, 0.7
@@ -100,13 +105,12 @@ def test_nuts_agrees_with_quadrature():
     for name, (mean, sd) in quadrature(data["u"].values, data["y"].values).items():
         row = summary.sel(parameter=name)
         assert abs(row["mean"] - mean) < 5 * row["mcse"], name
-        assert abs(row["sd"] / sd - 1) < 5 / np.sqrt(float(row["ess_tail"])), (
-            name
-        )  # a skewed sd is noisier than a Gaussian's
+        # The sd of a skewed density is noisier than that of a Gaussian.
+        assert abs(row["sd"] / sd - 1) < 5 / np.sqrt(float(row["ess_tail"])), name
 
 
 def test_the_mean_of_each_point_is_the_line_of_the_same_draw():
-    """The page's posterior of mu, w u + b by hand, is the deterministic site."""
+    """The deterministic site `mu` equals w u + b for each draw."""
     data, truth = points()
     _, posterior = fitted()
     by_hand = posterior["w"] * data["u"] + posterior["b"]
@@ -116,8 +120,8 @@ def test_the_mean_of_each_point_is_the_line_of_the_same_draw():
     np.testing.assert_allclose(truth["mu"], 0.6 * data["u"] + 0.1, rtol=1e-12)
 
 
-def test_the_mean_is_predicted_where_nothing_was_measured():
-    """At new u, `mu` is w u + b of each draw, and y scatters about it by sigma."""
+def test_the_mean_is_predicted_at_new_covariates():
+    """At new u, `mu` is w u + b for each draw, and y has mean `mu` and sd sigma."""
     data, _ = points()
     _, posterior = fitted()
     latent = {name: posterior[name].values[:, ::4].reshape(-1) for name in ("b", "w", "sigma")}
@@ -125,13 +129,7 @@ def test_the_mean_is_predicted_where_nothing_was_measured():
     values = predict_new_data(
         there,
         latent,
-        Stream(
-            1,
-            (
-                "regression",
-                "at",
-            ),
-        ),
+        Stream(1, ("regression", "at")),
     )
     u = np.linspace(-3, 3, 13)
     np.testing.assert_array_equal(there.covariates["u"], u)
@@ -144,8 +142,8 @@ def test_the_mean_is_predicted_where_nothing_was_measured():
     assert abs(standard.std() - 1) < 5 / np.sqrt(2 * standard.size)
 
 
-def test_the_prior_draws_lines():
-    """100 draws: b, w and sigma of the prior, mu the line of each."""
+def test_each_prior_draw_is_a_line():
+    """`mu` is the line of each draw, and b, w and sigma follow their priors."""
     data, _ = points()
     bound = bind_model("regression", SPEC, data)
     prior = sample_prior(bound, 100, Stream(1, ("regression",)))
@@ -161,6 +159,6 @@ def test_the_prior_draws_lines():
         assert scipy.stats.kstest(many[name], exact.cdf).pvalue > 1e-4, name
 
 
-def test_curve_is_the_models_mean():
+def test_curve_is_the_mean_of_the_model():
     curve = load_module(str(ROOT / "workflow/models/regression/figures.py")).curve
     assert curve(u=2.0, w=0.5, b=0.25) == 1.25

@@ -1,4 +1,8 @@
-"""The functions of the documents that the project comes from, as they stand (their slips corrected), on real arrays."""
+"""
+Test the published models that the project supports, in their published form.
+
+Only errors of the published code are corrected.
+"""
 
 import numpy as np
 import pytest
@@ -33,7 +37,8 @@ def model(X,Y,E):
     # For every data point...
     with numpyro.plate('data', len(X)):
         y_model = m*X + c  # Get the model value
-        numpyro.sample('y', numpyro.distributions.Normal(y_model,E), obs = Y) # Compare to observation
+        # Compare to observation
+        numpyro.sample('y', numpyro.distributions.Normal(y_model,E), obs = Y)
 """,
     "the loop": """
 def model(X,Y,E):
@@ -114,8 +119,10 @@ def model(cluster_index, logtemps, parallax = None, fluxcounts = None):
         numpyro.sample('parallax', dist.Normal(jnp.power(distance,-1), E_parallax), obs=parallax)
 
     with numpyro.plate('stars', n_stars):
-        absolute_magnitude = numpyro.sample('absolute_magnitude', dist.Normal((logtemps-logtemp0) * slope + offset,spread))
-        apparent_magnitude = numpyro.deterministic('apparent_magnitude',absolute_magnitude + dist_mod[cluster_index])
+        absolute_magnitude = numpyro.sample(
+            'absolute_magnitude', dist.Normal((logtemps-logtemp0) * slope + offset,spread))
+        apparent_magnitude = numpyro.deterministic(
+            'apparent_magnitude',absolute_magnitude + dist_mod[cluster_index])
 
         flux = jnp.power(10,-(apparent_magnitude-mag0)/2.5) * gain
 
@@ -125,7 +132,7 @@ def model(cluster_index, logtemps, parallax = None, fluxcounts = None):
 
 
 def the_line():
-    """The pages' own 32 points, with their errors in x."""
+    """Return the 32 published points with their errors in x."""
     rng = np.random.RandomState(123)
     x = np.linspace(0, 10, 32)
     e = rng.poisson(10, size=32) / 10 * 1.5
@@ -162,9 +169,8 @@ def clusters():
 
 
 DATA = {
-    "the loop": lambda: the_line().isel(
-        point=slice(None, None, 3)
-    ),  # to compile a site for each point takes long
+    # The compilation of a site for each point is slow, so use every third point.
+    "the loop": lambda: the_line().isel(point=slice(None, None, 3)),
     **dict.fromkeys(
         ("model(X, Y, E)", "model_reparam(X, Y, E)", "model_XYerr(X, Y, E_X, E_Y)"), the_line
     ),
@@ -208,18 +214,19 @@ EXPECTED = {
 }
 
 
+# Only the long tests run these.
 LATER = (
     "model_reparam(X, Y, E)",
     "model_XYerr(X, Y, E_X, E_Y)",
     "model(input, observed=None)",
-)  # the long tests fit them
+)
 
 
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=pytest.mark.long) if name in LATER else name for name in EXPECTED],
 )
-def test_it_is_understood_and_can_be_run_forward(name, tmp_path):
+def test_a_published_model_binds_and_predicts(name, tmp_path):
     one, _, _ = bound(name, tmp_path)
     assert (one.site_names("latent"), one.site_names("observed")) == EXPECTED[name]
     assert one.constants == (("cluster_index",) if name == "HRmodel" else ())
@@ -237,7 +244,7 @@ def test_it_is_understood_and_can_be_run_forward(name, tmp_path):
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["model_reparam(X, Y, E)", "model(u, y=None)", "model(data)"])
-def test_it_is_fitted(name, tmp_path):
+def test_nuts_fits_a_published_model(name, tmp_path):
     one, _, _ = bound(name, tmp_path)
     result = nuts.fit(one, SETTINGS, Stream(1, ("seed",)))
     for site, values in result.posterior.items():
@@ -251,7 +258,7 @@ def test_it_is_fitted(name, tmp_path):
 @pytest.mark.parametrize(
     "name", ["HRmodel", "model_XYerr(X, Y, E_X, E_Y)", "model(input, observed=None)"]
 )
-def test_larger_ones_are_fitted(name, tmp_path):
+def test_nuts_fits_a_larger_published_model(name, tmp_path):
     one, _, _ = bound(name, tmp_path)
     result = nuts.fit(one, SETTINGS | {"warmup": 300, "draws": 200}, Stream(1, ("seed",)))
     for site, values in result.posterior.items():
@@ -259,8 +266,12 @@ def test_larger_ones_are_fitted(name, tmp_path):
 
 
 @pytest.mark.long
-def test_the_loop_gives_what_the_plate_gives(tmp_path):
-    """The same density at the same place, the same draws within Monte Carlo error, and the same comparison."""
+def test_a_loop_and_a_plate_give_the_same_results(tmp_path):
+    """
+    The density at given values and the comparison are equal.
+
+    The draws agree within Monte Carlo error.
+    """
     fits, trees = {}, {}
     for name in ("model(X, Y, E)", "the loop"):
         folder = tmp_path / name.replace(" ", "")
