@@ -57,7 +57,7 @@ def test_errors_name_row_and_column(tmp_path, text, spec, parts):
 def test_all_columns_with_errors_are_reported(tmp_path):
     with pytest.raises(UserError) as error:
         load_text(tmp_path, "x,e\n1,\n,2\n")
-    assert len(error.value.sentences) == 2
+    assert len(error.value.messages) == 2
 
 
 @pytest.mark.parametrize(

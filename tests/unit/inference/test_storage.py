@@ -10,6 +10,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import fit as fit_stage
 from posterity.artefact.groups import align_draws, align_latent_draws, get_group
 from posterity.artefact.netcdf import read_artefact, write_artefact
 from posterity.artefact.streamed import StreamedArray
@@ -25,7 +26,7 @@ from posterity.inference.storage import (
     select_draws,
     summarise_site,
 )
-from posterity.notebook import get_stage, load_script
+from posterity.notebook import get_stage
 from posterity.report.tables import make_parameters_table
 from posterity.stats.summary import summarise_draws, summarise_fit
 
@@ -67,7 +68,6 @@ def fitted(tmp_path):
     ids = StageIds("study", "line", "nuts")
     model = ModelSource(SPEC | {"file": str(file)}, [str(file)])
     compute = ComputeSettings(1, "float64")
-    script = load_script("fit")
 
     def fit(name, store, **changes):
         changes = {"chains": 2, "warmup": 300, "draws": 1000, "store": store} | changes
@@ -75,8 +75,8 @@ def fitted(tmp_path):
         folder = tmp_path / name
         folder.mkdir()
         output = str(folder / "posterior.nc")
-        job = script.FitJob(str(folder / "checkpoint"))
-        script.fit(path, output, ids, model, settings, compute, job=job)
+        job = fit_stage.FitJob(str(folder / "checkpoint"))
+        fit_stage.fit(path, output, ids, model, settings, compute, job=job)
         predictive = str(folder / "predictive.nc")
         get_stage("predict")(path, output, predictive, ids, model, {"draws": 400}, compute)
         return folder

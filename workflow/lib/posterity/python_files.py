@@ -88,7 +88,7 @@ def _list_imported_names(
 @cache
 def _list_local_imports(file: Path, root: Path, nested: bool = False) -> tuple[Path, ...]:
     """Return the files below `root` that the statements of `file` import."""
-    statements = _list_statements(ast.parse(file.read_bytes()).body, nested)
+    statements = _list_statements(ast.parse(file.read_bytes(), str(file)).body, nested)
     files: dict[Path, None] = {}  # in order, each once
     for folder, name in _list_imported_names(file, root, statements):
         path = folder
