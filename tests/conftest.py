@@ -1,4 +1,4 @@
-"""What the tests share."""
+"""Constants, fixtures and helpers that the tests share."""
 
 import fcntl
 import os
@@ -104,7 +104,7 @@ def bind_source(write_spec):
 
 
 def copy_project(place: Path) -> Path:
-    """Copy what a run needs into a folder."""
+    """Copy all that a run needs into a folder, and return the folder."""
     place.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
         source = ROOT / part
@@ -120,7 +120,7 @@ def copy_project(place: Path) -> Path:
 
 
 def choose(project: Path, studies: str) -> None:
-    """Let a project run these studies."""
+    """Set the studies that a project runs."""
     config = project / "config/config.yaml"
     config.write_text(
         re.sub(
@@ -133,7 +133,7 @@ def choose(project: Path, studies: str) -> None:
 
 
 def snakemake(project: Path, *arguments: str) -> subprocess.CompletedProcess:
-    """Run Snakemake in a project as a user would; stdout and stderr come back as one text."""
+    """Run Snakemake in a project as a user does; return stdout and stderr as one text."""
     command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
     environment = {
         key: value for key, value in os.environ.items() if key not in ("XLA_FLAGS", "PYTHONPATH")
@@ -153,9 +153,9 @@ def snakemake(project: Path, *arguments: str) -> subprocess.CompletedProcess:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Path:
     """
-    Return a project in which two small studies have run.
+    A copy of a project with the results of two small studies.
 
-    `small` has simulated data, `other` has data from a file. Each process has a copy.
+    `small` has simulated data, `other` data from a file.
     """
     shared = tmp_path_factory.getbasetemp()
     shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
@@ -174,12 +174,12 @@ def finished(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def project(tmp_path) -> Path:
-    """A fresh copy of the project, nothing run."""
+    """A fresh copy of the project, without results."""
     return copy_project(tmp_path / "project")
 
 
 def run_or_skip(missing: list[str], remedy: str) -> None:
-    """Skip a test if programs are missing, and name the remedy. Fail it if CI=true."""
+    """Skip a test whose programs are missing; with CI=true fail it."""
     if missing:
         sentence = f"{', '.join(missing)} not found: {remedy}"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(sentence)
@@ -188,9 +188,9 @@ def run_or_skip(missing: list[str], remedy: str) -> None:
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
     """
-    Start a real SLURM for this test process and yield the environment for it.
+    The environment of a real SLURM for this test process alone.
 
-    It has one node with 4 processors and 2 pretended GPUs.
+    It has one node with 4 processors and 2 fake GPUs.
     """
     path = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
     missing = [
@@ -202,9 +202,8 @@ def cluster(tmp_path_factory):
     place = Path(tempfile.mkdtemp(prefix="ms", dir="/tmp"))  # short, as a socket lies in it
     script = ROOT / "tests/slurm/minislurm.sh"
     settings = {"MINISLURM_CPUS": "4", "MINISLURM_GPUS": "2"}
-    with open(
-        tmp_path_factory.getbasetemp().parent / "cluster", "w"
-    ) as lock:  # two that start together would look for one free port
+    # Two clusters that start together would choose the same free port.
+    with open(tmp_path_factory.getbasetemp().parent / "cluster", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         subprocess.run([script, "start", place / "s"], env=os.environ | settings, check=True)
     unwanted = (

@@ -112,7 +112,7 @@ def find_maximum(model: BoundModel, settings: dict, stream: Stream, make_loss: C
         Random stream of the fit.
     make_loss : Callable
         `make_loss(unconstrained, traced)` returns minus the log density as a function of the
-        unconstrained position; `unconstrained` is an `UnconstrainedModel`.
+        position, from an `UnconstrainedModel`.
 
     Returns
     -------
@@ -147,15 +147,14 @@ def find_maximum(model: BoundModel, settings: dict, stream: Stream, make_loss: C
     (positions, sites, reached, evaluations), compiled, ran = compile_and_run(
         search_all, (keys, model.traced_arguments), cache_key
     )
-    log_density = np.where(np.isfinite(reached["log_density"]), reached["log_density"], -np.inf)
-    if np.isneginf(log_density).all():
+    log_density = reached["log_density"]
+    if not np.isfinite(log_density).any():
         raise nonfinite_start_error(model)
-    best = int(np.argmax(log_density))
-    variables = {name: ("start", values) for name, values in reached.items()}
+    best = int(np.argmax(np.where(np.isfinite(log_density), log_density, -np.inf)))
     return Optimum(
         position={name: values[best] for name, values in positions.items()},
         sites={name: values[best] for name, values in sites.items()},
-        starts=xr.Dataset(variables, {"start": np.arange(len(keys))}),
+        starts=_make_starts(reached),
         gradient_evaluations=int(evaluations.sum()),
         compile_seconds=compiled,
         run_seconds=ran,
@@ -206,6 +205,12 @@ def minimise(loss: Callable, start: dict, max_steps: int) -> SearchState:
         moved=True,
     )
     return jax.lax.while_loop(lambda state: _is_unfinished(state, max_steps), step, first)
+
+
+def _make_starts(reached: dict[str, np.ndarray]) -> xr.Dataset:
+    """Return what each start reached, arrays of shape (start,), as a Dataset."""
+    variables = {name: ("start", values) for name, values in reached.items()}
+    return xr.Dataset(variables, {"start": np.arange(len(reached["steps"]))})
 
 
 def _is_unfinished(state: SearchState, max_steps: int) -> jax.Array:
