@@ -39,7 +39,7 @@ GROUPS = {
     },
     "sensitivity.nc": {"psense"},
     "diagnosis.nc": {"summary", "checks"},
-    "verdict.nc": {"checks", "fits"},
+    "verdict.nc": {"checks", "fit_verdicts"},
 }
 PROVENANCE = {
     "study",
@@ -183,8 +183,8 @@ def test_verdicts(finished):
     ran = ["ess_bulk", "ess_tail", "mcse", "sensitivity"]
     sampler, guide, optimum = (
         ["rhat", "divergences", "e_bfmi", "tree_depth"],
-        ["khat", "loss"],
-        ["optimum"],
+        ["khat", "elbo_convergence"],
+        ["optimum_restarts"],
     )
     for fit, passed in (("a", ran + sampler), ("d", ran + guide), ("c", optimum)):
         found = {check for check, is_ in status[fit].items() if is_ == "pass"}
@@ -221,15 +221,15 @@ def test_comparisons(finished):
     assert set(models["model"].values) == {"line", "line_angle"}
     assert float(models["weight"].sum()) == pytest.approx(1)
     assert float(models["points"][0]) == 32
-    assert set(tree["fits"]["parameter"].values) == {"m", "c"}
-    assert tree["pairs"]["agree"].values.tolist() == ["true"]
+    assert set(tree["fit_differences"]["parameter"].values) == {"m", "c"}
+    assert tree["fit_pairs"]["agree"].values.tolist() == ["true"]
     with results(finished, "small/tables/fits.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
     assert row["message"].startswith("agree within Monte Carlo error")
     assert int(row["gradients_a"]) > 0
     other = read_artefact(results(finished, "other/comparison.nc"))
     assert "models" not in other.children
-    assert other["pairs"].sizes == {"pair": 3}
+    assert other["fit_pairs"].sizes == {"pair": 3}
     with results(finished, "other/tables/sensitivity.csv").open(newline="") as file:
         assert {row["diagnosis"] for row in csv.DictReader(file)} == {"the data dominate the prior"}
 
