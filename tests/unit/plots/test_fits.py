@@ -118,13 +118,13 @@ def read_texts(tmp_path):
         tree = xr.DataTree.from_dict({"/fit_differences": rows})
         settings = {"figure": {"model": model}, "options": {"labels": {"p0": "slope"}}}
         figure = plots_fits.draw_figure({"comparison": tree}, settings)
-        found = " ".join(
+        texts = " ".join(
             text.get_text().replace("\n", " ")
-            for text in figure.findobj(lambda one: hasattr(one, "get_text"))
+            for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))
         )
         save_figure(figure, tmp_path / "a.svg", tmp_path / "a.png")
         assert (tmp_path / "a.svg").stat().st_size < 300_000
-        return found
+        return texts
 
     return read
 

@@ -138,8 +138,8 @@ def _choose_comparable_group(scored: Mapping[str, ScoredModel]) -> list[str]:
     return sorted(largest, key=lambda name: -scored[name].elpd.elpd)
 
 
-def _observe_the_same(one: ScoredModel, other: ScoredModel) -> bool:
-    return np.array_equal(one.observed, other.observed, equal_nan=True)
+def _observe_the_same(first: ScoredModel, second: ScoredModel) -> bool:
+    return np.array_equal(first.observed, second.observed, equal_nan=True)
 
 
 def _describe_incomparable_models(
