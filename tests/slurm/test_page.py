@@ -1,4 +1,4 @@
-"""docs/cluster.md: each command on the page does what the page says, on a real scheduler."""
+"""docs/cluster.md: each command of the page works on a real scheduler, as described there."""
 
 import re
 import subprocess
@@ -12,7 +12,7 @@ from posterity.workflow.job import read_status
 
 PAGE = (ROOT / "docs/cluster.md").read_text()
 NUTS_LOG = "results/logs/fit/line/line/nuts.log"
-STUDY = {  # a small one in the place of the page's
+STUDY = {  # smaller than the study of the page
     "title": "line",
     "data": {
         "simulate": {
@@ -31,12 +31,12 @@ STUDY = {  # a small one in the place of the page's
 
 
 def commands():
-    """The commands of the page, by its headings; what is done once on a machine is left out."""
-    found = {}
+    """Return the commands of the page, by the numbers of its headings."""
+    steps = {}
     for part in re.split(r"^## ", PAGE, flags=re.M)[1:]:
         blocks = re.findall(r"^```sh\n(.*?)^```", part, flags=re.M | re.S)
-        found[part.partition("\n")[0]] = [line for block in blocks for line in block.splitlines()]
-    return found
+        steps[part.partition(".")[0]] = [line for block in blocks for line in block.splitlines()]
+    return steps
 
 
 def run(command, project, environment, code=0):
@@ -54,7 +54,7 @@ def run(command, project, environment, code=0):
 
 
 @pytest.mark.long
-def test_the_page(cluster, tmp_path):
+def test_all_commands_of_the_page_work(cluster, tmp_path):
     project = copy_project(tmp_path / "project")
     (project / "Makefile").write_text((ROOT / "Makefile").read_text())
     (project / ".venv").symlink_to(ROOT / ".venv")
@@ -62,10 +62,10 @@ def test_the_page(cluster, tmp_path):
     steps = commands()
     named = [line for lines in steps.values() for line in lines]
     assert len(named) == 16
-    assert steps["1. Install"] == ["make env", ". .venv/bin/activate"]
+    assert steps["1"] == ["make env", ". .venv/bin/activate"]
 
     run("make env && . .venv/bin/activate && snakemake --version", project, cluster)
-    check, plan = (run(command, project, cluster) for command in steps["2. Look before you submit"])
+    check, plan = (run(command, project, cluster) for command in steps["2"])
     assert "no errors found" in check
     assert re.search(r"^fit +2 +2 +\d+ MB", plan, flags=re.M)
     assert (
@@ -73,7 +73,7 @@ def test_the_page(cluster, tmp_path):
         == re.search(r"^ +(stage +jobs .*)$", PAGE, flags=re.M)[1].split()
     )
 
-    partitions, details = (run(command, project, cluster) for command in steps["3. The profile"])
+    partitions, details = (run(command, project, cluster) for command in steps["3"])
     assert "main" in partitions
     assert "PartitionName=main" in details
     profile = project / "workflow/profiles/slurm-generic/config.yaml"
@@ -81,17 +81,17 @@ def test_the_page(cluster, tmp_path):
         profile.read_text().replace("# slurm_partition: short", "slurm_partition: main")
     )
 
-    whole, table, stage, file = steps["4. Submit"]
-    told = run(whole, project, cluster)
-    assert "(100%) done" in told
+    complete, table, stage, file = steps["4"]
+    output = run(complete, project, cluster)
+    assert "(100%) done" in output
     assert "line   line   nuts" in run(table, project, cluster)
     assert "Nothing to be done" in run(stage, project, cluster)
     assert "Nothing to be done" in run(file, project, cluster)
 
-    # Snakemake is killed, its job is watched and cancelled
-    watch, log = steps["5. Watch"]
+    # Kill Snakemake, watch its job, and cancel it
+    watch, log = steps["5"]
     assert "fit line/line/nuts took" in run(log, project, cluster)
-    (cancel,) = steps["6. Cancel"]
+    (cancel,) = steps["6"]
     model = project / "workflow/models/line/model.py"
     model.write_text(
         model.read_text()
@@ -116,19 +116,19 @@ def test_the_page(cluster, tmp_path):
     for job in jobs:
         run(cancel.replace("JOB", job), project, cluster)
 
-    # the folder is locked; after unlocking, the same command goes on
+    # The folder is locked. After it is unlocked, the same command resumes.
     model.write_text(model.read_text().partition("\nimport os, time")[0])
     assert "--unlock" in run(stage, project, cluster, code=1)
-    (unlock,) = steps["7. Go on"]
+    (unlock,) = steps["7"]
     run(unlock, project, cluster)
     run(stage, project, cluster)
 
-    (more,) = steps["8. A job was killed"]
+    (more,) = steps["8"]
     (project / "results/line/line/nuts/posterior.nc").unlink()
     run(more, project, cluster)
     assert read_status(str(project / NUTS_LOG))["resources"] == {"mem_mb": 4000, "runtime": 120}
 
-    (gpus,) = steps["9. GPUs"]
+    (gpus,) = steps["9"]
     (project / "results/line/line/nuts/posterior.nc").unlink()
     run(gpus, project, cluster)
     assert read_status(str(project / NUTS_LOG))["cuda_visible_devices"] == "0"

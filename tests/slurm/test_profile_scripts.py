@@ -1,4 +1,4 @@
-"""The scripts of the profile slurm-generic: what they tell SLURM, and what they make of its answers."""
+"""The scripts of the profile slurm-generic: what they request from SLURM, and how they read it."""
 
 import json
 import subprocess
@@ -34,23 +34,23 @@ def submit(folder, environment, command, name="script.sh", **properties):
     }
     about |= {"resources": RESOURCES, "jobid": 1} | properties
     (folder / name).write_text(f"#!/bin/sh\n# properties = {json.dumps(about)}\n{command}\n")
-    job, fault = call(PROFILE / "submit.py", name, environment=environment, folder=folder)
-    assert job.isdigit(), fault
+    job, error = call(PROFILE / "submit.py", name, environment=environment, folder=folder)
+    assert job.isdigit(), error
     return job
 
 
-def awaited(job, environment, folder, state):
-    """Ask for the status of a job until it is no more what it was; at most for twenty seconds."""
+def wait_for_status(job, environment, folder, state):
+    """Wait until a job has a status, at most twenty seconds."""
     for _ in range(100):
-        told, fault = call(PROFILE / "status.sh", job, environment=environment, folder=folder)
-        assert told in ("running", "success", "failed"), fault
-        if told == state:
+        status, error = call(PROFILE / "status.sh", job, environment=environment, folder=folder)
+        assert status in ("running", "success", "failed"), error
+        if status == state:
             return
         time.sleep(0.2)
-    pytest.fail(f"job {job} is {told}, not {state}")
+    pytest.fail(f"job {job} is {status}, not {state}")
 
 
-def test_a_job_that_ends_well(cluster, tmp_path):
+def test_a_job_gets_what_it_requests_and_succeeds(cluster, tmp_path):
     extra = {"slurm_partition": "main", "slurm_extra": "--nice=5 --comment='two words'", "gpu": 1}
     job = submit(
         tmp_path,
@@ -58,7 +58,7 @@ def test_a_job_that_ends_well(cluster, tmp_path):
         "until [ -e go ]; do sleep 0.1; done; echo $SLURM_CPUS_PER_TASK $CUDA_VISIBLE_DEVICES",
         resources=RESOURCES | extra,
     )
-    told, _ = call(
+    shown, _ = call(
         "scontrol", "--oneliner", "show", "job", job, environment=cluster, folder=tmp_path
     )
     for part in (
@@ -69,27 +69,27 @@ def test_a_job_that_ends_well(cluster, tmp_path):
         "Nice=5",
         "Comment=two words",
     ):
-        assert part in told, part
-    awaited(job, cluster, tmp_path, "running")
+        assert part in shown, part
+    wait_for_status(job, cluster, tmp_path, "running")
     (tmp_path / "go").touch()
-    awaited(job, cluster, tmp_path, "success")
+    wait_for_status(job, cluster, tmp_path, "success")
     log = tmp_path / f"results/logs/slurm/rule_fit/line_line_nuts/{job}.log"
     assert log.read_text().split() == ["2", "0"]
 
 
-def test_a_job_that_fails_or_is_cancelled(cluster, tmp_path):
+def test_a_failed_or_cancelled_job_has_failed(cluster, tmp_path):
     group = {"type": "group", "groupid": "judge", "wildcards": {}}
     failing = submit(tmp_path, cluster, "exit 3", **group)
     cancelled = submit(tmp_path, cluster, "sleep 100", name="other.sh")
-    awaited(failing, cluster, tmp_path, "failed")
+    wait_for_status(failing, cluster, tmp_path, "failed")
     assert (tmp_path / f"results/logs/slurm/group_judge/all/{failing}.log").is_file()
-    awaited(cancelled, cluster, tmp_path, "running")
+    wait_for_status(cancelled, cluster, tmp_path, "running")
     call("scancel", cancelled, environment=cluster, folder=tmp_path)
-    awaited(cancelled, cluster, tmp_path, "failed")
+    wait_for_status(cancelled, cluster, tmp_path, "failed")
 
 
-def test_a_job_of_which_nothing_is_known(cluster, tmp_path):
-    """One that SLURM has forgotten has failed; where SLURM does not answer at all, nothing has ended."""
+def test_an_unknown_job_has_failed_and_a_silent_scheduler_has_no_news(cluster, tmp_path):
+    """A job that SLURM has forgotten has failed. If SLURM does not answer, a job is still running."""
     (tmp_path / ".snakemake").mkdir()
     assert (
         call(PROFILE / "status.sh", "999999", environment=cluster, folder=tmp_path)[0] == "failed"
@@ -102,7 +102,7 @@ def test_a_job_of_which_nothing_is_known(cluster, tmp_path):
     )
 
 
-def test_a_refused_submission_is_told(cluster, tmp_path):
+def test_a_refused_submission_is_reported(cluster, tmp_path):
     about = {
         "type": "group",
         "groupid": "a",
@@ -110,7 +110,7 @@ def test_a_refused_submission_is_told(cluster, tmp_path):
         "resources": RESOURCES | {"slurm_partition": "nowhere"},
     }
     (tmp_path / "script.sh").write_text(f"#!/bin/sh\n# properties = {json.dumps(about)}\ntrue\n")
-    told, fault = call(PROFILE / "submit.py", "script.sh", environment=cluster, folder=tmp_path)
-    assert told == ""
-    assert "invalid partition" in fault
-    assert "Traceback" not in fault
+    output, error = call(PROFILE / "submit.py", "script.sh", environment=cluster, folder=tmp_path)
+    assert output == ""
+    assert "invalid partition" in error
+    assert "Traceback" not in error

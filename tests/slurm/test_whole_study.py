@@ -14,7 +14,7 @@ from conftest import choose, copy_project, snakemake
 from posterity.artefact.netcdf import read_artefact
 from posterity.artefact.provenance import VOLATILE_ATTRIBUTES
 
-TIMES = {"seconds", "seconds_a", "seconds_b"}  # columns of tables that tell of the run
+TIMES = {"seconds", "seconds_a", "seconds_b"}  # columns of tables that differ from run to run
 
 
 def on_cluster(project, environment, profile, *arguments):
@@ -32,8 +32,8 @@ def on_cluster(project, environment, profile, *arguments):
     )
 
 
-def only(project, study):
-    """Let the project run one study."""
+def restrict(project, study):
+    """Make the project run one study."""
     choose(project, study)
     return project
 
@@ -41,7 +41,7 @@ def only(project, study):
 @pytest.fixture(scope="module")
 def local(tmp_path_factory):
     """The study, run on this machine."""
-    project = only(copy_project(tmp_path_factory.mktemp("local") / "project"), "line")
+    project = restrict(copy_project(tmp_path_factory.mktemp("local") / "project"), "line")
     run = snakemake(project)
     assert run.returncode == 0, run.stdout[-4000:]
     return project
@@ -57,7 +57,7 @@ def results(project):
 
 
 def assert_equal(old: Path, new: Path):
-    """Compare two files of results by what they say, to the rounding of sums over threads, leaving out times and the host."""
+    """Compare two results to the rounding of sums over threads, without times and host."""
     match old.suffix:
         case ".nc":
             first, second = read_artefact(old), read_artefact(new)
@@ -91,8 +91,8 @@ def assert_equal(old: Path, new: Path):
 
 @pytest.mark.long
 @pytest.mark.parametrize("profile", ["slurm-generic", "slurm"])
-def test_the_whole_study(cluster, local, tmp_path, profile):
-    project = only(copy_project(tmp_path / "project"), "line")
+def test_a_study_has_the_results_of_a_local_run(cluster, local, tmp_path, profile):
+    project = restrict(copy_project(tmp_path / "project"), "line")
     run = on_cluster(project, cluster, profile)
     assert run.returncode == 0, run.stdout[-4000:]
     assert results(project) == results(local)
@@ -100,7 +100,7 @@ def test_the_whole_study(cluster, local, tmp_path, profile):
         assert_equal(local / name, project / name)
     assert not list((project / "results").rglob("*.claim"))
 
-    # no more submissions than the plan says, and nothing left to do
+    # As many submissions as the plan lists, and nothing left to do
     submitted = set(re.findall(r"(?:external jobid '|SLURM jobid )(\d+)", run.stdout))
     planned = subprocess.run(
         ["python", "-m", "posterity.cli.plan", "--workflow-profile", f"workflow/profiles/{profile}", "--forceall"],
@@ -111,7 +111,7 @@ def test_the_whole_study(cluster, local, tmp_path, profile):
     again = on_cluster(project, cluster, profile)
     assert "Nothing to be done" in again.stdout
 
-    # a single stage again, and what follows from it
+    # A single stage again
     posterior = project / "results/line/line/nuts/posterior.nc"
     before = read_artefact(posterior).attrs["created_at"]
     run = on_cluster(

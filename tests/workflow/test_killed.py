@@ -1,4 +1,4 @@
-"""Snakemake itself is killed in the middle of a fit: the next run goes on from there, to the same posterior."""
+"""A run that follows a kill of Snakemake resumes the fit, with the same posterior."""
 
 import os
 import shutil
@@ -32,11 +32,11 @@ def project(tmp_path):
 
 
 @pytest.mark.long
-def test_snakemake_killed_in_the_middle_of_a_fit(project):
+def test_a_fit_resumes_bit_identically_after_a_kill_of_snakemake(project):
     environment = {
         key: value for key, value in os.environ.items() if key not in ("XLA_FLAGS", "PYTHONPATH")
     }
-    kept = project / "results/checkpoints/long/line/nuts/state.npz"
+    checkpoint = project / "results/checkpoints/long/line/nuts/state.npz"
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--", POSTERIOR]
     running = subprocess.Popen(
         command,
@@ -46,7 +46,7 @@ def test_snakemake_killed_in_the_middle_of_a_fit(project):
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    while not kept.exists():
+    while not checkpoint.exists():
         assert running.poll() is None
         time.sleep(0.02)
     os.killpg(running.pid, signal.SIGKILL)
@@ -60,17 +60,17 @@ def test_snakemake_killed_in_the_middle_of_a_fit(project):
     assert again.returncode == 0, again.stdout
     log = project / "results/logs/fit/long/line/nuts.log"
     assert "resuming from the checkpoint" in log.read_text()
-    assert not kept.parent.exists()
+    assert not checkpoint.parent.exists()
     shutil.move(project / POSTERIOR, project / "resumed.nc")
     shutil.rmtree(project / "results")
     assert snakemake(project, "--", POSTERIOR).returncode == 0
-    assert "going on" not in log.read_text()
-    resumed, whole = read_artefact(project / "resumed.nc"), read_artefact(project / POSTERIOR)
+    assert "from the checkpoint" not in log.read_text()
+    resumed, direct = read_artefact(project / "resumed.nc"), read_artefact(project / POSTERIOR)
     attributes = [
         {k: v for k, v in tree.attrs.items() if k not in VOLATILE_ATTRIBUTES}
-        for tree in (resumed, whole)
+        for tree in (resumed, direct)
     ]
     assert attributes[0] == attributes[1]
-    for tree in (resumed, whole):
+    for tree in (resumed, direct):
         tree.attrs = {}
-    xr.testing.assert_identical(resumed, whole)
+    xr.testing.assert_identical(resumed, direct)

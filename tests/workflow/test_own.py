@@ -1,4 +1,4 @@
-"""Bring your own model and data, as the README says."""
+"""Models and data of a user, as README.md describes."""
 
 import csv
 import shutil
@@ -21,7 +21,7 @@ def test_the_template_runs_as_it_stands(project):
 
 @pytest.mark.long
 def test_a_model_outside_the_project_and_a_table_with_other_names(project, tmp_path):
-    """No figures.py, an observation without default, groups by index, Windows line ends, a column named lambda, odd units."""
+    """No figures.py, an observation without default, groups, Windows line ends, odd names and units."""
     folder = tmp_path / "notebooks"
     folder.mkdir()
     (folder / "physics.py").write_text(

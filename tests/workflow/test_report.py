@@ -79,7 +79,7 @@ def test_verdicts_are_on_the_first_page(report):
     top = report.execute_script(
         "return document.querySelector('.prose h1').getBoundingClientRect().top"
     )
-    assert 0 <= top < 200, "the first page begins above the window"
+    assert 0 <= top < 200, "the first page starts above the window"
 
 
 @pytest.mark.long
@@ -130,7 +130,7 @@ def test_tables_are_reached(report):
         report.switch_to.default_content()
 
 
-def test_nothing_fails_in_the_browser_and_nothing_is_fetched(report):
+def test_the_browser_reports_no_error_and_fetches_nothing(report):
     errors = [entry for entry in report.get_log("browser") if entry["level"] == "SEVERE"]
     assert not errors
     fetched = report.execute_script(

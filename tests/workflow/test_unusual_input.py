@@ -1,4 +1,4 @@
-"""What is unusual but right: whole studies, each with several odd features, run through to verdicts, figures and tables."""
+"""Unusual but valid studies run through to verdicts, figures and tables."""
 
 import csv
 
@@ -38,7 +38,7 @@ NAMES = (
 
 
 def put(project, study, model, text, table=""):
-    """Write a study with a model and a table of its own, without figures.py."""
+    """Write a study with its own model and table, without figures.py."""
     (project / f"{study}.py").write_text(IMPORTS + model)
     (project / f"{study}.csv").write_text(table)
     (project / f"config/studies/{study}.yaml").write_text(
@@ -47,7 +47,7 @@ def put(project, study, model, text, table=""):
 
 
 def run_through(project, *studies):
-    """Run studies to the end; give back their verdicts by study, model and fit."""
+    """Run studies to the end. Return their verdicts by study, model and fit."""
     listed = str(list(studies)).replace("'", '"')
     run = snakemake(
         project, "--config", f"studies={listed}", "--", "verdicts", "all_figures", "all_tables"
@@ -65,9 +65,7 @@ def run_through(project, *studies):
 @pytest.mark.long
 def test_odd_names_odd_bytes_and_an_odd_place(project, tmp_path):
     """
-    Sites named like dimensions and like NumPyro's own arguments, a column called lambda, unicode, Windows line ends, an index.
-
-    The model's file lies outside the project, in a folder with blanks, and is Unicode too.
+    Odd names of sites, columns and units, Windows line ends, an index, a file outside the project.
     """
     folder = tmp_path / "Modèles et données"
     folder.mkdir()
@@ -106,7 +104,7 @@ models:
 
 @pytest.mark.long
 def test_densities_without_data(project):
-    """Vectors and matrices that are constrained, soft constraints, thresholds off, and a title that needs care in YAML, LaTeX and HTML."""
+    """Constrained vectors and matrices, soft constraints, disabled thresholds, a title to escape."""
     put(
         project,
         "density",
@@ -139,7 +137,7 @@ def model():
     verdicts = run_through(project, "density", "soft")
     assert len(verdicts) == 4
     with (project / "results/verdicts.csv").open(newline="") as file:
-        said = {
+        reasons = {
             row["fit"]: row["reason"] for row in csv.DictReader(file) if row["study"] == "density"
         }
     for check in (
@@ -150,14 +148,14 @@ def model():
         "khat",
         "L[0,0]",
     ):
-        assert check not in said["nuts"] + said["svi"], (
-            "constants of L are judged, or thresholds are not off"
+        assert check not in reasons["nuts"] + reasons["svi"], (
+            "constants of L are checked, or thresholds are not disabled"
         )
 
 
 @pytest.mark.long
 def test_one_data_point_and_two_draws(project):
-    """A fit of one kind alone, for each kind."""
+    """Each kind of fit alone."""
     one, of = "x,e,y\n1,1,1\n", "title: One\ndata: {file: t.csv}\nmodels: {m: {file: m.py}}\n"
     put(project, "map", LINE, f"{of}fits: {{map: {{method: map, restarts: 2}}}}\n", one)
     put(
@@ -172,7 +170,9 @@ def test_one_data_point_and_two_draws(project):
     put(project, "nuts", LINE, of.replace("m.py}", "m.py}, n: {file: m.py}") + few, one)
     verdicts = run_through(project, "map", "svi", "nuts")
     assert len(verdicts) == 1 + 1 + 4
-    assert {verdicts["nuts", model, "few"] for model in "mn"} == {"fail"}, "two draws tell nothing"
+    assert {verdicts["nuts", model, "few"] for model in "mn"} == {"fail"}, (
+        "two draws are not enough"
+    )
     assert verdicts["svi", "m", "svi"] == "fail"
     assert verdicts["map", "m", "map"] in ("pass", "warn")
 
@@ -210,7 +210,7 @@ def model(x, y):
 
 
 def test_studies_by_config_as_list_or_text(project):
-    """Nothing is run: it is the same plan."""
+    """Both notations give the same plan."""
     put(
         project,
         "one",

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Print running, success or failed for a SLURM job. Snakemake asks often and for each job, so the queue is asked for as a whole,
-# at most every two seconds, and kept in a file; only a job that is not in it any more is asked for by itself.
+# Print running, success or failed for a SLURM job. Snakemake calls this often and for each job, so it queries the queue as a
+# whole, at most every two seconds, and stores it in a file. It queries a single job only if the queue no longer lists it.
 trap '' INT # Ctrl-C is for Snakemake, which then cancels the jobs
 job=$1
 queue=.snakemake/slurm-queue
@@ -15,11 +15,11 @@ fi
 answer=$(scontrol --oneliner show job "$job" 2>&1)
 case $answer in
     *JobState=*) state=${answer#*JobState=} state=${state%% *} ;;
-    *"Invalid job id"*) # the controller has forgotten it; the data base has not, where there is one
+    *"Invalid job id"*) # the controller has forgotten it, but a database may know it
         state=$(sacct --noheader --allocations --parsable2 --format=State --jobs="$job" 2>/dev/null | head -n 1)
         state=${state%% *}
         [ -n "$state" ] || state=FORGOTTEN ;;
-    *) state=UNKNOWN ;; # the controller does not answer just now
+    *) state=UNKNOWN ;; # the controller does not answer at the moment
 esac
 case $state in
     COMPLETED) echo success ;;

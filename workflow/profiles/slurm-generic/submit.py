@@ -10,7 +10,7 @@ import sys
 
 with open(sys.argv[-1]) as script:
     job = json.loads(re.search(r"^# properties = (.*)$", script.read(), re.MULTILINE)[1])
-ask = job["resources"]
+resources = job["resources"]
 group = job["type"] == "group"
 kind = f"group_{job['groupid']}" if group else f"rule_{job['rule']}"
 place = "_".join(job.get("wildcards", {}).values()) or "all"
@@ -26,17 +26,17 @@ command = [
 ]
 command += [
     f"--cpus-per-task={job['threads']}",
-    f"--mem={ask['mem_mb']}M",
-    f"--time={ask['runtime']}",
+    f"--mem={resources['mem_mb']}M",
+    f"--time={resources['runtime']}",
 ]
 for option, name in {
     "partition": "slurm_partition",
     "account": "slurm_account",
     "gpus": "gpu",
 }.items():
-    if ask.get(name):
-        command.append(f"--{option}={ask[name]}")
-command += [*shlex.split(ask.get("slurm_extra", "")), sys.argv[-1]]
+    if resources.get(name):
+        command.append(f"--{option}={resources[name]}")
+command += [*shlex.split(resources.get("slurm_extra", "")), sys.argv[-1]]
 done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
 print(done.stdout.split(";")[0].strip())
-sys.exit(done.returncode)  # sbatch has said what is wrong
+sys.exit(done.returncode)  # sbatch has reported the error

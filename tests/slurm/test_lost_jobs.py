@@ -1,4 +1,4 @@
-"""Jobs that are cancelled, killed or outlived, on a real scheduler and through both profiles: nothing is lost, nothing is mixed."""
+"""Cancelled, killed and outlived jobs on a real scheduler: no result is lost or mixed."""
 
 import os
 import re
@@ -18,7 +18,8 @@ from posterity.workflow.job import read_status
 PROFILES = ("slurm-generic", "slurm")
 POSTERIOR = "results/held/held/a/posterior.nc"
 
-# Holds a fit on the cluster until its job is released, or everything is; eats memory, or fails, if there is a file that says so.
+# A fit on the cluster waits while the file `hold` exists, unless the file names its job. The files
+# `fat` and `broken` make a fit use much memory, and predictions fail.
 MODEL = """
 import os, sys, time
 from pathlib import Path
@@ -36,7 +37,7 @@ if "SLURM_JOB_ID" in os.environ and sys.argv[0].endswith("fit.py"):
 
 @pytest.fixture
 def held(tmp_path):
-    """A project with a study whose fits wait while there is a file `hold`, except in jobs that it names."""
+    """A project with a study whose fits wait while the file `hold` exists."""
     project = copy_project(tmp_path / "project")
     folder = project / "workflow/models/held"
     folder.mkdir()
@@ -62,13 +63,13 @@ def held(tmp_path):
 
 @contextmanager
 def running(project, environment, *arguments):
-    """Run Snakemake beside the test; its output goes to the file `told` in the project. It is ended with the test."""
-    with open(project / "told", "w") as told:
+    """Run Snakemake during a block. Its output goes to the file `output` in the project."""
+    with open(project / "output", "w") as output:
         process = subprocess.Popen(
             ["snakemake", *arguments],
             cwd=project,
             env=environment,
-            stdout=told,
+            stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
@@ -85,26 +86,26 @@ def through(profile):
 
 
 def until(what, project, seconds=300, process=None):
-    """Wait until a condition holds; show what Snakemake said if it never does, or if it ended before."""
+    """Wait until a condition holds. Fail with the output of Snakemake if it ends before that."""
     for _ in range(seconds * 5):
         if found := what():
             return found
         if process is not None and process.poll() is not None:
             break
         time.sleep(0.2)
-    pytest.fail(f"waited in vain\n{(project / 'told').read_text()[-4000:]}")
+    pytest.fail(f"the condition never held\n{(project / 'output').read_text()[-4000:]}")
 
 
 def jobs(environment, name=""):
-    """The running SLURM jobs whose comment or name has a word, by id."""
-    told = subprocess.run(
+    """Return the ids of the running SLURM jobs whose name or comment holds a word."""
+    listing = subprocess.run(
         ["squeue", "--noheader", "--states=R", "--format=%A %j %k"],
         env=environment,
         capture_output=True,
         text=True,
         check=True,
     )
-    return [line.split()[0] for line in told.stdout.splitlines() if name in line]
+    return [line.split()[0] for line in listing.stdout.splitlines() if name in line]
 
 
 def status_of(project, fit="a"):
@@ -122,60 +123,62 @@ def held_job(process, project, environment, fit="a", other_than=()):
 
 
 def state(environment, job):
-    told = subprocess.run(
+    listing = subprocess.run(
         ["scontrol", "--oneliner", "show", "job", job],
         env=environment,
         capture_output=True,
         text=True,
         check=True,
     )
-    return re.search(r"JobState=(\w+)", told.stdout)[1]
+    return re.search(r"JobState=(\w+)", listing.stdout)[1]
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_job_is_cancelled(cluster, held, profile):
+def test_a_cancelled_job_is_reported_and_runs_again(cluster, held, profile):
     (held / "hold").touch()
     with running(held, cluster, *through(profile), "--retries", "0", "--", POSTERIOR) as process:
         job = held_job(process, held, cluster)
         data = read_artefact(held / "results/held/data.nc").attrs["created_at"]
         subprocess.run(["scancel", job], env=cluster, check=True)
         assert process.wait(300) == 1
-    said = [
-        line for line in (held / "told").read_text().splitlines() if line.startswith("posterity: ")
+    messages = [
+        line
+        for line in (held / "output").read_text().splitlines()
+        if line.startswith("posterity: ")
     ]
     killed = "the job was cancelled, or killed for its memory or its time. Read results/logs/slurm."
-    assert said == [f"posterity: fit held/held/a: {killed}"]
+    assert messages == [f"posterity: fit held/held/a: {killed}"]
     assert status_of(held)["state"] == "running"
     assert status_of(held)["slurm_job"] == job
     assert not (held / POSTERIOR).exists()
     (held / "hold").unlink()
     with running(held, cluster, *through(profile), "--", POSTERIOR) as process:
-        assert process.wait(300) == 0, (held / "told").read_text()
+        assert process.wait(300) == 0, (held / "output").read_text()
     assert read_artefact(held / POSTERIOR).attrs["fit"] == "a"
     assert read_artefact(held / "results/held/data.nc").attrs["created_at"] == data
 
 
 @pytest.mark.long
-def test_a_fault_in_a_group_is_told_in_a_sentence(cluster, held):
-    """The group is tried again as a whole; what it wrote before it failed does not count as done."""
+def test_an_error_in_a_group_is_reported_in_one_message(cluster, held):
+    """The group runs again as a whole: what it wrote before it failed does not count."""
     (held / "broken").touch()
     diagnosis = "results/held/held/a/diagnosis.nc"
     with running(
         held, cluster, *through("slurm-generic"), "--retries", "0", "--", diagnosis
     ) as process:
         assert process.wait(300) == 1
-    told = (held / "told").read_text()
+    output = (held / "output").read_text()
     assert re.search(
         r"^posterity: predict held/held/a: \S+held/model.py, line \d+: .*this is broken",
-        told,
+        output,
         flags=re.M,
     )
-    assert "Traceback" not in told
+    assert "Traceback" not in output
     made = read_artefact(held / POSTERIOR).attrs["created_at"]
     (held / "broken").unlink()
     with running(held, cluster, *through("slurm-generic"), "--", diagnosis) as process:
-        assert process.wait(300) == 0, (held / "told").read_text()
+        assert process.wait(300) == 0, (held / "output").read_text()
     assert (held / diagnosis).is_file()
     assert read_artefact(held / POSTERIOR).attrs["created_at"] == made
 
@@ -186,17 +189,17 @@ def test_a_job_that_needs_more_memory_gets_it(cluster, held, profile):
     (held / "fat").touch()
     with running(held, cluster, *through(profile), "--", POSTERIOR) as process:
         first = held_job(process, held, cluster)
-        asked = status_of(held)["resources"]["mem_mb"]
-        assert process.wait(300) == 0, (held / "told").read_text()
+        requested = status_of(held)["resources"]["mem_mb"]
+        assert process.wait(300) == 0, (held / "output").read_text()
     assert state(cluster, first) in ("OUT_OF_MEMORY", "FAILED", "CANCELLED")
-    assert status_of(held)["resources"]["mem_mb"] == 2 * asked
+    assert status_of(held)["resources"]["mem_mb"] == 2 * requested
     assert read_artefact(held / POSTERIOR).attrs["fit"] == "a"
 
 
 @pytest.mark.long
 @pytest.mark.skipif(os.environ.get("CI") != "true", reason="takes two minutes: run with CI=true")
 def test_a_job_that_needs_more_time_gets_it(cluster, held):
-    """The limits of SLURM are whole minutes, so the profile is told to ask for one, and for two at the second attempt."""
+    """SLURM has limits of whole minutes: one for the first attempt, two for the second."""
     (held / "hold").touch()
     with running(
         held,
@@ -210,7 +213,7 @@ def test_a_job_that_needs_more_time_gets_it(cluster, held):
         first = held_job(process, held, cluster)
         until(lambda: state(cluster, first) == "TIMEOUT", held, seconds=180)
         (held / "hold").unlink()
-        assert process.wait(300) == 0, (held / "told").read_text()
+        assert process.wait(300) == 0, (held / "output").read_text()
     assert status_of(held)["resources"]["runtime"] == 2
     assert read_artefact(held / POSTERIOR).attrs["fit"] == "a"
 
@@ -226,7 +229,7 @@ def test_two_fits_get_a_gpu_each(cluster, held, profile):
         for fit in "ab":
             held_job(process, held, cluster, fit)
         (held / "hold").unlink()
-        assert process.wait(300) == 0, (held / "told").read_text()
+        assert process.wait(300) == 0, (held / "output").read_text()
     found = [status_of(held, fit) for fit in "ab"]
     assert [status["resources"]["gpu"] for status in found] == [1, 1]
     assert sorted(status["cuda_visible_devices"] for status in found) == ["0", "1"]
@@ -234,8 +237,10 @@ def test_two_fits_get_a_gpu_each(cluster, held, profile):
 
 @pytest.mark.long
 @pytest.mark.parametrize(("profile", "first"), [("slurm-generic", "old"), ("slurm", "new")])
-def test_snakemake_is_killed_and_its_job_lives_on(cluster, held, profile, first):
-    """The old job and the one that takes its place end in either order; the study was edited in between."""
+def test_a_job_that_outlives_snakemake_cannot_write_for_its_successor(
+    cluster, held, profile, first
+):
+    """The old job and its successor end in either order, after an edit of the study."""
     (held / "hold").touch()
     with running(held, cluster, *through(profile), "--", POSTERIOR) as process:
         old = held_job(process, held, cluster)
@@ -246,7 +251,7 @@ def test_snakemake_is_killed_and_its_job_lives_on(cluster, held, profile, first)
 
     with running(held, cluster, *through(profile), "--", POSTERIOR) as process:
         assert process.wait(120) == 1
-    assert "--unlock" in (held / "told").read_text()
+    assert "--unlock" in (held / "output").read_text()
     subprocess.run(
         ["snakemake", "--unlock"], cwd=held, env=cluster, capture_output=True, check=True
     )
@@ -260,7 +265,7 @@ def test_snakemake_is_killed_and_its_job_lives_on(cluster, held, profile, first)
         if first == "old":
             assert not (held / POSTERIOR).exists()
         (held / "hold").unlink()
-        assert process.wait(300) == 0, (held / "told").read_text()
+        assert process.wait(300) == 0, (held / "output").read_text()
     until(lambda: old not in jobs(cluster), held)
     assert state(cluster, old) == "FAILED"
     assert state(cluster, new) == "COMPLETED"
@@ -273,4 +278,4 @@ def test_snakemake_is_killed_and_its_job_lives_on(cluster, held, profile, first)
     assert not [path for path in Path(held / "results").rglob(".*") if path.name != ".gitkeep"]
     with running(held, cluster, *through(profile), "--", POSTERIOR) as process:
         assert process.wait(120) == 0
-    assert "Nothing to be done" in (held / "told").read_text()
+    assert "Nothing to be done" in (held / "output").read_text()
