@@ -90,9 +90,8 @@ def compute_exponent(values: list[float]) -> float:
 def draw_growth(seconds: list[float], memory: list[float], draws_mb: list[float]) -> None:
     """Draw time per leapfrog step and peak memory; write docs/growth.png."""
     sys.path.insert(0, str(ROOT / "workflow/lib"))
-    from posterity.plots.style import context
 
-    with context():
+    with apply_style():
         _draw_panels(seconds, memory, draws_mb)
 
 

@@ -101,7 +101,7 @@ def test_files_without_influence_on_results_are_left_out():
     assert all((LIBRARY / name).is_file() for name in UNTRACKED_FILES)
 
 
-def test_a_closure_of_a_file_that_is_no_python_raises(tmp_path):
+def test_the_closure_of_invalid_python_raises(tmp_path):
     write_files(tmp_path, model="def f(:\n")
     with pytest.raises(SyntaxError):
         import_closure(tmp_path / "model.py", tmp_path)

@@ -237,7 +237,7 @@ ERRORS = {
     "a column against a row": (TABLE, MINE, LINE.replace("m * x", "m * x[:, None]"), ["m.py", "site 'y'", "4 x 4 times"]),
     "no vector for a vector": (
         TABLE, MINE, LINE.replace("dist.Normal(m * x, e), obs=y", "dist.MultivariateNormal(m * x, jnp.eye(4)), obs=0.0"),
-        ["m.py", "site 'y'", "no values of MultivariateNormal"],
+        ["m.py", "site 'y'", "do not fit MultivariateNormal"],
     ),
     "a discrete parameter": (TABLE, MINE, LINE.replace("dist.Normal(0, 5)", "dist.Poisson(3)"), ["m.py", "'m'", "discrete"]),
     "control flow": (

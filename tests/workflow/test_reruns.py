@@ -167,7 +167,7 @@ EDITS = {
         | figures("data", "trace", "loss", "predictions", "sensitivity", "forest", *AFTER_COMPARE),
     ),
     "a module of one method": (
-        "workflow/lib/posterity/inference/chains.py", ("jax.lax.fori_loop", "jax.lax.fori_loop"),
+        "workflow/lib/posterity/inference/chains.py", ("better twice the", "best twice the"),
         list_stages("fit", "predict", "sensitivity", "diagnose", fits=NUTS) | list_stages("compare", "verdict", "tables")
         | figures(*KINDS, fits=NUTS) | figures("forest", *AFTER_COMPARE),
     ),

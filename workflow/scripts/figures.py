@@ -58,7 +58,7 @@ def figures(
             return
         from posterity.plots import style
 
-        with style.context():
+        with style.apply_style():
             if figure["custom"]:
                 try:
                     drawn = getattr(load_module(figure["custom"]), kind)(artefacts, settings)

@@ -26,7 +26,7 @@ def test_commas_tabs_quotes_and_compression_are_read(tmp_path, text):
 @pytest.mark.parametrize(
     ("content", "part"),
     [
-        (b"", "no table that can be read .it is empty"),
+        (b"", "cannot read this table .it is empty"),
         (b"\n\n", "it is empty"),
         (b"x,y,x\n", "two columns are called 'x'"),
         (b"# c\nx\n", "begins with #.*Remove comment lines"),
@@ -45,7 +45,7 @@ def test_a_file_without_header_is_an_error_that_names_it(tmp_path, content, part
 
 def test_a_truncated_gzip_file_is_an_error(tmp_path):
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"x,y\n" * 1000)[:15])
-    with pytest.raises(UserError, match="no table that can be read"):
+    with pytest.raises(UserError, match="cannot read this table"):
         read_csv_header(str(tmp_path / "t.csv.gz"))
 
 

@@ -130,7 +130,7 @@ def test_settings_without_values_are_the_defaults_of_the_schema(method):
     assert settings.keys() == definitions[method]["properties"].keys() - {"models"}
 
 
-def test_options_of_checks_are_no_checks():
+def test_options_of_checks_are_not_checks():
     checks = list_checks()
     assert {"rhat", "elbo_convergence", "prior_coverage"} <= set(checks)
     assert not {"max_scalars_per_site", "prior_predictive", "expect"} & set(checks)

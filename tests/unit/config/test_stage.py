@@ -4,7 +4,7 @@ from posterity.config.stage import ComputeSettings, ModelSource, StageIds
 from posterity.runtime.rng import Stream
 
 
-def test_ids_that_are_not_set_are_no_attributes():
+def test_unset_ids_give_no_attribute():
     assert StageIds("line", "m").attributes == {"study": "line", "model": "m"}
 
 

@@ -150,7 +150,7 @@ def test_an_error_is_one_line_with_place_problem_and_remedy(load, changes, parts
         assert part in text
 
 
-def test_a_model_file_that_is_no_python_is_an_error_with_its_line(place, load):
+def test_invalid_python_in_a_model_file_is_an_error_with_its_line(place, load):
     (place / "workflow/models/line/model.py").write_text("x = 1\ndef model(:\n")
     with pytest.raises(UserError, match=r"model.py, line 2"):
         load()

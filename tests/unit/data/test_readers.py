@@ -367,7 +367,7 @@ def test_parquet_of_pandas_loses_its_row_labels(tmp_path):
     )
 
 
-def test_the_folder_of_a_parquet_file_is_no_partition(tmp_path):
+def test_the_folder_of_a_parquet_file_is_not_a_partition(tmp_path):
     (tmp_path / "year=2020").mkdir()
     pq.write_table(pa.table({"x": [1.0]}), tmp_path / "year=2020/t.parquet")
     assert list(load(tmp_path / "year=2020/t.parquet").data_vars) == ["x"]

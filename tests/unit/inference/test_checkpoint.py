@@ -31,7 +31,7 @@ def test_checkpoint_returns_what_was_saved(checkpoint):
     np.testing.assert_array_equal(piece["scope/x"], np.arange(10) > 5)
 
 
-def test_absent_checkpoint_is_no_error(tmp_path):
+def test_absent_checkpoint_is_not_an_error(tmp_path):
     assert Checkpoint(tmp_path / "none", {}, tmp_path / "posterior.nc").load() == (None, "")
 
 
@@ -67,7 +67,7 @@ def test_missing_file_is_reported(checkpoint, file):
     assert "a part of the checkpoint is missing. The fit starts again." in message
 
 
-def test_pieces_without_a_state_are_no_checkpoint(checkpoint):
+def test_pieces_without_a_state_are_not_a_checkpoint(checkpoint):
     (checkpoint.folder / "state.npz").unlink()
     assert checkpoint.load() == (None, "")
 

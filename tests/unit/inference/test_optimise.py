@@ -13,7 +13,7 @@ from unit.inference.methods.targets import (
 
 from posterity.config.schema import complete_settings
 from posterity.errors import UserError
-from posterity.inference.optimise import find_maximum, minimise
+from posterity.inference.optimise import find_maximum, minimise_loss
 from posterity.runtime.rng import Stream
 
 SETTINGS = complete_settings("laplace", restarts=4)
@@ -29,14 +29,14 @@ def rosenbrock(position):
 
 
 def test_a_curved_valley_is_followed_to_its_minimum():
-    state = minimise(rosenbrock, {"x": jnp.array(-1.2), "y": jnp.array(1.0)}, 500)
+    state = minimise_loss(rosenbrock, {"x": jnp.array(-1.2), "y": jnp.array(1.0)}, 500)
     assert float(state.position["x"]) == pytest.approx(1, abs=1e-6)
     assert float(state.position["y"]) == pytest.approx(1, abs=1e-6)
     assert int(state.steps) < 500
 
 
 def test_the_search_ends_after_the_given_steps():
-    state = minimise(rosenbrock, {"x": jnp.array(-1.2), "y": jnp.array(1.0)}, 3)
+    state = minimise_loss(rosenbrock, {"x": jnp.array(-1.2), "y": jnp.array(1.0)}, 3)
     assert int(state.steps) == 3
 
 

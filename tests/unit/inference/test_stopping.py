@@ -33,7 +33,7 @@ def test_goals_allow_more_draws(stop_when, draws):
     assert compute_max_draws({"draws": 1000, "stop_when": stop_when}) == draws
 
 
-def test_limits_that_are_no_goals_make_no_rule():
+def test_limits_other_than_goals_make_no_rule():
     assert select_goals({"minutes": 3, "draws": 10, "ess": 5}) == {"ess": 5}
     assert make_goal_rule({}) is None
 

@@ -107,10 +107,10 @@ def model():
     numpyro.sample('y', dist.MultivariateNormal(m * jnp.ones(4), jnp.eye(4)), obs=0.0)
 """
     (message,) = find_shape_errors(bind_source(source, xr.Dataset()))
-    assert "no values of MultivariateNormal" in message
+    assert "do not fit MultivariateNormal" in message
 
 
-def test_one_observation_of_a_vector_is_no_error(write_spec):
+def test_one_observation_of_a_vector_is_accepted(write_spec):
     bound = bind_model("m", write_spec(SOFT), TABLE)
     check_model(bound, TABLE, "t.csv")
     assert bound.sites["soft"].shape == (4,)

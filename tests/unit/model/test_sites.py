@@ -62,7 +62,7 @@ def test_a_plate_that_the_model_lacks_is_an_error(bind_line):
         bind_line(LINE, dims={"stars": "star"})
 
 
-def test_a_factor_is_no_site(bind_line):
+def test_a_factor_is_not_a_site(bind_line):
     source = (
         LINE
         + """

@@ -12,7 +12,7 @@ def figure_style():
     """Draw with the look of the project, without a window, and leave no figure open."""
     backend = mpl.get_backend()
     plt.switch_backend("agg")
-    with style.context():
+    with style.apply_style():
         yield
     plt.close("all")
     plt.switch_backend(backend)

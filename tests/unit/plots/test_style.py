@@ -62,7 +62,7 @@ def test_context_applies_within_its_block_only():
     with mpl.rc_context():
         mpl.rcParams.update(mpl.rcParamsDefault)
         backend = mpl.get_backend()
-        with style.context():
+        with style.apply_style():
             assert mpl.rcParams["svg.hashsalt"] == "posterity"
             assert not mpl.rcParams["axes.spines.top"]
             assert mpl.get_backend() == backend

@@ -125,7 +125,7 @@ def import_closure(file: Path, root: Path, nested: bool = False) -> list[Path]:
     Raises
     ------
     SyntaxError, OSError
-        If a file is no Python or cannot be read.
+        If a file is not valid Python or cannot be read.
     """
     start = Path(file)
     todo = [start]
@@ -143,7 +143,7 @@ def user_files(file: str | Path, library: str | Path) -> list[str]:
     Return a user's file, and what it imports from its folder and from the library, sorted.
 
     The file is a model.py, simulate.py or figures.py. Raises SyntaxError and OSError if a file is
-    no Python or cannot be read.
+    not valid Python or cannot be read.
     """
     start = Path(file)
     root = Path(library)
@@ -164,7 +164,7 @@ def list_defined_names(file: Path) -> set[str]:
     """
     Return the names that a file defines or imports at module level, without running it.
 
-    Raises UserError if the file is no Python.
+    Raises UserError if the file is not valid Python.
     """
     try:
         body = ast.parse(file.read_bytes()).body

@@ -28,7 +28,7 @@ def read_csv_header(file: str) -> list[str] | None:
             raise csv.Error("it is empty")
     except (UnicodeDecodeError, OSError, EOFError, zlib.error, csv.Error) as error:
         raise UserError(
-            f"{file}: this is no table that can be read ({error}). Supply CSV (in UTF-8, with a "
+            f"{file}: cannot read this table ({error}). Supply CSV (in UTF-8, with a "
             "header line) or a file .ecsv, .fits, .parquet or .nc."
         ) from None
     names = name_columns(max(rows, key=len))
@@ -51,10 +51,10 @@ def name_columns(cells: list[str]) -> list[str]:
 
 
 def check_header(names: list[str], file: str) -> None:
-    """Raise UserError if the first row of a file is no header, or names a column twice."""
+    """Raise UserError for an invalid header row, such as one that names a column twice."""
     if names[0].startswith("SIMPLE  =") or any("\0" in name for name in names):
         raise UserError(
-            f"{file}: this is no table that can be read (it holds no text). Give the file the "
+            f"{file}: cannot read this table (it holds no text). Give the file the "
             "extension of its format (.fits, .parquet, .nc)."
         )
     if names[0].startswith("#"):
@@ -62,7 +62,7 @@ def check_header(names: list[str], file: str) -> None:
         if "%ECSV" in names[0]:
             remedy = "Give the file the extension .ecsv."
         raise UserError(
-            f"{file}: the first line begins with #, which is no header of a CSV file. {remedy}"
+            f"{file}: the first line begins with #, so it is not the header of a CSV file. {remedy}"
         )
     check_distinct(names, file)
 

@@ -60,7 +60,7 @@ def load_configuration(path: str | Path, overrides: dict[str, Any]) -> dict[str,
     Raises
     ------
     UserError
-        If the file is missing or is no YAML.
+        If the file is missing or is not valid YAML.
     """
     return merge_settings(read_yaml(path), overrides)
 

@@ -19,7 +19,7 @@ def make_covariates(design: dict[str, Any], dim: str, seed: int, where: str) -> 
         By name: a number, a list, `{linspace: [a, b, n]}`, or `{uniform: [a, b, n]}` (n random
         values, sorted).
     dim : str
-        Dimension of the covariates that are no single number.
+        Dimension of the covariates that have several values.
     seed : int
         Seed of the random values.
     where : str

@@ -129,7 +129,7 @@ def find_maximum(model: BoundModel, settings: dict, stream: Stream, make_loss: C
     def search(key: jax.Array, traced: dict) -> tuple[dict, dict, dict, jax.Array]:
         unconstrained = unconstrain_model(model.full_data, init_strategy, key, traced)
         loss = make_loss(unconstrained, traced)
-        state = minimise(loss, unconstrained.start, max_steps)
+        state = minimise_loss(loss, unconstrained.start, max_steps)
         reached = {
             "log_density": -loss(state.position),
             "rise": state.rise,
@@ -161,7 +161,7 @@ def find_maximum(model: BoundModel, settings: dict, stream: Stream, make_loss: C
     )
 
 
-def minimise(loss: Callable, start: dict, max_steps: int) -> SearchState:
+def minimise_loss(loss: Callable, start: dict, max_steps: int) -> SearchState:
     """Return the state of L-BFGS after convergence, or after `max_steps` steps; can be traced."""
     quasi_newton = optax.scale_by_lbfgs()
     line_search = optax.scale_by_zoom_linesearch(
@@ -214,7 +214,7 @@ def _make_starts(reached: dict[str, np.ndarray]) -> xr.Dataset:
 
 
 def _is_unfinished(state: SearchState, max_steps: int) -> jax.Array:
-    """Return whether a search can go on and has not converged."""
+    """Return whether a search has steps left and has not converged."""
     max_rise = jnp.maximum(MAX_EXPECTED_RISE, RELATIVE_ROUNDING * jnp.abs(state.loss))
     has_converged = (state.rise <= max_rise) & (state.gradient <= MAX_GRADIENT)
     return (state.steps < max_steps) & state.moved & ~has_converged

@@ -96,7 +96,7 @@ class DrawBuffer:
             self._written = [None] * len(self._written)
 
     def restore(self, saved: SavedState, draws: int) -> None:
-        """Take over the pieces of a checkpoint, which hold `draws` draws before thinning."""
+        """Restore the pieces of a checkpoint, which hold `draws` draws before thinning."""
         self.pieces = list(saved.pieces)
         self.draws = draws
         for folder in self.pieces:

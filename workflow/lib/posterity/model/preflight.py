@@ -180,10 +180,7 @@ def _explain_shape_error(model: BoundModel, name: str, shapes: SiteShapes) -> st
     distribution = model.sites[name].distribution
     place = f"{model.file}: site '{name}': observations of shape {values}"
     if mismatch:  # by the rank of their shape
-        return (
-            f"{place} are no values of {distribution} ({mismatch}). "
-            "Give them the shape of one draw."
-        )
+        return f"{place} do not fit {distribution} ({mismatch}). Give them the shape of one draw."
     try:
         common = np.broadcast_shapes(values, expected)
     except ValueError:

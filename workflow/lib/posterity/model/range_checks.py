@@ -12,7 +12,7 @@ from posterity.model.model import BoundModel, trace_predictive
 from posterity.runtime.compile_cache import load_or_compile
 from posterity.runtime.rng import Stream
 
-# An error of the data shows in all draws of the prior. What some draws alone break is no error.
+# An error of the data shows in all draws of the prior. A value is valid if some draw accepts it.
 PREFLIGHT_DRAWS = 3
 CONSTRAINT_WORDS = (  # what a value must be, by the class of its constraint
     (constraints.nonnegative_integer, "a whole number, 0 or more"),

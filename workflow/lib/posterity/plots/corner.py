@@ -42,7 +42,7 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
     figure.set_size_inches(side, side)
     for axes in figure.axes:
         axes.tick_params(labelsize=8)
-    label_panels(figure, scalars)
+    label_corner_panels(figure, scalars)
     annotate_figure(figure, true_values)
     return figure
 
@@ -53,7 +53,7 @@ def draw_panels(scalars: list[ScalarDraws], true_values: list[float | None]) -> 
         choose_range(scalar.draws, true) for scalar, true in zip(scalars, true_values, strict=True)
     ]
     with warnings.catch_warnings():
-        # corner sets margins, which the layout engine of `style.context()` chooses better
+        # corner sets margins, which the layout engine of `style.apply_style()` chooses better
         warnings.filterwarnings("ignore", "This figure was using a layout engine")
         return corner.corner(
             np.stack([scalar.draws.ravel() for scalar in scalars], axis=1),
@@ -86,7 +86,7 @@ def choose_range(draws: np.ndarray, true: float | None) -> tuple[float, float]:
     return max(low - margin, min(ends)), min(high + margin, max(ends))
 
 
-def label_panels(figure: Figure, scalars: list[ScalarDraws]) -> None:
+def label_corner_panels(figure: Figure, scalars: list[ScalarDraws]) -> None:
     """Label the panels at the left and lower edges.
 
     corner itself puts labels at fixed places, where tick labels with many digits overlap them.
@@ -100,12 +100,12 @@ def label_panels(figure: Figure, scalars: list[ScalarDraws]) -> None:
             panels[i, 0].set_ylabel(text, fontsize=9)
     figure.align_labels()
     layout = figure.get_layout_engine()
-    if isinstance(layout, ConstrainedLayoutEngine):  # as in `style.context()`
+    if isinstance(layout, ConstrainedLayoutEngine):  # as in `style.apply_style()`
         layout.set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
 
 
 def annotate_figure(figure: Figure, true_values: list[float | None]) -> None:
-    """Say what contours and lines are, in the empty corner or in the title of a single panel."""
+    """Explain contours and lines in the empty corner or in the title of a single panel."""
     size = len(true_values)
     known = [true for true in true_values if true is not None]
     if size > 1:

@@ -1,6 +1,6 @@
 """The look of all figures: colours for colour-blind readers, labels with units, small files.
 
-Importing this module does not change Matplotlib. Draw and save inside `context()`.
+Importing this module does not change Matplotlib. Draw and save inside `apply_style()`.
 """
 
 from collections.abc import Iterator
@@ -59,11 +59,11 @@ class ScalarDraws(NamedTuple):
 
 
 @contextmanager
-def context() -> Iterator[None]:
+def apply_style() -> Iterator[None]:
     """
-    Give figures the look of the project, for the time of a `with` block.
+    Apply the look of the project within a `with` block.
 
-    Draw and save inside the block: `with style.context(): figure = draw_figure(...)`. The settings
+    Draw and save inside the block: `with apply_style(): figure = draw_figure(...)`. The settings
     of Matplotlib are as before afterwards, and its backend stays as it is.
     """
     with matplotlib.rc_context(RC_PARAMS):

@@ -40,7 +40,7 @@ def fit(
     ------
     UserError
         If no start has a finite density, or if a latent site depends on other latent sites: its
-        distribution is no prior but a part of the model.
+        distribution is a part of the model, not a prior.
     """
     top_level = list_top_level_sites(model)
     below = [name for name in model.site_names("latent") if name not in top_level]
