@@ -91,6 +91,8 @@ def draw_growth(seconds: list[float], memory: list[float], draws_mb: list[float]
     """Draw time per leapfrog step and peak memory; write docs/growth.png."""
     sys.path.insert(0, str(ROOT / "workflow/lib"))
 
+    from posterity.plots.style import apply_style
+
     with apply_style():
         _draw_panels(seconds, memory, draws_mb)
 
