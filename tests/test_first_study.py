@@ -191,7 +191,7 @@ def check_second_model(reader):
     best, other = reader.read_rows("boyle", "models")
     assert best["model"] == "boyle"
     assert float(best["weight"]) > 0.95
-    difference, error = re.search(r"is lower by ([\d.]+) ± ([\d.]+)", PAGE).groups()
+    difference, error = re.search(r"is lower by (\d+\.\d+) ± (\d+\.\d+)", PAGE).groups()
     assert float(other["elpd_diff"]) == pytest.approx(-float(difference), abs=0.15)
     assert float(other["dse"]) == pytest.approx(float(error), abs=0.15)
     assert {row["agree"] for row in reader.read_rows("boyle", "fits")} == {"true"}

@@ -474,7 +474,7 @@ def test_damaged_artefacts_and_those_of_another_study_are_refused(study):
             spoil(file, study / "results/twin" / artefact_of)
             sentences = list_messages(study, "--", "diagnoses")
             for sentence in sentences:
-                assert_parts(sentence, [f"results/other/{artefact_of}", "delete it and run again"])
+                assert_parts(sentence, [f"results/other/{artefact_of}", "Delete it and run again"])
                 assert (
                     "belongs to other inputs" if spoil is exchange else "is damaged"
                 ) in sentence

@@ -164,14 +164,14 @@ EDITS = {
     "a module imported through others": (
         "workflow/lib/posterity/stats/summary.py", ("ddof=1", "ddof=0"),
         list_stages("sensitivity", "diagnose", "compare", "verdict", "tables")
-        | figures("data", "trace", "loss", "predictions", "sensitivity", "forest", *AFTER_COMPARE),
+        | figures("data", "trace", "predictions", "sensitivity", "forest", *AFTER_COMPARE),
     ),
     "a module of one method": (
         "workflow/lib/posterity/inference/chains.py", ("better twice the", "best twice the"),
         list_stages("fit", "predict", "sensitivity", "diagnose", fits=NUTS) | list_stages("compare", "verdict", "tables")
         | figures(*KINDS, fits=NUTS) | figures("forest", *AFTER_COMPARE),
     ),
-    "a module of all methods": ("workflow/lib/posterity/model/preflight.py", ("PREFLIGHT_DRAWS = 3", "PREFLIGHT_DRAWS = 4"), AFTER_FIT | list_stages("prior") | figures(*ALL_FIGURES)),
+    "a module of all methods": ("workflow/lib/posterity/model/range_checks.py", ("PREFLIGHT_DRAWS = 3", "PREFLIGHT_DRAWS = 4"), AFTER_FIT | list_stages("prior") | figures(*ALL_FIGURES)),
     "a module of one figure": ("workflow/lib/posterity/plots/corner.py", ("bins=40", "bins=30"), figures("corner")),
     "a script": (
         "workflow/scripts/predict.py", ('packages = ("jax", "numpyro")', 'packages = ("jax", "numpyro", "numpy")'),

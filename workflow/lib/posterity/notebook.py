@@ -16,6 +16,7 @@ from posterity.config.study import check_configuration, load_study
 from posterity.config.yaml import read_yaml
 from posterity.errors import UserError, hint
 from posterity.python_files import load_module, user_files
+from posterity.stats.arviz_bridge import remove_stub_modules
 
 LIBRARY = Path(__file__).resolve().parents[1]
 SCRIPTS = LIBRARY.parent / "scripts"
@@ -131,6 +132,7 @@ def get_stage(name: str) -> Callable[..., None]:
     if not file.is_file():
         stages = [script.stem for script in SCRIPTS.glob("*.py")]
         raise UserError(f"there is no stage '{name}': {hint(name, stages)}")
+    remove_stub_modules()  # of ArviZ, which a notebook imports before the stage imports NumPyro
     return getattr(load_module(file), name)
 
 
