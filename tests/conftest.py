@@ -33,16 +33,18 @@ def raise_rank_promotion(name: str, shapes: list[tuple[int, ...]]) -> None:
     JAX's own error would refuse most models. The innermost frame outside of JAX decides.
     """
     frame = sys._getframe(1)
-    while frame and Path(frame.f_code.co_filename).is_relative_to(JAX_FOLDER):
+    while frame and frame.f_code.co_filename.startswith(JAX_FOLDER):
         frame = frame.f_back
-    if frame and not Path(frame.f_code.co_filename).is_relative_to(JAX_FOLDER.parent):
+    if frame and not frame.f_code.co_filename.startswith(PACKAGES_FOLDER):
         raise ValueError(
             f"{frame.f_code.co_filename}, line {frame.f_lineno}: {name} of shapes {shapes} "
             "promotes a rank. Broadcast explicitly."
         )
 
 
-JAX_FOLDER = Path(jax.__file__).parent
+# As text, since comparing paths is slow.
+JAX_FOLDER = os.path.dirname(jax.__file__) + os.sep
+PACKAGES_FOLDER = os.path.dirname(os.path.dirname(jax.__file__)) + os.sep
 assert callable(jax_numpy_util._rank_promotion_warning_or_error)
 jax_numpy_util._rank_promotion_warning_or_error = raise_rank_promotion
 jax.config.update("jax_numpy_rank_promotion", "raise")
