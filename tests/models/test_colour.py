@@ -110,6 +110,7 @@ def test_simulated_colours_agree_with_the_true_temperatures(stars):
     np.testing.assert_allclose(again["g_r"], right, atol=1e-8)
 
 
+@pytest.mark.long
 def test_temperatures_agree_with_quadrature(stars):
     """
     The stars are independent.

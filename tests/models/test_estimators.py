@@ -161,6 +161,7 @@ def test_nuts_agrees_with_quadrature(n):
         ), name
 
 
+@pytest.mark.long
 def test_all_methods_agree_for_many_points():
     """
     The slope is nine standard errors away from the boundary.

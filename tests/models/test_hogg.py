@@ -250,6 +250,7 @@ def test_true_points_uniform_in_x_give_a_flatter_line():
     assert 0.3 < (slopes[0] - slopes[1]) / spread < 1
 
 
+@pytest.mark.long
 def test_the_mixture_in_two_dimensions_identifies_the_outliers():
     posterior = fitted("outliers_xy")
     probability = posterior["p_outlier"].mean(("chain", "draw")).values

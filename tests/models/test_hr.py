@@ -224,6 +224,7 @@ def fitted(function, data, **changes):
     return {label: values for label, values in zip(labels, draws, strict=True) if label in SHOWN}
 
 
+@pytest.mark.long
 def test_both_parametrisations_have_the_same_posterior():
     """
     Means and quantiles agree within Monte Carlo error.
@@ -254,6 +255,7 @@ def test_both_parametrisations_have_the_same_posterior():
 FEW = table([0, 0, 0], [3.3, 3.4, 3.5], [0.1], [0, 3, 30])
 
 
+@pytest.mark.long
 def test_a_star_without_a_count_agrees_with_importance_sampling_from_the_prior():
     rng, draws = np.random.default_rng(3), 1_000_000
     grid = np.linspace(*ENDS, 20_001)

@@ -37,6 +37,7 @@ def test_the_density_is_a_sum_of_four_gaussians(bound):
         assert found == pytest.approx(np.log(7 * each.sum()), rel=1e-10)
 
 
+@pytest.mark.long
 def test_nested_agrees_with_the_exact_masses_and_evidence(bound):
     result = nested.fit(bound, complete_settings("nested"), Stream(1, ("islands",)))
     error = float(result.evidence["ln_z_error"])

@@ -147,6 +147,7 @@ def agrees(row, weight, grid, name):
     assert abs(row["sd"] / spread - 1) < 4 / np.sqrt(2 * float(row["ess_tail"])), name
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("function", ["line_angle", "line_xy", "line_xy_integrated"])
 def test_lines_of_any_direction_agree_with_quadrature(function):
     data = points() if function == "line_angle" else points(0.25)[0]

@@ -1,4 +1,4 @@
-"""The study `line` through both SLURM profiles, on a real scheduler: the same files as from a local run."""
+"""A study through both SLURM profiles, on a real scheduler: the same files as from a local run."""
 
 import csv
 import re
@@ -14,6 +14,13 @@ from conftest import choose, copy_project, snakemake
 from posterity.artefact.netcdf import read_artefact
 from posterity.artefact.provenance import VOLATILE_ATTRIBUTES
 
+STUDY = """
+extends: line
+title: Straight line, with two fits and few figures
+fits: {published: null, svi: null}
+checks: {expect: null}
+figures: {kinds: [data, forest]}
+"""
 TIMES = {"seconds", "seconds_a", "seconds_b"}  # columns of tables that differ from run to run
 
 
@@ -32,16 +39,17 @@ def on_cluster(project, environment, profile, *arguments):
     )
 
 
-def restrict(project, study):
-    """Make the project run one study."""
-    choose(project, study)
+def restrict(project):
+    """Make the project run one study, of all stages but with few jobs."""
+    (project / "config/studies/short.yaml").write_text(STUDY)
+    choose(project, "short")
     return project
 
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory):
     """The study, run on this machine."""
-    project = restrict(copy_project(tmp_path_factory.mktemp("local") / "project"), "line")
+    project = restrict(copy_project(tmp_path_factory.mktemp("local") / "project"))
     run = snakemake(project)
     assert run.returncode == 0, run.stdout[-4000:]
     return project
@@ -92,7 +100,7 @@ def assert_equal(old: Path, new: Path):
 @pytest.mark.long
 @pytest.mark.parametrize("profile", ["slurm-generic", "slurm"])
 def test_a_study_has_the_results_of_a_local_run(cluster, local, tmp_path, profile):
-    project = restrict(copy_project(tmp_path / "project"), "line")
+    project = restrict(copy_project(tmp_path / "project"))
     run = on_cluster(project, cluster, profile)
     assert run.returncode == 0, run.stdout[-4000:]
     assert results(project) == results(local)
@@ -112,11 +120,11 @@ def test_a_study_has_the_results_of_a_local_run(cluster, local, tmp_path, profil
     assert "Nothing to be done" in again.stdout
 
     # A single stage again
-    posterior = project / "results/line/line/nuts/posterior.nc"
+    posterior = project / "results/short/line/nuts/posterior.nc"
     before = read_artefact(posterior).attrs["created_at"]
     run = on_cluster(
         project, cluster, profile, "-R", "fit", "--", str(posterior.relative_to(project))
     )
     assert run.returncode == 0, run.stdout
     assert read_artefact(posterior).attrs["created_at"] > before
-    assert_equal(local / "results/line/line/nuts/posterior.nc", posterior)
+    assert_equal(local / "results/short/line/nuts/posterior.nc", posterior)

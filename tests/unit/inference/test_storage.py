@@ -181,6 +181,7 @@ def test_draws_on_disk_make_the_same_file(fitted, monkeypatch):
     lazy.close()
 
 
+@pytest.mark.long
 def test_sites_of_different_intervals_are_predicted_from_their_common_draws(fitted):
     place = fitted(
         "steps",
@@ -217,6 +218,7 @@ def test_aligned_draws_keep_the_order_of_the_model():
         )
 
 
+@pytest.mark.long
 def test_goals_judge_all_draws_of_thinned_sites(fitted):
     stops = []
     for name, store in (
@@ -254,6 +256,7 @@ def many_rows(monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "ROWS", 101)
 
 
+@pytest.mark.long
 def test_large_thinned_sites_are_not_repeated_in_the_predictions(many_rows, fitted):
     """predictive.nc repeats the small sites alone."""
     place = fitted("large", {"z": {"thin": 10}})
