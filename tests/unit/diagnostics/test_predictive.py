@@ -1,46 +1,47 @@
 import numpy as np
 import pytest
 import xarray as xr
-from scipy.stats import binom, norm
+from scipy.stats import binom, kurtosis, skew
 
 from posterity.diagnostics.predictive import (
+    StatisticFamily,
+    check_families,
     check_posterior_predictive,
     check_prior_bounds,
     check_prior_predictive,
-    check_test_statistics,
+    collect_family,
     compute_two_sided_p,
 )
 from posterity.errors import UserError
-from posterity.prediction.statistics import TEST_STATISTICS, compute_test_statistics
 
-LEVEL = 0.01
+THRESHOLD = {"warn": 0.05, "fail": 0.01}
 CASES = 1500
-MAX_FAILURES = binom.isf(1e-3, CASES, LEVEL)  # more have a probability below 0.1 %
+NAMES = ("sum of r²", "skewness of r", "kurtosis of r", "largest |r|")
 
 
-def replicate_gaussian(rng, y, draws):
-    """
-    Return test statistics of predictions and of the data.
+def compute_shape(r):
+    """Return the statistics in NAMES of residuals, shape (draw, point)."""
+    columns = [(r**2).mean(1), skew(r, axis=1), kurtosis(r, axis=1), np.abs(r).max(1)]
+    return np.stack(columns, axis=1)
 
-    The posterior is the exact one of a mean with known sd 1 and a flat prior.
-    """
+
+def make_family(rng, y, draws, labels=NAMES):
+    """Return statistics under the exact posterior of a mean with known sd 1 and a flat prior."""
     mean = rng.normal(y.mean(), 1 / np.sqrt(y.size), size=(draws, 1))
-    replicated = mean + rng.normal(size=(draws, y.size))
-    of_predictions = compute_test_statistics(replicated, norm.logpdf(replicated, mean, 1))
-    of_data = compute_test_statistics(y[None], norm.logpdf(y, mean, 1))
-    return of_predictions, of_data
+    replicated = compute_shape(rng.normal(size=(draws, y.size)))
+    return StatisticFamily(list(labels), replicated, compute_shape(y - mean))
 
 
 def check_gaussian(rng, y, draws):
-    of_predictions, of_data = replicate_gaussian(rng, y, draws)
-    return check_test_statistics({"y": of_predictions}, {"y": of_data}, TEST_STATISTICS, LEVEL)
+    return check_families(make_family(rng, y, draws), None, THRESHOLD)
 
 
-def test_right_model_fails_with_at_most_the_level():
-    """p is at least 6 / 2001, so that the level can be reached."""
+def test_right_model_warns_and_fails_with_at_most_the_level():
     rng = np.random.default_rng(11)
     statuses = [check_gaussian(rng, rng.normal(2, 1, size=20), 2000).status for _ in range(CASES)]
-    assert statuses.count("fail") <= MAX_FAILURES
+    # More have a probability below 0.1 %.
+    assert statuses.count("fail") <= binom.isf(1e-3, CASES, THRESHOLD["fail"])
+    assert CASES - statuses.count("pass") <= binom.isf(1e-3, CASES, THRESHOLD["warn"])
 
 
 @pytest.mark.parametrize("factor", [3, 0.1])
@@ -49,40 +50,76 @@ def test_wrong_errors_fail(factor):
     assert check_gaussian(rng, factor * rng.normal(size=20), 4000).status == "fail"
 
 
-def test_outlier_fails_and_the_message_names_the_site():
+def test_outlier_fails_and_the_message_names_the_statistic():
     rng = np.random.default_rng(13)
     y = rng.normal(size=20)
     y[3] += 7
     check = check_gaussian(rng, y, 4000)
     assert check.status == "fail"
-    assert "of y, larger than predicted" in check.message
+    assert check.message.startswith("least likely of 4 statistics: ")
+    assert "larger than predicted; p of all together = " in check.message
 
 
 def test_data_beyond_all_predictions_warn_if_there_are_too_few():
     rng = np.random.default_rng(14)
-    check = check_gaussian(rng, 50 + 30 * rng.normal(size=20), 100)
+    check = check_families(make_family(rng, 50 + 30 * rng.normal(size=20), 20), None, 0.001)
     assert check.status == "warn"
     assert "beyond all predictions" in check.message
 
 
-def test_p_value_is_corrected_for_all_statistics_of_all_sites():
+def test_p_value_of_a_family_is_the_harmonic_mean():
     rng = np.random.default_rng(15)
-    replicated = {name: rng.normal(size=(999, 2)) for name in "ab"}
-    observed = {"a": np.zeros((1, 2)), "b": np.array([[0.0, 2.0]])}
-    check = check_test_statistics(replicated, observed, ("mean", "sd"), LEVEL)
-    p_values = compute_two_sided_p(replicated["b"], observed["b"])
-    assert check.value == pytest.approx(4 * p_values[1])
-    assert check.message.startswith("least likely of 4 statistics: the sd of b, larger than")
+    replicated = rng.normal(size=(999, 3))
+    family = StatisticFamily(["a", "b", "c"], replicated, np.array([[0.0, 0.0, 2.5]]))
+    assert family.p_value == pytest.approx(3 / (1 / family.p_values).sum())
+    assert family.p_value <= 3 * family.p_values.min()
+    assert family.labels[family.worst] == "c"
+
+
+def make_single(realised):
+    replicated = np.random.default_rng(16).normal(size=(999, 1))
+    return StatisticFamily(["r against id"], replicated, np.array([[realised]]))
+
+
+def test_other_statistics_only_warn_where_decisive_ones_fail():
+    rng = np.random.default_rng(17)
+    right = make_family(rng, rng.normal(size=20), 2000)
+    check = check_families(right, make_single(5.0), THRESHOLD)
+    assert check.status == "warn"
+    assert "r against id, larger than predicted" in check.message
+    assert "only a warning" in check.message
+    assert check_families(right, make_single(2.1), THRESHOLD).status == "pass"
+    wrong = make_family(rng, 3 * rng.normal(size=20), 4000)
+    assert check_families(wrong, make_single(5.0), THRESHOLD).status == "fail"
+
+
+def make_statistics():
+    rng = np.random.default_rng(18)
+    family = make_family(rng, rng.normal(size=10), 200)
+    dims = ("chain", "draw", "y_statistic")
+    return family, xr.Dataset(
+        {
+            "y_replicated": (dims, family.replicated.reshape(2, 100, -1)),
+            "y_realised": (dims, family.realised.reshape(2, 100, -1)),
+            "y_is_decisive": ("y_statistic", [True, True, True, False]),
+        },
+        {"y_statistic": list(NAMES)},
+    )
+
+
+def test_families_are_collected_from_the_artefact():
+    family, statistics = make_statistics()
+    decisive = collect_family(statistics, is_decisive=True)
+    assert decisive.labels == [f"{name} (site y)" for name in NAMES[:3]]
+    np.testing.assert_array_equal(decisive.replicated, family.replicated[:, :3])
+    other = collect_family(statistics, is_decisive=False)
+    np.testing.assert_array_equal(other.realised, family.realised[:, 3:])
+    expected = check_families(decisive, other, THRESHOLD)
+    assert check_posterior_predictive(statistics, THRESHOLD) == expected
 
 
 def test_check_does_not_apply_without_observed_sites():
-    assert check_test_statistics({}, {}, (), LEVEL).status == "n/a"
-    assert check_posterior_predictive(xr.Dataset(), LEVEL).status == "n/a"
-
-
-def test_statistics_of_one_point_are_defined():
-    result = compute_test_statistics(np.ones((1, 1)), np.zeros((5, 1)))
-    assert result.shape == (5, len(TEST_STATISTICS))
+    assert check_posterior_predictive(xr.Dataset(), THRESHOLD).status == "n/a"
 
 
 def test_statistic_that_is_always_equal_has_a_p_value_of_one():
@@ -93,21 +130,6 @@ def test_statistic_that_is_always_equal_has_a_p_value_of_one():
 def test_p_value_is_never_zero():
     p_values = compute_two_sided_p(np.zeros((99, 1)), np.ones((1, 1)))
     np.testing.assert_allclose(p_values, 2 * 0.5 / 100)
-
-
-def test_group_of_statistics_equals_arrays_by_site():
-    rng = np.random.default_rng(16)
-    of_predictions, of_data = replicate_gaussian(rng, rng.normal(size=10), 200)
-    dims = ("chain", "draw", "statistic")
-    group = xr.Dataset(
-        {
-            "y_replicated": (dims, of_predictions.reshape(2, 100, -1)),
-            "y_observed": (dims, of_data.reshape(2, 100, -1)),
-        },
-        {"statistic": list(TEST_STATISTICS)},
-    )
-    expected = check_test_statistics({"y": of_predictions}, {"y": of_data}, TEST_STATISTICS, LEVEL)
-    assert check_posterior_predictive(group, LEVEL) == expected
 
 
 PREDICTIONS = {"y": np.array([[0.0, 5.0], [np.nan, 20.0]])}

@@ -33,12 +33,6 @@ def test_the_log_prior_is_that_of_numpyro(line):
     np.testing.assert_allclose(values["log_prior"]["m"], Uniform(-5, 5).log_prob(LATENT["m"]))
 
 
-def test_the_log_likelihood_of_predictions_is_that_of_numpyro(line):
-    values = predict_posterior(line, LATENT, Stream(1))
-    exact = Normal(MEAN, ERROR).log_prob(values["predicted"]["y"])
-    np.testing.assert_allclose(values["log_likelihood_predicted"]["y"], exact)
-
-
 def test_the_log_density_of_a_site_has_its_scale(write_spec):
     source = LINE.replace(
         "    with numpyro.plate", "    with numpyro.handlers.scale(scale=2.0), numpyro.plate"

@@ -74,10 +74,6 @@ def test_posterior_predictions_have_exact_densities(bind):
     np.testing.assert_allclose(
         values["log_likelihood"]["y"], stats.norm.logpdf([2, 4, 7], mu, 0.5), rtol=1e-10
     )
-    predicted = values["predicted"]["y"]
-    np.testing.assert_allclose(
-        values["log_likelihood_predicted"]["y"], stats.norm.logpdf(predicted, mu, 0.5), rtol=1e-10
-    )
     np.testing.assert_allclose(values["log_prior"]["m"], stats.norm.logpdf(m, 0, 2), rtol=1e-10)
 
 

@@ -68,6 +68,7 @@ def read_table(spec: dict[str, Any], study_file: str) -> xr.Dataset:
     _check_values(variables, [*names, *(name for name in source.names if name in coords)], source)
     _check_reserved(names, spec["dim"], source)
     data = _make_dataset({name: variables[name] for name in names}, coords, source)
+    _note_sources(data, spec, source)
     if content.table:
         label = f"row in {Path(spec['file']).name}, counted from 1 below the header"
         rows = source.numbers[spec["dim"]]
@@ -291,6 +292,15 @@ def _make_dataset(columns: Columns, coords: Columns, source: TableSource) -> xr.
     data = data.assign_coords(variables)
     missing = [name for name in data.dims if name not in data.coords]
     return data.assign_coords({name: np.arange(data.sizes[name]) for name in missing})
+
+
+def _note_sources(data: xr.Dataset, spec: dict[str, Any], source: TableSource) -> None:
+    """Set the attribute `derived_from` of each derived variable: the variables that it uses."""
+    derived = spec.get("derive", {})
+    names = {*source.names, *source.names.values(), *derived}
+    for name, text in derived.items():
+        used = list_used_columns(text, names)
+        data[name].attrs["derived_from"] = ", ".join(source.names.get(key, key) for key in used)
 
 
 def _make_variable(name: str, column: Column, is_table: bool) -> xr.Variable:

@@ -1,5 +1,6 @@
 """Posterior predictive check: whether the fitted model predicts data like the observed ones."""
 
+import textwrap
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -20,6 +21,7 @@ from posterity.plots.style import (
 )
 
 MAX_REPLICATES = 50  # predicted data sets in the figure
+TITLE_LETTERS = 26  # letters of a line in the title of a panel
 SUSPICIOUS_P = 0.01  # p-values below are red
 
 
@@ -82,18 +84,27 @@ def draw_distributions(axes: Axes, replicates: np.ndarray, observed: np.ndarray)
 
 
 def draw_statistics(figure, statistics: xr.Dataset, site: str) -> None:
-    """Draw each test statistic of a site in a panel of its own, in a figure or subfigure."""
-    names = statistics["statistic"].values
-    replicated = statistics[f"{site}_replicated"].values.reshape(-1, len(names))
-    realised = statistics[f"{site}_observed"].values.reshape(-1, len(names))
-    p_values = np.minimum(1, compute_two_sided_p(replicated, realised) * len(names))
+    """Draw the least likely test statistics of a site, each in a panel of a figure."""
+    replicated = statistics[f"{site}_replicated"]
+    names = statistics[f"{site}_statistic"].values
+    predicted = replicated.values.reshape(-1, len(names))
+    realised = statistics[f"{site}_realised"].values.reshape(-1, len(names))
+    p_values = np.minimum(1, compute_two_sided_p(predicted, realised) * len(names))
     panels = figure.subplots(2, 3).ravel()
-    for i, (name, axes) in enumerate(zip(names, panels, strict=True)):
-        draw_statistic(axes, replicated[:, i], realised[:, i])
+    for axes in panels[len(names) :]:
+        axes.set_axis_off()
+    for axes, i in zip(panels, np.argsort(p_values, kind="stable"), strict=False):
+        draw_statistic(axes, predicted[:, i], realised[:, i])
         colour = TRUTH_COLOUR if p_values[i] < SUSPICIOUS_P else BLACK
-        axes.set_title(f"{name}, p = {p_values[i]:.2g}", fontsize=8, color=colour)
-    title = f"predictions (filled), data (black); p-values corrected for {len(names)} statistics"
-    figure.suptitle(title, fontsize=9)
+        title = f"{textwrap.fill(names[i], TITLE_LETTERS)}\np = {p_values[i]:.2g}"
+        axes.set_title(title, fontsize=8, color=colour)
+    count = min(len(panels), len(names))
+    shown = f"the {count} least likely of {len(names)}" if count < len(names) else f"all {count}"
+    figure.suptitle(
+        f"residuals r: {shown} statistics of predictions (filled) and\n"
+        f"of the data (black), with p-values corrected for their number",
+        fontsize=9,
+    )
 
 
 def draw_statistic(axes: Axes, replicated: np.ndarray, realised: np.ndarray) -> None:

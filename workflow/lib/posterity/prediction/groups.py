@@ -1,6 +1,5 @@
 """The groups of predictive.nc."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +8,12 @@ import xarray as xr
 
 from posterity.artefact.groups import align_draws, get_group, list_draw_groups, thin_draws
 from posterity.model.bind import bind_model
-from posterity.model.datasets import get_observed_values, make_data_groups
+from posterity.model.datasets import make_data_groups
 from posterity.model.model import BoundModel
+from posterity.prediction.design import design_model_statistics
 from posterity.prediction.new_data import NewData, bind_new_data, predict_new_data
 from posterity.prediction.predict import Values, make_draws_dataset, predict_posterior
-from posterity.prediction.statistics import TEST_STATISTICS, compute_test_statistics
+from posterity.prediction.statistics import SiteDesign
 from posterity.runtime.rng import Stream
 
 MAX_COPIED_SCALARS = 100  # larger sites of the posterior are not copied into predictive.nc
@@ -99,12 +99,13 @@ def predict_groups(
     """
     bound = bind_model(model, spec, data)
     draws = select_fit_draws(fit, bound, settings["draws"])
-    values = predict_posterior(bound, draws.latent, stream)
+    designs = design_model_statistics(bound, spec, data)
+    values = predict_posterior(bound, draws.latent, stream, designs)
     groups = _make_density_groups(bound, values, draws, data)
     groups["posterior_predictive"] = make_draws_dataset(
         bound, values["predicted"], draws.chains, data
     )
-    groups["test_statistics"] = _make_test_statistics(bound, values, draws.chains)
+    groups["test_statistics"] = _make_test_statistics(designs, values, draws.chains)
     if "at" in settings:
         new_data = bind_new_data(model, spec, settings["at"], data, stream.seed, where)
         groups |= _make_prediction_groups(new_data, draws, stream.child("at"))
@@ -138,25 +139,20 @@ def _make_prediction_groups(
     return {"predictions": predictions, "predictions_constant_data": new_data.covariates}
 
 
-def _make_test_statistics(model: BoundModel, values: dict[str, Values], chains: int) -> xr.Dataset:
+def _make_test_statistics(
+    designs: dict[str, SiteDesign], values: dict[str, Values], chains: int
+) -> xr.Dataset:
     """Make the group `test_statistics`: of the predictions and of the data, by site and draw."""
-    shape = (chains, -1, len(TEST_STATISTICS))
-    dims = ("chain", "draw", "statistic")
-    statistics = {
-        name: (dims, array.reshape(shape))
-        for name, array in _compute_statistics(get_observed_values(model), values)
-    }
-    return xr.Dataset(statistics, {"statistic": np.array(TEST_STATISTICS, dtype=object)})
-
-
-def _compute_statistics(
-    observed: Values, values: dict[str, Values]
-) -> Iterator[tuple[str, np.ndarray]]:
-    for site, predicted in values["predicted"].items():
-        density = values["log_likelihood_predicted"][site]
-        yield f"{site}_replicated", compute_test_statistics(predicted, density)
-        density = values["log_likelihood"][site]
-        yield f"{site}_observed", compute_test_statistics(observed[site][None], density)
+    variables: dict[str, Any] = {}
+    coords = {}
+    for site, design in designs.items():
+        dim = f"{site}_statistic"
+        for name in ("replicated", "realised"):
+            array = values[name][site].reshape(chains, -1, len(design.names))
+            variables[f"{site}_{name}"] = (("chain", "draw", dim), array)
+        variables[f"{site}_is_decisive"] = (dim, np.array(design.is_decisive))
+        coords[dim] = np.array(design.names, dtype=object)
+    return xr.Dataset(variables, coords)
 
 
 def _copy_small_sites(fit: xr.DataTree, numbers: np.ndarray) -> xr.Dataset:

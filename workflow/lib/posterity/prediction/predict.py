@@ -1,19 +1,24 @@
 """Run a model for many draws at once: prior draws, and predictions for posterior draws."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import jax
 import numpy as np
 import xarray as xr
 
+from posterity.artefact.provenance import hash_values
 from posterity.model.datasets import make_data_groups
 from posterity.model.dependencies import list_top_level_sites
 from posterity.model.model import BoundModel, trace_conditioned, trace_predictive
+from posterity.prediction.statistics import SiteDesign, compute_statistics
 from posterity.runtime.compile_cache import load_or_compile
 from posterity.runtime.rng import Stream
 
 BATCH_DRAWS = 1000  # computed together; limits the memory
+
+NO_DESIGNS: Mapping[str, SiteDesign] = MappingProxyType({})
 
 Values = dict[str, np.ndarray]
 
@@ -61,7 +66,12 @@ def make_prior_groups(
     }
 
 
-def predict_posterior(model: BoundModel, latent: Values, stream: Stream) -> dict[str, Values]:
+def predict_posterior(
+    model: BoundModel,
+    latent: Values,
+    stream: Stream,
+    designs: Mapping[str, SiteDesign] = NO_DESIGNS,
+) -> dict[str, Values]:
     """
     Predict for draws of the latent sites.
 
@@ -73,31 +83,48 @@ def predict_posterior(model: BoundModel, latent: Values, stream: Stream) -> dict
         Draws by site, each of shape (draws, ...).
     stream : Stream
         Random stream of the predictions.
+    designs : dict of str to SiteDesign
+        The test statistics, by observed site. Without them there are none.
 
     Returns
     -------
     dict of str to dict of str to array
         By site, each of shape (draws, ...): `predicted` (new draws of the observed sites),
-        `deterministic`, `log_likelihood` (one value per observation), `log_likelihood_predicted`
-        (of the predicted values, at the same draw) and `log_prior` (top-level latent sites).
+        `deterministic`, `log_likelihood` (one value per observation), `log_prior` (top-level latent
+        sites), and the test statistics of predictions and data at the same draw, `replicated` and
+        `realised`, shape (draws, statistic).
     """
     observed = model.site_names("observed")
     deterministic = model.site_names("deterministic")
     top_level = list_top_level_sites(model)
 
-    def run(inputs: tuple[jax.Array, Any], traced: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    arrays = {name: design.arrays for name, design in designs.items()}
+
+    def run(
+        inputs: tuple[jax.Array, Any], traced: dict[str, Any], arrays: dict[str, Any]
+    ) -> dict[str, dict[str, Any]]:
         key, values = inputs
         forward = trace_predictive(model, key, values, traced)
         backward = trace_conditioned(model, values, traced)
+
+        def compute(messages: dict[str, Any]) -> dict[str, Any]:
+            return {
+                name: compute_statistics(messages[name], design, arrays[name])
+                for name, design in designs.items()
+            }
+
         return {
             "predicted": {name: forward[name]["value"] for name in observed},
             "deterministic": {name: backward[name]["value"] for name in deterministic},
             "log_likelihood": {name: _log_prob(backward[name]) for name in observed},
-            "log_likelihood_predicted": {name: _log_prob(forward[name]) for name in observed},
             "log_prior": {name: _log_prob(backward[name]) for name in top_level},
+            "replicated": compute(forward),
+            "realised": compute(backward),
         }
 
-    return map_draws("posterior", run, (split_keys(count_draws(latent), stream), latent), model)
+    inputs = (split_keys(count_draws(latent), stream), latent)
+    key = hash_values({name: [design.names, design.sizes] for name, design in designs.items()})
+    return map_draws(f"posterior {key}", run, inputs, model, arrays)
 
 
 def count_draws(values: Values) -> int:
@@ -114,7 +141,9 @@ def _log_prob(message: dict[str, Any]) -> jax.Array:
     return message["fn"].log_prob(message["value"])
 
 
-def map_draws(name: str, run: Callable[..., Any], inputs: Any, model: BoundModel) -> Any:
+def map_draws(
+    name: str, run: Callable[..., Any], inputs: Any, model: BoundModel, *shared: Any
+) -> Any:
     """
     Map a function over draws.
 
@@ -126,11 +155,13 @@ def map_draws(name: str, run: Callable[..., Any], inputs: Any, model: BoundModel
     name : str
         Name of the program in the compile cache.
     run : callable
-        Function of the inputs of one draw and of the traced arguments of the model.
+        Function of the inputs of one draw, of the traced arguments of the model, and of `shared`.
     inputs : pytree of arrays
         Inputs, each of shape (draws, ...).
     model : BoundModel
         The model that `run` evaluates.
+    *shared : pytree of arrays
+        Inputs that all draws have in common.
 
     Returns
     -------
@@ -139,18 +170,18 @@ def map_draws(name: str, run: Callable[..., Any], inputs: Any, model: BoundModel
     """
     draws = len(jax.tree.leaves(inputs)[0])
     size = min(BATCH_DRAWS, draws)
-    mapped = jax.jit(jax.vmap(run, in_axes=(0, None)))
+    mapped = jax.jit(jax.vmap(run, in_axes=(0, None, *(None for _ in shared))))
     first = jax.tree.map(lambda values: values[:size], inputs)
     program = load_or_compile(
-        (first, model.traced_arguments),
+        (first, model.traced_arguments, *shared),
         [name, model.fingerprint],
-        lambda: ([mapped.trace(first, model.traced_arguments)], None),
+        lambda: ([mapped.trace(first, model.traced_arguments, *shared)], None),
         low_effort=(0,),
     ).run[0]
     batches = []
     for start in range(0, draws, size):
         batch = _take_draws(inputs, np.minimum(np.arange(start, start + size), draws - 1))
-        batches.append(program(batch, model.traced_arguments))
+        batches.append(program(batch, model.traced_arguments, *shared))
     return jax.tree.map(lambda *parts: np.concatenate(parts)[:draws], *batches)
 
 
