@@ -3,7 +3,7 @@ Predict from the posterior draws of a fit.
 
 Reads data.nc, posterior.nc and the model. Writes predictive.nc, for an evenly thinned part of the
 draws: `posterior_predictive`, `log_likelihood` (one value per observation), `log_prior` (top-level
-latent sites), `test_statistics` (of the data and of the predictions, by draw), and, for ArviZ,
+latent sites), `test_statistics` (of the residuals of data and predictions), and, for ArviZ,
 `observed_data`, `constant_data`, `sample_stats` and the small sites of `posterior`. If the study
 sets new covariates, `predictions` has the observed and deterministic sites there, and
 `predictions_constant_data` the covariates. The attribute `resampled_sites` of `predictions` names

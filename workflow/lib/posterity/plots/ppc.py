@@ -89,14 +89,15 @@ def draw_statistics(figure, statistics: xr.Dataset, site: str) -> None:
     names = statistics[f"{site}_statistic"].values
     predicted = replicated.values.reshape(-1, len(names))
     realised = statistics[f"{site}_realised"].values.reshape(-1, len(names))
-    p_values = np.minimum(1, compute_two_sided_p(predicted, realised) * len(names))
+    p_values = compute_two_sided_p(predicted, realised)
+    corrected = np.minimum(1, p_values * len(names))
     panels = figure.subplots(2, 3).ravel()
     for axes in panels[len(names) :]:
         axes.set_axis_off()
     for axes, i in zip(panels, np.argsort(p_values, kind="stable"), strict=False):
         draw_statistic(axes, predicted[:, i], realised[:, i])
-        colour = TRUTH_COLOUR if p_values[i] < SUSPICIOUS_P else BLACK
-        title = f"{textwrap.fill(names[i], TITLE_LETTERS)}\np = {p_values[i]:.2g}"
+        colour = TRUTH_COLOUR if corrected[i] < SUSPICIOUS_P else BLACK
+        title = f"{textwrap.fill(names[i], TITLE_LETTERS)}\np = {corrected[i]:.2g}"
         axes.set_title(title, fontsize=8, color=colour)
     count = min(len(panels), len(names))
     shown = f"the {count} least likely of {len(names)}" if count < len(names) else f"all {count}"
