@@ -1,0 +1,115 @@
+"""
+Measure the checks: false alarms on right models, and the power to see planted defects.
+
+Run in the project's environment, from its folder:
+
+    python benchmarks/checks/run.py null  [--kinds ...] [--replicates 75] [--out null.csv]
+    python benchmarks/checks/run.py power [--kinds ...] [--replicates 3]  [--out power.csv]
+    python benchmarks/checks/run.py small [--out small.csv]
+    python benchmarks/checks/run.py summary null.csv power.csv
+
+The first two skip replicates that the file already has, so that an interrupted run goes on where it
+stopped, and print the summary of the file. `small` is the form for CI: few replicates of some kinds.
+Its exit code is 1 if the false alarms are too many for chance, or if a defect that is certain to be
+seen is missed.
+"""
+
+import argparse
+import multiprocessing
+import sys
+import time
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parents[1] / "workflow/lib"), str(HERE)]
+
+from results import append_rows, list_finished, read_rows, select_kinds  # noqa: E402
+from summary import find_violations, summarise_alarms, summarise_power  # noqa: E402
+
+BATCH = 12  # replicates of a kind that a process runs before it takes other work
+TASKS_PER_PROCESS = 8  # batches after which a process is replaced, since JAX keeps all it compiled
+REPLICATES = {"null": 75, "power": 3, "small": 2}
+Task = tuple[str, tuple[int, ...]]
+
+
+def load_cases() -> dict:
+    """Return all cases by name."""
+    from defects import DEFECTS
+    from right_models import RIGHT_MODELS
+
+    return RIGHT_MODELS | DEFECTS
+
+
+def run_batch(task: Task) -> list:
+    """Run replicates of a kind in a worker process. Return the rows."""
+    from harness import enter_project, run_replicate
+
+    enter_project()
+    kind, replicates = task
+    case = load_cases()[kind]
+    return [row for number in replicates for row in run_replicate(case, number)]
+
+
+def make_tasks(kinds: Iterable[str], replicates: int, finished: set) -> list[Task]:
+    """Return the batches of replicates that are not finished, those of all kinds in turn."""
+    batches = []
+    for kind in kinds:
+        missing = [number for number in range(replicates) if (kind, number) not in finished]
+        starts = range(0, len(missing), BATCH)
+        batches += [
+            (turn, (kind, tuple(missing[start : start + BATCH])))
+            for turn, start in enumerate(starts)
+        ]
+    return [task for _, task in sorted(batches, key=lambda batch: batch[0])]
+
+
+def run_tasks(tasks: list[Task], path: Path, workers: int) -> None:
+    """Run batches in worker processes, and append their rows to the file as they come."""
+    context = multiprocessing.get_context("spawn")
+    total = sum(len(replicates) for _, replicates in tasks)
+    started, done = time.perf_counter(), 0
+    with ProcessPoolExecutor(workers, context, max_tasks_per_child=TASKS_PER_PROCESS) as pool:
+        for future in as_completed([pool.submit(run_batch, task) for task in tasks]):
+            rows = future.result()
+            append_rows(path, rows)
+            done += len({row.replicate for row in rows})
+            seconds = time.perf_counter() - started
+            print(f"{done} of {total} replicates, {seconds:.0f} s: {rows[0].kind}", file=sys.stderr)
+
+
+def measure(kinds: Iterable[str], replicates: int, path: Path, workers: int) -> list:
+    """Run all replicates of the kinds that the file lacks. Return the rows of the file."""
+    run_tasks(make_tasks(kinds, replicates, list_finished(path)), path, workers)
+    return read_rows(path)
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("mode", choices=["null", "power", "small", "summary"])
+    parser.add_argument("files", nargs="*", type=Path, help="results, for `summary`")
+    parser.add_argument("--kinds", nargs="+", default=None)
+    parser.add_argument("--replicates", type=int, default=None)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=None)
+    options = parser.parse_args()
+    path = options.out or Path(f"{options.mode}.csv")
+    cases = load_cases()
+    if options.mode == "summary":
+        rows = [row for file in options.files for row in read_rows(file)]
+    else:
+        kinds = options.kinds or select_kinds(cases, options.mode)
+        replicates = options.replicates or REPLICATES[options.mode]
+        rows = measure(kinds, replicates, path.resolve(), options.workers)
+    print(summarise_alarms([row for row in rows if not cases[row.kind].expected]))
+    print(summarise_power([row for row in rows if cases[row.kind].expected], cases))
+    if options.mode == "small":
+        violations = find_violations(rows, cases)
+        print(*violations, sep="\n")
+        sys.exit(1 if violations else 0)
+
+
+if __name__ == "__main__":
+    main()
