@@ -455,7 +455,9 @@ PRIORS = (
         draw_growing_spread,
         expected=("conflict", "ppc"),
     ),
-    Case("prior_of_odds", "counts.py: narrow_logistic", draw_steep_logistic, expected=("conflict",)),
+    Case(
+        "prior_of_odds", "counts.py: narrow_logistic", draw_steep_logistic, expected=("conflict",)
+    ),
     Case("prior_of_counts", "counts.py: poisson", draw_high_counts, expected=("conflict",)),
     Case("prior_excludes_truth", "lines.py: bounded", draw_line, expected=("conflict",)),
     Case(
@@ -476,8 +478,20 @@ MODES = (
         NUTS | {"init": {"m": 2.0}},
         expected=("modes", "rhat"),
     ),
-    Case("mode_of_guide", "curves.py: square", draw_squares, {"method": "svi"}, expected=("modes", "khat")),
-    Case("mode_of_laplace", "curves.py: square", draw_squares, {"method": "laplace"}, expected=("modes", "khat")),
+    Case(
+        "mode_of_guide",
+        "curves.py: square",
+        draw_squares,
+        {"method": "svi"},
+        expected=("modes", "khat"),
+    ),
+    Case(
+        "mode_of_laplace",
+        "curves.py: square",
+        draw_squares,
+        {"method": "laplace"},
+        expected=("modes", "khat"),
+    ),
     Case(
         "mode_of_map",
         "curves.py: square",
@@ -485,8 +499,21 @@ MODES = (
         {"method": "map"},
         expected=("modes", "optimum_restarts"),
     ),
-    Case("one_start", "curves.py: wave", draw_wave, {"method": "map", "restarts": 1}, expected=("optimum_restarts", "modes")),
-    Case("stuck_chains", "curves.py: wave", draw_wave, expected=CHAINS, is_certain=True, is_small=True),
+    Case(
+        "one_start",
+        "curves.py: wave",
+        draw_wave,
+        {"method": "map", "restarts": 1},
+        expected=("optimum_restarts", "modes"),
+    ),
+    Case(
+        "stuck_chains",
+        "curves.py: wave",
+        draw_wave,
+        expected=CHAINS,
+        is_certain=True,
+        is_small=True,
+    ),
     Case("label_switching", "curves.py: mixture", draw_two_peaks, expected=CHAINS),
     Case("no_mean", "lines.py: ratio", draw_flat_line, expected=("tails",)),
 )
@@ -538,8 +565,20 @@ FITS = (
         is_certain=True,
         is_small=True,
     ),
-    Case("no_warmup", "lines.py: wide", draw_far_covariate, NUTS | {"warmup": 5}, expected=(*CHAINS, "tree_depth", "divergences")),
-    Case("short_ensemble", "lines.py: wide", draw_far_covariate, {"method": "aies", "warmup": 50, "draws": 100}, expected=CHAINS),
+    Case(
+        "no_warmup",
+        "lines.py: wide",
+        draw_far_covariate,
+        NUTS | {"warmup": 5},
+        expected=(*CHAINS, "tree_depth", "divergences"),
+    ),
+    Case(
+        "short_ensemble",
+        "lines.py: wide",
+        draw_far_covariate,
+        {"method": "aies", "warmup": 50, "draws": 100},
+        expected=CHAINS,
+    ),
     Case(
         "unconverged_guide",
         "lines.py: wide",
@@ -556,8 +595,20 @@ FITS = (
         {"method": "svi", "guide": "AutoNormal"},
         expected=("khat",),
     ),
-    Case("skewed_laplace", "counts.py: wide_logistic", draw_separated, {"method": "laplace"}, expected=("khat",)),
-    Case("funnel_pathfinder", "groups.py: funnel", draw_vague, {"method": "pathfinder"}, expected=("khat",)),
+    Case(
+        "skewed_laplace",
+        "counts.py: wide_logistic",
+        draw_separated,
+        {"method": "laplace"},
+        expected=("khat",),
+    ),
+    Case(
+        "funnel_pathfinder",
+        "groups.py: funnel",
+        draw_vague,
+        {"method": "pathfinder"},
+        expected=("khat",),
+    ),
     Case(
         "few_live_points",
         "lines.py: wide",

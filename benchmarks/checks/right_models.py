@@ -174,9 +174,7 @@ def _fit_by(method: str, *names: str) -> tuple[Case, ...]:
     """Return some of the cases, each fitted by another method."""
     by_name = {case.name: case for case in (*SAMPLED, _COIN)}
     return tuple(
-        replace(
-            by_name[name], name=f"{name}_{method}", fit={"method": method}, is_small=False
-        )
+        replace(by_name[name], name=f"{name}_{method}", fit={"method": method}, is_small=False)
         for name in names
     )
 

@@ -85,7 +85,9 @@ def summarise_power(rows: Sequence[Row], cases: Mapping[str, Case]) -> str:
         total += len(caught)
     headings = ("defect", "expected", "caught", "", "by", "also", "verdict")
     answer = "holds" if seen >= MIN_POWER * total else "**does not hold**"
-    result = f"Caught: {seen} of {total}, {_format_share(seen, total)} (bound {MIN_POWER:.0%}: {answer})"
+    result = (
+        f"Caught: {seen} of {total}, {_format_share(seen, total)} (bound {MIN_POWER:.0%}: {answer})"
+    )
     return "\n".join(["## Planted defects", "", *_make_table(headings, table), "", result, ""])
 
 
