@@ -1,7 +1,8 @@
 """A case of the benchmark of checks: a model, a table that is drawn for it, a fit; its results."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ class Table(NamedTuple):
     """
 
     columns: dict[str, np.ndarray]
-    truth: dict[str, Any] = {}
+    truth: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,13 @@ the functions of workflow/scripts with the settings of config/config.yaml. They 
 folder in memory, if the machine has one.
 """
 
-import atexit
 import inspect
 import os
-import shutil
 import tempfile
 import time
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -36,27 +34,26 @@ from posterity.notebook import get_stage, load_settings, make_stage_arguments
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 MEMORY_FOLDER = Path("/dev/shm")
-PREFIX = "posterity-checks-"
 MODEL = "model"
 FIT = "fit"
 MAX_MESSAGE = 400  # characters of a message that a row holds
 
 
-def enter_project() -> None:
-    """
-    Make a folder that has the layout of a project the working directory of this process.
-
-    A second call does nothing.
-    """
-    if Path.cwd().name.startswith(PREFIX):
-        return
-    warnings.simplefilter("ignore")
+@contextmanager
+def make_folder() -> Iterator[str]:
+    """Make a temporary folder for the projects of the workers, in memory if possible."""
     memory = str(MEMORY_FOLDER) if os.access(MEMORY_FOLDER, os.W_OK) else None
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=memory))
+    with tempfile.TemporaryDirectory(prefix="posterity-checks-", dir=memory) as folder:
+        yield folder
+
+
+def enter_project(parent: str) -> None:
+    """Make a folder with the layout of a project, the working directory of this process."""
+    warnings.simplefilter("ignore")
+    folder = Path(parent, str(os.getpid()))
     (folder / "config/studies").mkdir(parents=True)
     (folder / "config/config.yaml").symlink_to(ROOT / "config/config.yaml")
     os.chdir(folder)
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 def run_replicate(case: Case, replicate: int) -> list[Row]:
@@ -177,7 +174,7 @@ class StageRunner:
         self.seconds[name] = time.perf_counter() - started
 
 
-def add_truth(path: str, truth: dict[str, Any]) -> None:
+def add_truth(path: str, truth: Mapping[str, Any]) -> None:
     """Add true values to data.nc, as a simulation does."""
     if not truth:
         return

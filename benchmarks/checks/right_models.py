@@ -125,20 +125,20 @@ def draw_groups(rng: Generator) -> Table:
     tau, sigma = np.abs(rng.normal(size=2))
     table, z = _draw_groups(rng, 8, 6, tau, sigma)
     theta = table.truth["mu"] + tau * z
-    return Table(table.columns, table.truth | {"z": z, "theta": theta})
+    return Table(table.columns, {**table.truth, "z": z, "theta": theta})
 
 
 def draw_informative_groups(rng: Generator) -> Table:
     """Draw 8 groups of 40, whose means are well measured."""
     tau, sigma = np.exp(0.5 * rng.normal(size=2))
     table, z = _draw_groups(rng, 8, 40, tau, sigma)
-    return Table(table.columns, table.truth | {"theta": table.truth["mu"] + tau * z})
+    return Table(table.columns, {**table.truth, "theta": table.truth["mu"] + tau * z})
 
 
 def draw_many_groups(rng: Generator) -> Table:
     """Draw 200 groups of 3."""
     table, z = _draw_groups(rng, 200, 3, abs(rng.normal()), np.exp(0.3 * rng.normal()))
-    return Table(table.columns, table.truth | {"z": z})
+    return Table(table.columns, {**table.truth, "z": z})
 
 
 def draw_gaussian_process(rng: Generator) -> Table:

@@ -8,10 +8,10 @@ Run in the project's environment, from its folder:
     python benchmarks/checks/run.py small [--out small.csv]
     python benchmarks/checks/run.py summary null.csv power.csv
 
-The first two skip replicates that the file already has, so that an interrupted run goes on where it
-stopped, and print the summary of the file. `small` is the form for CI: few replicates of some kinds.
-Its exit code is 1 if the false alarms are too many for chance, or if a defect that is certain to be
-seen is missed.
+The first two skip replicates that the file already has, so that an interrupted run can continue,
+and print the summary of the file. `small` is the form for CI: few replicates of some kinds. Its exit
+code is 1 if the false alarms are too many for chance, or if a defect is missed that is certain to
+be seen.
 """
 
 import argparse
@@ -25,30 +25,23 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1] / "workflow/lib"), str(HERE)]
 
+from defects import DEFECTS  # noqa: E402
+from harness import enter_project, make_folder, run_replicate  # noqa: E402
 from results import append_rows, list_finished, read_rows, select_kinds  # noqa: E402
+from right_models import RIGHT_MODELS  # noqa: E402
 from summary import find_violations, summarise_alarms, summarise_power  # noqa: E402
 
 BATCH = 12  # replicates of a kind that a process runs before it takes other work
 TASKS_PER_PROCESS = 8  # batches after which a process is replaced, since JAX keeps all it compiled
 REPLICATES = {"null": 75, "power": 3, "small": 2}
+CASES = RIGHT_MODELS | DEFECTS
 Task = tuple[str, tuple[int, ...]]
-
-
-def load_cases() -> dict:
-    """Return all cases by name."""
-    from defects import DEFECTS
-    from right_models import RIGHT_MODELS
-
-    return RIGHT_MODELS | DEFECTS
 
 
 def run_batch(task: Task) -> list:
     """Run replicates of a kind in a worker process. Return the rows."""
-    from harness import enter_project, run_replicate
-
-    enter_project()
     kind, replicates = task
-    case = load_cases()[kind]
+    case = CASES[kind]
     return [row for number in replicates for row in run_replicate(case, number)]
 
 
@@ -70,7 +63,12 @@ def run_tasks(tasks: list[Task], path: Path, workers: int) -> None:
     context = multiprocessing.get_context("spawn")
     total = sum(len(replicates) for _, replicates in tasks)
     started, done = time.perf_counter(), 0
-    with ProcessPoolExecutor(workers, context, max_tasks_per_child=TASKS_PER_PROCESS) as pool:
+    with (
+        make_folder() as folder,
+        ProcessPoolExecutor(
+            workers, context, enter_project, (folder,), max_tasks_per_child=TASKS_PER_PROCESS
+        ) as pool,
+    ):
         for future in as_completed([pool.submit(run_batch, task) for task in tasks]):
             rows = future.result()
             append_rows(path, rows)
@@ -96,17 +94,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=None)
     options = parser.parse_args()
     path = options.out or Path(f"{options.mode}.csv")
-    cases = load_cases()
     if options.mode == "summary":
         rows = [row for file in options.files for row in read_rows(file)]
     else:
-        kinds = options.kinds or select_kinds(cases, options.mode)
+        kinds = options.kinds or select_kinds(CASES, options.mode)
         replicates = options.replicates or REPLICATES[options.mode]
         rows = measure(kinds, replicates, path.resolve(), options.workers)
-    print(summarise_alarms([row for row in rows if not cases[row.kind].expected]))
-    print(summarise_power([row for row in rows if cases[row.kind].expected], cases))
+    print(summarise_alarms([row for row in rows if not CASES[row.kind].expected]))
+    print(summarise_power([row for row in rows if CASES[row.kind].expected], CASES))
     if options.mode == "small":
-        violations = find_violations(rows, cases)
+        violations = find_violations(rows, CASES)
         print(*violations, sep="\n")
         sys.exit(1 if violations else 0)
 

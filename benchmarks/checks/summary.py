@@ -126,8 +126,8 @@ def find_violations(rows: Sequence[Row], cases: Mapping[str, Case]) -> list[str]
         expected = set(cases[kind].expected)
         if cases[kind].is_certain:
             violations += [
-                f"{kind}, replicate {part[0].replicate}: none of {', '.join(sorted(expected))} sees "
-                f"the planted defect; {', '.join(sorted(_list_alarms(part))) or 'nothing'} does"
+                f"{kind}, replicate {part[0].replicate}: none of {', '.join(sorted(expected))} "
+                f"sees the defect; {', '.join(sorted(_list_alarms(part))) or 'nothing'} does"
                 for part in replicates
                 if not _list_alarms(part) & expected
             ]
