@@ -23,7 +23,7 @@ def make_rows(kind, replicate, **statuses):
 
 def make_cases(**expected):
     return {
-        name: Case(name, "lines.py: line", None, expected=checks, is_certain=bool(checks))
+        name: Case(name, "lines.py: line", None, expected=checks, is_small=True)
         for name, checks in expected.items()
     }
 
@@ -53,7 +53,7 @@ def test_a_stage_that_raises_on_a_right_model_is_a_violation():
     ]
 
 
-def test_a_missed_certain_defect_is_a_violation():
+def test_a_missed_defect_of_the_small_form_is_a_violation():
     cases = make_cases(bent=("ppc", "loo_pit"), steep=("refused",), odd=("data",))
     rows = [
         *make_rows("bent", 0, ppc="pass", loo_pit="warn"),

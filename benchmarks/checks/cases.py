@@ -44,10 +44,8 @@ class Case:
     expected : tuple of str
         The checks that should see the planted defect; one of them is enough. Empty for a right
         model. `refused` stands for a message of UserError in place of a fit.
-    is_certain : bool
-        Whether the defect is so large that chance cannot hide it: the small form requires it.
     is_small : bool
-        Whether the case belongs to the small form.
+        Whether the case belongs to the small form. A defect of it is too large for chance to hide.
     """
 
     name: str
@@ -56,7 +54,6 @@ class Case:
     fit: dict[str, Any] = field(default_factory=lambda: {"method": "nuts"})
     study: dict[str, Any] = field(default_factory=dict)
     expected: tuple[str, ...] = ()
-    is_certain: bool = False
     is_small: bool = False
 
 

@@ -3,22 +3,21 @@ Measure the checks: false alarms on right models, and the power to see planted d
 
 Run in the project's environment, from its folder:
 
-    python benchmarks/checks/run.py null  [--kinds ...] [--replicates 75] [--out null.csv]
-    python benchmarks/checks/run.py power [--kinds ...] [--replicates 3]  [--out power.csv]
+    python benchmarks/checks/run.py null  [--kinds ...] [--replicates N] [--out null.csv]
+    python benchmarks/checks/run.py power [--kinds ...] [--replicates N] [--out power.csv]
     python benchmarks/checks/run.py small [--out small.csv]
     python benchmarks/checks/run.py summary null.csv power.csv
 
 The first two skip replicates that the file already has, so that an interrupted run can continue,
-and print the summary of the file. `small` is the form for CI: few replicates of some kinds. Its exit
-code is 1 if the false alarms are too many for chance, or if a defect is missed that is certain to
-be seen.
+and print the summary of the file. `small` is the form for CI: few replicates of some kinds. Its
+exit code is 1 if the false alarms are too many for chance, or if a defect is missed.
 """
 
 import argparse
 import multiprocessing
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
@@ -28,12 +27,13 @@ sys.path[:0] = [str(HERE.parents[1] / "workflow/lib"), str(HERE)]
 from defects import DEFECTS  # noqa: E402
 from harness import enter_project, make_folder, run_replicate  # noqa: E402
 from results import append_rows, list_finished, read_rows, select_kinds  # noqa: E402
-from right_models import RIGHT_MODELS  # noqa: E402
+from right_models import RIGHT_MODELS, SAMPLED  # noqa: E402
 from summary import find_violations, summarise_alarms, summarise_power  # noqa: E402
 
 BATCH = 12  # replicates of a kind that a process runs before it takes other work
 TASKS_PER_PROCESS = 8  # batches after which a process is replaced, since JAX keeps all it compiled
-REPLICATES = {"null": 75, "power": 3, "small": 2}
+# Replicates of each kind, by mode: right models sampled by NUTS, other right models, defects.
+REPLICATES = {"null": (75, 20, 0), "power": (0, 0, 3), "small": (2, 2, 1)}
 CASES = RIGHT_MODELS | DEFECTS
 Task = tuple[str, tuple[int, ...]]
 
@@ -45,15 +45,24 @@ def run_batch(task: Task) -> list:
     return [row for number in replicates for row in run_replicate(case, number)]
 
 
-def make_tasks(kinds: Iterable[str], replicates: int, finished: set) -> list[Task]:
+def choose_replicates(mode: str, kinds: list[str] | None, given: int | None) -> dict[str, int]:
+    """Return the number of replicates of each kind; `given` replaces that of the mode."""
+    counts = {}
+    for kind in kinds or select_kinds(CASES, mode):
+        case = CASES[kind]
+        group = 2 if case.expected else int(case not in SAMPLED)
+        counts[kind] = given or REPLICATES[mode][group]
+    return counts
+
+
+def make_tasks(counts: Mapping[str, int], finished: set) -> list[Task]:
     """Return the batches of replicates that are not finished, those of all kinds in turn."""
     batches = []
-    for kind in kinds:
-        missing = [number for number in range(replicates) if (kind, number) not in finished]
-        starts = range(0, len(missing), BATCH)
+    for kind, count in counts.items():
+        missing = [number for number in range(count) if (kind, number) not in finished]
         batches += [
-            (turn, (kind, tuple(missing[start : start + BATCH])))
-            for turn, start in enumerate(starts)
+            (start, (kind, tuple(missing[start : start + BATCH])))
+            for start in range(0, len(missing), BATCH)
         ]
     return [task for _, task in sorted(batches, key=lambda batch: batch[0])]
 
@@ -77,12 +86,6 @@ def run_tasks(tasks: list[Task], path: Path, workers: int) -> None:
             print(f"{done} of {total} replicates, {seconds:.0f} s: {rows[0].kind}", file=sys.stderr)
 
 
-def measure(kinds: Iterable[str], replicates: int, path: Path, workers: int) -> list:
-    """Run all replicates of the kinds that the file lacks. Return the rows of the file."""
-    run_tasks(make_tasks(kinds, replicates, list_finished(path)), path, workers)
-    return read_rows(path)
-
-
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
@@ -97,9 +100,9 @@ def main() -> None:
     if options.mode == "summary":
         rows = [row for file in options.files for row in read_rows(file)]
     else:
-        kinds = options.kinds or select_kinds(CASES, options.mode)
-        replicates = options.replicates or REPLICATES[options.mode]
-        rows = measure(kinds, replicates, path.resolve(), options.workers)
+        counts = choose_replicates(options.mode, options.kinds, options.replicates)
+        run_tasks(make_tasks(counts, list_finished(path)), path, options.workers)
+        rows = read_rows(path)
     print(summarise_alarms([row for row in rows if not CASES[row.kind].expected]))
     print(summarise_power([row for row in rows if CASES[row.kind].expected], CASES))
     if options.mode == "small":

@@ -124,7 +124,7 @@ def find_violations(rows: Sequence[Row], cases: Mapping[str, Case]) -> list[str]
                 )
     for kind, replicates in _group_replicates(rows).items():
         expected = set(cases[kind].expected)
-        if cases[kind].is_certain:
+        if expected and cases[kind].is_small:
             violations += [
                 f"{kind}, replicate {part[0].replicate}: none of {', '.join(sorted(expected))} "
                 f"sees the defect; {', '.join(sorted(_list_alarms(part))) or 'nothing'} does"
