@@ -18,7 +18,6 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -74,12 +73,9 @@ def run_tasks(tasks: list[Task], path: Path, workers: int) -> None:
     started, done = time.perf_counter(), 0
     with (
         make_folder() as folder,
-        ProcessPoolExecutor(
-            workers, context, enter_project, (folder,), max_tasks_per_child=TASKS_PER_PROCESS
-        ) as pool,
+        context.Pool(workers, enter_project, (folder,), TASKS_PER_PROCESS) as pool,
     ):
-        for future in as_completed([pool.submit(run_batch, task) for task in tasks]):
-            rows = future.result()
+        for rows in pool.imap_unordered(run_batch, tasks):
             append_rows(path, rows)
             done += len({row.replicate for row in rows})
             seconds = time.perf_counter() - started
