@@ -7,6 +7,7 @@ from numpyro.infer import AIES, NUTS
 from posterity.config.schema import complete_settings
 from posterity.errors import UserError
 from posterity.inference.chains import KernelProgram, KernelSpec, check_walkers, sample_chains
+from posterity.inference.methods import aies
 from posterity.inference.run import RunOptions
 from posterity.runtime.rng import Stream
 
@@ -148,3 +149,20 @@ def test_cache_key_has_all_that_the_loop_depends_on(model, bind_source):
 def test_unsuitable_walkers_are_an_error(model, chains, init, message):
     with pytest.raises(UserError, match=message):
         check_walkers(model, {"method": "aies", "chains": chains, "init": init})
+
+
+def test_initial_values_are_where_the_chains_start(model):
+    result, _ = sample(model, init={"mu": 1.5}, warmup=0, draws=2)
+    np.testing.assert_allclose(result.initial_values["mu"], [1.5, 1.5])
+    result, _ = sample(model, warmup=0, draws=2)
+    assert set(result.initial_values) == {"mu"}
+    assert result.initial_values["mu"].shape == (2,)
+    assert np.ptp(result.initial_values["mu"]) > 0
+    assert (np.abs(result.initial_values["mu"]) < 2).all()
+
+
+def test_initial_values_of_walkers_have_the_axis_chain(model):
+    settings = complete_settings("aies", chains=6, warmup=2, draws=2)
+    result = aies.fit(model, settings, Stream(1, ("t",)))
+    assert result.initial_values["mu"].shape == (6,)
+    assert len(set(result.initial_values["mu"])) == 6

@@ -52,6 +52,7 @@ NUTS = {
     "init": "uniform",
     "reparam": {},
     "stop_when": {},
+    "retry": True,
 }
 RESUMED = "resuming from the checkpoint"
 
@@ -252,7 +253,6 @@ class CountingProgram:
     thin: dict = {}  # noqa: RUF012
     monitored = ()
     stopping_rule = None
-    saves_end = False
     state_shapes = None
 
     def __init__(self, warmup=0, max_steps=20):
@@ -271,6 +271,9 @@ class CountingProgram:
 
     def cut_warmup(self, state):
         return state
+
+    def is_followed(self, records):
+        return False
 
     def count_evaluations(self, state):
         return 0

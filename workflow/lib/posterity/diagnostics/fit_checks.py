@@ -24,9 +24,11 @@ from posterity.diagnostics.approximation import (
 )
 from posterity.diagnostics.check import Check, skip_check
 from posterity.diagnostics.convergence import check_convergence, check_sampler
+from posterity.diagnostics.modes import check_modes
 from posterity.diagnostics.predictive import check_posterior_predictive, check_prior_predictive
 from posterity.diagnostics.prior_sensitivity import check_sensitivity
 from posterity.diagnostics.recovery import check_recovery
+from posterity.diagnostics.starts import limit_rhat_by_starts
 from posterity.stats.summary import summarise_fit, summarise_point
 
 
@@ -99,7 +101,10 @@ def _check_draws(fit: FitInputs) -> list[Check]:
     draws = get_group(fit.posterior, "posterior")
     chains = draws.sizes["chain"] if fit.draw_kind == "chains" else 0
     latent = _list_continuous_latent_sites(fit.posterior)
-    return check_convergence(fit.summary, chains, fit.thresholds, latent)
+    rhat, *others = check_convergence(fit.summary, chains, fit.thresholds, latent)
+    starts = get_group(fit.posterior, "initial_values")
+    init = json.loads(fit.posterior.attrs["settings"]).get("init")
+    return [limit_rhat_by_starts(rhat, starts, list_draw_groups(fit.posterior), init), *others]
 
 
 def _list_continuous_latent_sites(posterior: xr.DataTree) -> set[str]:
@@ -143,6 +148,15 @@ def _check_optimum(fit: FitInputs) -> list[Check]:
     return [check_optimum(optimisation, fit.thresholds["optimum_restarts"])]
 
 
+def _check_modes(fit: FitInputs) -> list[Check]:
+    summary = fit.summary
+    labels = map(str, summary["parameter"].values)
+    scales = dict(zip(labels, summary["sd"].values, strict=True)) if "sd" in summary else {}
+    skipped = str(fit.posterior.attrs.get("modes_skipped", ""))
+    modes = get_group(fit.posterior, "modes")
+    return [check_modes(modes, skipped, fit.thresholds["modes"], scales)]
+
+
 def _check_predictions(fit: FitInputs) -> list[Check]:
     statistics = get_group(fit.predictive, "test_statistics")
     return [check_posterior_predictive(statistics, fit.thresholds["ppc"])]
@@ -168,6 +182,7 @@ FIT_CHECKS = (
     FitCheck(("evidence_error",), _check_evidence),
     FitCheck(("elbo_convergence",), _check_loss),
     FitCheck(("optimum_restarts",), _check_optimum),
+    FitCheck(("modes",), _check_modes),
     FitCheck(("ppc",), _check_predictions, needs_draws=True),
     FitCheck(("sensitivity",), _check_sensitivity, needs_draws=True),
     FitCheck(("recovery",), _check_recovery, needs_draws=True),

@@ -19,6 +19,7 @@ from posterity.inference.program import (
     count_numbers,
     select_program_settings,
 )
+from posterity.inference.records import DrawBuffer
 from posterity.inference.result import FitResult
 from posterity.inference.run import RunOptions, RunResult, run_chunks
 from posterity.inference.stopping import compute_max_draws
@@ -47,6 +48,8 @@ class KernelSpec:
         The field that counts gradient evaluations, if there is one.
     is_ensemble : bool
         All chains are one state of the kernel.
+    repeated_if : str
+        A field of true and false. The fit repeats a run in which it is true of any draw.
     """
 
     kernel: Callable
@@ -54,6 +57,7 @@ class KernelSpec:
     cache_key: dict
     evaluations: str = ""
     is_ensemble: bool = False
+    repeated_if: str = ""
 
 
 class KernelProgram(ChunkedProgram):
@@ -113,8 +117,12 @@ class KernelProgram(ChunkedProgram):
             self.device_count,
         ]
 
-    def init(self, inputs: tuple, traced: dict) -> tuple[Any, jax.Array]:
-        """Initialise the kernel; the check is the energy, NaN if the gradient is not finite."""
+    def init(self, inputs: tuple, traced: dict) -> tuple[Any, dict]:
+        """
+        Initialise the kernel.
+
+        The check has the energy, NaN if the gradient is not finite, and the values of the sites.
+        """
         key, position = inputs
         kernel, state = self._init_kernel(key, traced, position)
 
@@ -130,7 +138,31 @@ class KernelProgram(ChunkedProgram):
         if "z_grad" in state._fields:
             is_finite = [jnp.isfinite(slope).all() for slope in jax.tree.leaves(state.z_grad)]
             energy = jnp.where(jnp.stack(is_finite).all(), energy, jnp.nan)
-        return (state, jnp.zeros((), int)), energy
+        constrain = kernel.postprocess_fn((), traced)
+        sites = (jax.vmap(constrain) if self.spec.is_ensemble else constrain)(state.z)
+        latent = {name: sites[name] for name in self.model.continuous_latents}
+        return (state, jnp.zeros((), int)), {"energy": energy, "sites": latent}
+
+    def is_valid_start(self, check: dict) -> bool:
+        """Return whether the density and its gradient are finite where the chains start."""
+        return bool(np.isfinite(check["energy"]).all())
+
+    def is_followed(self, records: DrawBuffer) -> bool:
+        """Return whether the fit repeats the run."""
+        return bool(records.true_counts.get(f".{self.spec.repeated_if}", 0))
+
+    def find_initial_values(self) -> dict[str, np.ndarray]:
+        """
+        Return where the chains start: the value of each continuous latent site, (chain, ...).
+
+        A run that resumed from a checkpoint has not started here, and starts once more.
+        """
+        if self.start_check is None:
+            self.start()
+        sites = self.start_check["sites"]
+        return {
+            name: values[0] if self.spec.is_ensemble else values for name, values in sites.items()
+        }
 
     def make_loop(self, traced: dict, parameters: tuple) -> Loop:
         """Return the kernel's step and the map of its positions to the sites."""
@@ -211,6 +243,7 @@ def sample_chains(
     fields: dict[str, Callable],
     evaluations: str = "",
     ensemble: bool = False,
+    repeated_if: str = "",
 ) -> tuple[FitResult, dict[str, np.ndarray]]:
     """
     Sample chains by a kernel of NumPyro's.
@@ -233,6 +266,8 @@ def sample_chains(
         The field that counts gradient evaluations, if there is one.
     ensemble : bool
         All chains are one state of the kernel.
+    repeated_if : str
+        The field that decides whether the caller repeats the run, if there is one.
 
     Returns
     -------
@@ -250,7 +285,9 @@ def sample_chains(
     function = _transform_function(model, settings)
     start = choose_init_strategy(model, settings)
     cache_key = select_program_settings(settings)
-    spec = KernelSpec(lambda: kernel(function, start), fields, cache_key, evaluations, ensemble)
+    spec = KernelSpec(
+        lambda: kernel(function, start), fields, cache_key, evaluations, ensemble, repeated_if
+    )
     keys = stream.keys("chain", settings["chains"])
     positions = _find_positions(model, settings, function, start, keys)
     thin = _select_recorded_sites(model, options)
@@ -308,6 +345,7 @@ def _make_result(program: KernelProgram, run: RunResult) -> FitResult:
         recorded=program.thin,
         stopped=run.stopped,
         warmup=run.warmup,
+        initial_values=program.find_initial_values(),
     )
 
 

@@ -1,7 +1,9 @@
 """What HMC and NUTS share: a kernel over one vector, mass matrices, and statistics."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import jax
 import numpy as np
@@ -23,6 +25,7 @@ HMC_FIELDS: dict[str, Callable] = {
     "potential_energy": lambda state: state.potential_energy,
     "step_size": lambda state: state.adapt_state.step_size,
 }
+RETRY_TARGET_ACCEPT = 0.95
 
 
 def sample_hamiltonian(
@@ -33,7 +36,7 @@ def sample_hamiltonian(
     make_kernel: Callable,
 ) -> FitResult:
     """
-    Sample the posterior by HMC or NUTS.
+    Sample the posterior by HMC or NUTS, and once more with smaller steps if draws diverge.
 
     Parameters
     ----------
@@ -45,27 +48,106 @@ def sample_hamiltonian(
     options : RunOptions
         Checkpoint, progress and recorded sites.
     make_kernel : Callable
-        Returns NumPyro's kernel from a `model` with an `init_strategy`, or from a `potential_fn`.
+        Returns NumPyro's kernel from `target_accept_prob`, and from a `model` with an
+        `init_strategy`, or a `potential_fn`.
 
     Returns
     -------
     FitResult
         The statistics have the names of ArviZ's schema.
     """
+    retry = _plan_retry(settings)
+    first = _sample_once(model, settings, stream, options, make_kernel, retry is not None)
+    if retry is None or not first.statistics["diverging"].any():
+        return _record_runs([first], first, settings["target_accept"])
+    minutes = settings["stop_when"].get("minutes")
+    if minutes is not None:
+        remaining = minutes - first.run_seconds / 60
+        if remaining < minutes / 2:  # the repetition takes longer
+            return _record_runs([first], first, settings["target_accept"])
+        retry["stop_when"] = settings["stop_when"] | {"minutes": remaining}
+    options.on_progress(_describe_retry(first, retry["target_accept"]))
+    repeated = (settings | retry, stream.child("retry"), options.for_phase("retry"))
+    second = _sample_once(model, *repeated, make_kernel)
+    is_worse = _compute_share(second) > _compute_share(first)
+    kept, target = (first, settings) if is_worse else (second, retry)
+    return _record_runs([first, second], kept, target["target_accept"])
+
+
+def _sample_once(
+    model: BoundModel,
+    settings: dict,
+    stream: Stream,
+    options: RunOptions,
+    make_kernel: Callable,
+    may_repeat: bool = False,
+) -> FitResult:
+    """Sample the posterior once; the checkpoint of a run that is repeated keeps its end."""
+    make_tuned = partial(make_kernel, target_accept_prob=settings["target_accept"])
     # The blocks of a mass matrix name sites, so that their kernel needs one array for each site.
     has_blocks = not isinstance(parse_dense_mass(model, settings), bool)
 
     def kernel(function: Callable, init_strategy: Callable):
         if has_blocks:
-            return make_kernel(model=function, init_strategy=init_strategy)
-        return RavelledKernel(function, init_strategy, make_kernel)
+            return make_tuned(model=function, init_strategy=init_strategy)
+        return RavelledKernel(function, init_strategy, make_tuned)
 
     result, fields = sample_chains(
-        model, settings, stream, options, kernel, HMC_FIELDS, evaluations="num_steps"
+        model,
+        settings,
+        stream,
+        options,
+        kernel,
+        HMC_FIELDS,
+        evaluations="num_steps",
+        repeated_if="diverging" if may_repeat else "",
     )
     potential = fields.pop("potential_energy")
     steps = fields.pop("num_steps")
     return replace(result, statistics=fields | {"lp": -potential, "n_steps": steps})
+
+
+def _plan_retry(settings: dict) -> dict | None:
+    """Return the settings that a repetition changes; None if a fit is not repeated."""
+    retry = settings["retry"]
+    if not retry:
+        return None
+    target = retry["target_accept"] if isinstance(retry, dict) else RETRY_TARGET_ACCEPT
+    return {"target_accept": target} if target > settings["target_accept"] else None
+
+
+def _compute_share(result: FitResult) -> float:
+    """Return the share of draws that diverged."""
+    return float(result.statistics["diverging"].mean())
+
+
+def _describe_retry(first: FitResult, target: float) -> str:
+    """Return the progress message at the start of a repetition."""
+    diverging = first.statistics["diverging"]
+    return (
+        f"{int(diverging.sum())} of {diverging.size} draws diverged: the fit runs once more with "
+        f"target_accept {target}"
+    )
+
+
+def _record_runs(runs: list[FitResult], kept: FitResult, target: float) -> FitResult:
+    """Return the result of the run that is kept, with what all runs took."""
+    attributes: dict = {"retried": len(runs) - 1, "target_accept": target}
+    if len(runs) > 1:
+        attributes |= {
+            "divergences_of_runs": json.dumps(
+                [int(run.statistics["diverging"].sum()) for run in runs]
+            ),
+            "gradient_evaluations_of_runs": json.dumps([run.gradient_evaluations for run in runs]),
+            "seconds_of_runs": json.dumps([run.run_seconds for run in runs]),
+        }
+    return replace(
+        kept,
+        gradient_evaluations=sum(run.gradient_evaluations for run in runs),
+        compile_seconds=sum(run.compile_seconds for run in runs),
+        run_seconds=sum(run.run_seconds for run in runs),
+        attributes=kept.attributes | attributes,
+    )
 
 
 class RavelledKernel:

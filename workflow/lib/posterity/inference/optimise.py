@@ -30,6 +30,7 @@ MAX_GRADIENT = 1e-4
 # Of the log density: a smaller rise is lost in rounding.
 RELATIVE_ROUNDING = 100 * np.finfo(float).eps
 MAX_LINE_SEARCH_STEPS = 20
+MAX_CANDIDATES = 9  # best ends of starts that a search for modes begins with
 
 
 class Optimum(NamedTuple):
@@ -40,6 +41,8 @@ class Optimum(NamedTuple):
     ----------
     position : dict of str to array
         Unconstrained value of each latent site.
+    candidates : dict of str to array, shape (point, ...)
+        This position, and then those with the next largest densities that other starts reached.
     sites : dict of str to array
         Value of each site.
     starts : xarray.Dataset
@@ -52,6 +55,7 @@ class Optimum(NamedTuple):
     """
 
     position: dict[str, np.ndarray]
+    candidates: dict[str, np.ndarray]
     sites: dict[str, np.ndarray]
     starts: xr.Dataset
     gradient_evaluations: int
@@ -150,9 +154,12 @@ def find_maximum(model: BoundModel, settings: dict, stream: Stream, make_loss: C
     log_density = reached["log_density"]
     if not np.isfinite(log_density).any():
         raise nonfinite_start_error(model)
-    best = int(np.argmax(np.where(np.isfinite(log_density), log_density, -np.inf)))
+    # A stable order: the first of several starts with the best density.
+    order = np.argsort(np.where(np.isfinite(log_density), -log_density, np.inf), kind="stable")
+    best = int(order[0])
     return Optimum(
         position={name: values[best] for name, values in positions.items()},
+        candidates={name: values[order[:MAX_CANDIDATES]] for name, values in positions.items()},
         sites={name: values[best] for name, values in sites.items()},
         starts=_make_starts(reached),
         gradient_evaluations=int(evaluations.sum()),

@@ -19,14 +19,15 @@ from jax.stages import Traced
 
 from posterity.errors import UserError
 from posterity.inference.initial_values import nonfinite_start_error
+from posterity.inference.records import DrawBuffer
 from posterity.model.model import BoundModel
 from posterity.runtime.compile_cache import CompiledPrograms, load_or_compile
 
 CHUNK_BYTES = 32e6  # bytes of the records of a chunk
 NUMBER_BYTES = 8  # bytes of a number of a record
-# Settings of a fit that select models, end a run or choose what to store. No compiled loop depends
-# on them.
-RUN_SETTINGS = ("models", "draws", "stop_when", "store")
+# Settings of a fit that select models, end or repeat a run, or choose what to store. No compiled
+# loop depends on them.
+RUN_SETTINGS = ("models", "draws", "stop_when", "store", "retry")
 
 
 def compute_chunk_size(steps: int, numbers: int) -> int:
@@ -137,6 +138,8 @@ class ChunkedProgram(ABC):
         The method's own rule, in place of the goals of the fit.
     saves_end : bool
         The checkpoint also holds the end of the run, since another phase of the fit follows.
+    start_check : pytree
+        What `init` returned besides the state, after `start`.
     """
 
     unit = "draws"  # what progress messages call a step
@@ -154,6 +157,7 @@ class ChunkedProgram(ABC):
         self.monitored: tuple[str, ...] = ()
         self.stopping_rule: Any = None
         self.saves_end = False
+        self.start_check: Any = None
         self.programs = CompiledPrograms([], None, 0.0)
 
     @property
@@ -162,8 +166,8 @@ class ChunkedProgram(ABC):
         """All that the programs depend on, besides the shapes of inputs and data: plain values."""
 
     @abstractmethod
-    def init(self, inputs: Any, traced: dict) -> tuple[Any, jax.Array]:
-        """Return the first state, and numbers from which `is_valid_start` judges it."""
+    def init(self, inputs: Any, traced: dict) -> tuple[Any, Any]:
+        """Return the first state, and numbers (a pytree) from which `is_valid_start` judges it."""
 
     @abstractmethod
     def make_loop(self, traced: dict, parameters: tuple) -> Loop:
@@ -173,9 +177,13 @@ class ChunkedProgram(ABC):
         """Return numbers that the loop depends on and that may change from chunk to chunk."""
         return ()
 
-    def is_valid_start(self, check: np.ndarray) -> bool:
+    def is_valid_start(self, check: Any) -> bool:
         """Return whether a run can start: by default, if all numbers of `init` are finite."""
         return bool(np.isfinite(check).all())
+
+    def is_followed(self, records: DrawBuffer) -> bool:
+        """Return whether another phase of the fit follows a run with these records."""
+        return self.saves_end
 
     def arrange(self, values: dict) -> dict:
         """Return the values of a chunk with the axes (chain, step, ...)."""
@@ -216,7 +224,8 @@ class ChunkedProgram(ABC):
     def start(self) -> Any:
         """Return the first state. Raises UserError if the density is not finite there."""
         state, check = self.programs.run[0](self.inputs, self.model.traced_arguments)
-        if not self.is_valid_start(np.asarray(check)):
+        self.start_check = jax.tree.map(np.asarray, check)
+        if not self.is_valid_start(self.start_check):
             raise nonfinite_start_error(self.model)
         return state
 

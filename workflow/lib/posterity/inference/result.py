@@ -37,6 +37,12 @@ class FitResult:
         Progress of an optimiser, over `step` or `start`.
     guide : xarray.Dataset
         Best parameters of a custom guide.
+    modes : xarray.Dataset
+        Maxima that a search from dispersed starts has found, over `start`.
+    initial_values : dict of str to array, shape (chain, ...)
+        Where chains start: the value of each continuous latent site.
+    attributes : dict
+        Further attributes of the artefact.
     stopped : str
         Why the run stopped.
     warmup : int
@@ -56,5 +62,8 @@ class FitResult:
     evidence: xr.Dataset = field(default_factory=xr.Dataset)
     optimisation: xr.Dataset = field(default_factory=xr.Dataset)
     guide: xr.Dataset = field(default_factory=xr.Dataset)
+    modes: xr.Dataset = field(default_factory=xr.Dataset)
+    initial_values: dict = field(default_factory=dict)
+    attributes: dict = field(default_factory=dict)
     stopped: str = ""
     warmup: int = 0

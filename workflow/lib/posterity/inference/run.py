@@ -134,7 +134,7 @@ def run_chunks(program: ChunkedProgram, options: RunOptions) -> RunResult:
                 state = program.cut_warmup(state)
             schedule.decide_stop(records, elapsed)
             checkpointer.write_if_due(state, schedule, progress, bool(signals))
-            if signals and (program.saves_end or not schedule.stopped):
+            if signals and (program.is_followed(records) or not schedule.stopped):
                 raise _make_interruption(signals[0], schedule, options.checkpoint)
             progress.report_if_due(state, records, schedule.done, schedule.warmup)
             progress.finish_chunk(schedule.done, is_recording != schedule.is_recording)
@@ -284,7 +284,7 @@ class Checkpointer:
         if not self.checkpoint:
             return
         if schedule.stopped:
-            is_due = self.program.saves_end
+            is_due = self.program.is_followed(self.records)
         else:
             is_full = self.records.pending_bytes() > MAX_BUFFER_BYTES / 2
             is_due = progress.is_due("checkpoint") or is_full or is_ending

@@ -14,6 +14,7 @@ from posterity.model.datasets import make_data_groups, make_sample_stats
 from posterity.model.model import BoundModel
 
 MIN_LATENT_DRAWS = 1000  # draws of a latent site that are stored at least: predictions need them
+MAX_INITIAL_SCALARS = 1000  # scalars of a site whose initial values are stored
 SUMMARY_STATISTICS = ("mean", "sd", "q5", "median", "q95", "mcse", "ess_bulk", "ess_tail", "r_hat")
 MOMENT_COUNT = 5  # of the statistics are moments and quantiles; the others judge convergence
 QUANTILES = (0.05, 0.5, 0.95)
@@ -175,6 +176,8 @@ def assemble_groups(
         "evidence": result.evidence,
         "optimisation": result.optimisation,
         "guide": result.guide,
+        "modes": result.modes,
+        "initial_values": make_initial_values(result.initial_values, model, data),
     }
     if stored.summaries:
         groups["posterior_summary"]["statistic"] = list(SUMMARY_STATISTICS)
@@ -196,7 +199,21 @@ def describe_result(result: FitResult) -> dict:
         "run_seconds": result.run_seconds,
         "stopped": result.stopped,
         "warmup": result.warmup,
+        **result.attributes,
     }
+
+
+def make_initial_values(
+    values: dict[str, np.ndarray], model: BoundModel, data: xr.Dataset
+) -> xr.Dataset:
+    """
+    Return the values at which chains start, over `chain`.
+
+    `values` has the latent sites, shape (chain, ...). A site with more than MAX_INITIAL_SCALARS
+    scalars is left out.
+    """
+    small = {name: array for name, array in values.items() if array[0].size <= MAX_INITIAL_SCALARS}
+    return model.to_dataset(small, ("chain",), data)
 
 
 def summarise_site(values: Draws) -> np.ndarray:

@@ -133,14 +133,20 @@ def load_or_compile(
     return CompiledPrograms(programs, notes, time.perf_counter() - started)
 
 
-def compile_and_run(function: Callable, arguments: tuple, cache_key: list) -> tuple:
+def compile_and_run(
+    function: Callable, arguments: tuple, cache_key: list, *, runs_once: bool = False
+) -> tuple:
     """
     Compile a function, or read it from the cache, and run it.
 
-    Returns its values as NumPy arrays, and the seconds of compilation and of the run.
+    A function that `runs_once` and briefly is compiled with fewer optimisations. Returns its values
+    as NumPy arrays, and the seconds of compilation and of the run.
     """
     programs = load_or_compile(
-        arguments, cache_key, lambda: ([jax.jit(function).trace(*arguments)], None)
+        arguments,
+        cache_key,
+        lambda: ([jax.jit(function).trace(*arguments)], None),
+        low_effort=(0,) if runs_once else (),
     )
     started = time.perf_counter()
     values = jax.tree.map(np.asarray, jax.block_until_ready(programs.run[0](*arguments)))

@@ -78,6 +78,7 @@ def fit(
         posterior={name: records.stream(name) for name in program.thin},
         recorded=program.thin,
         statistics=statistics,
+        initial_values={name: np.asarray(values) for name, values in run.state[4].items()},
         stopped=run.stopped,
         warmup=settings["warmup"],
     )
@@ -88,7 +89,7 @@ class CheesProgram(ChunkedProgram):
     All chains in one batch. `init` runs the warm-up.
 
     The state has the chains, what the warm-up tuned (step size, inverse mass matrix, trajectory
-    length in leapfrogs), a key, and the number of gradient evaluations.
+    length in leapfrogs), a key, the number of gradient evaluations, and where the chains started.
     """
 
     low_effort = ()  # the warm-up is in the program that starts
@@ -114,7 +115,9 @@ class CheesProgram(ChunkedProgram):
         """Run the warm-up; the check is the log density at each start, NaN without a gradient."""
         key, keys = inputs[0], inputs[1:]
         positions = jax.lax.map(lambda key: self._pose(key, traced)[0], keys)
-        _, density, _ = self._pose(key, traced)
+        _, density, constrain = self._pose(key, traced)
+        sites = jax.lax.map(constrain, positions)
+        starts = {name: sites[name] for name in self.model.continuous_latents}
         start_density, slopes = jax.vmap(jax.value_and_grad(density))(positions)
         for slope in jax.tree.leaves(slopes):
             is_finite = jnp.isfinite(slope).reshape(self.chains, -1).all(1)
@@ -133,7 +136,8 @@ class CheesProgram(ChunkedProgram):
             result.parameters["inverse_mass_matrix"],
             result.parameters["integration_steps_params"][0],
         )
-        state = (result.state, tuned, jax.random.split(key)[1], jnp.zeros((), int))
+        step_key = jax.random.split(key)[1]
+        state = (result.state, tuned, step_key, jnp.zeros((), int), starts)
         return state, start_density
 
     def make_loop(self, traced: dict, parameters: tuple) -> Loop:
@@ -149,7 +153,7 @@ class CheesProgram(ChunkedProgram):
         )
 
         def step(state):
-            chains, tuned, key, evaluations = state
+            chains, tuned, key, evaluations, starts = state
             step_size, inverse_mass, length = tuned
 
             def move_chain(key, chain):
@@ -158,7 +162,7 @@ class CheesProgram(ChunkedProgram):
             key, step_key = jax.random.split(key)
             chains, info = jax.vmap(move_chain)(jax.random.split(step_key, self.chains), chains)
             evaluations = evaluations + jnp.sum(info.num_integration_steps)
-            return (chains, tuned, key, evaluations), _make_record(chains, info)
+            return (chains, tuned, key, evaluations, starts), _make_record(chains, info)
 
         def extract(records):
             positions, fields = records

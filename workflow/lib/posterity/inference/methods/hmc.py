@@ -39,14 +39,12 @@ def fit(
     UserError
         If the density is not finite at the start of a chain.
     """
-    target_accept = settings["target_accept"]
     trajectory_length = settings["trajectory_length"]
     dense_mass = parse_dense_mass(model, settings)
 
     def make_kernel(**target):
         return HMC(
             **target,
-            target_accept_prob=target_accept,
             trajectory_length=trajectory_length,
             dense_mass=dense_mass,
         )

@@ -11,6 +11,7 @@ from jax.flatten_util import ravel_pytree
 
 from posterity.errors import UserError
 from posterity.inference.initial_values import INIT_STRATEGIES, unconstrain_model
+from posterity.inference.modes import Solution, add_modes, get_potential
 from posterity.inference.optimise import Optimum, find_maximum
 from posterity.inference.result import FitResult
 from posterity.inference.run import RunOptions
@@ -49,9 +50,7 @@ def fit(
     UserError
         If no start has a finite density, or if the curvature is not that of a maximum.
     """
-    optimum = find_maximum(
-        model, settings, stream, lambda unconstrained, traced: unconstrained.potential
-    )
+    optimum = find_maximum(model, settings, stream, get_potential)
     (sites, statistics, curvature), compiled, ran = _draw_gaussian(
         model, settings, optimum, stream.key("draws")
     )
@@ -61,7 +60,7 @@ def fit(
             f"{curvature.min():.3g}): prior and data do not determine some parameters, or the "
             "maximum is at infinity. Use nuts."
         )
-    return FitResult(
+    result = FitResult(
         sampling="independent",
         posterior={name: values[None] for name, values in sites.items() if name in model.sites},
         statistics={name: values[None] for name, values in statistics.items()},
@@ -70,6 +69,8 @@ def fit(
         compile_seconds=optimum.compile_seconds + compiled,
         run_seconds=optimum.run_seconds + ran,
     )
+    solution = Solution(optimum.candidates, is_constrained=False)
+    return add_modes(result, model, settings, stream, solution)
 
 
 def _draw_gaussian(

@@ -6,6 +6,7 @@ import jax
 from numpyro.infer.util import log_density
 
 from posterity.inference.initial_values import UnconstrainedModel
+from posterity.inference.modes import Solution, add_modes
 from posterity.inference.optimise import find_maximum
 from posterity.inference.result import FitResult
 from posterity.inference.run import RunOptions
@@ -52,4 +53,6 @@ def fit(
 
         return loss
 
-    return find_maximum(model, settings, stream, make_loss).to_point_result()
+    optimum = find_maximum(model, settings, stream, make_loss)
+    solution = Solution(optimum.candidates, is_constrained=False)
+    return add_modes(optimum.to_point_result(), model, settings, stream, solution, make_loss)

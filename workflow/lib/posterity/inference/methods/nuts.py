@@ -35,14 +35,12 @@ def fit(
     UserError
         If the density is not finite at the start of a chain.
     """
-    target_accept = settings["target_accept"]
     max_tree_depth = settings["max_tree_depth"]
     dense_mass = parse_dense_mass(model, settings)
 
     def make_kernel(**target):
         return NUTS(
             **target,
-            target_accept_prob=target_accept,
             max_tree_depth=max_tree_depth,
             dense_mass=dense_mass,
         )

@@ -18,6 +18,7 @@ from posterity.inference.initial_values import (
     nonfinite_start_error,
     unconstrain_model,
 )
+from posterity.inference.modes import add_modes, find_best_draw
 from posterity.inference.result import FitResult
 from posterity.inference.run import RunOptions
 from posterity.model.model import BoundModel
@@ -97,13 +98,16 @@ def fit(
             "posterior": {name: values[[best]] for name, values in sites.items()},
             "statistics": {"log_p": draws.log_p[[best]], "log_q": draws.log_q[[best]]},
         }
-    return FitResult(
+    result = FitResult(
         sampling="independent",
         gradient_evaluations=int(draws.steps.sum()),
         compile_seconds=compiled,
         run_seconds=ran,
         **fields,
     )
+    densities = np.where(is_finite[:, None], draws.log_p, np.nan)
+    solution = find_best_draw(model, sites, densities)
+    return add_modes(result, model, settings, stream, solution)
 
 
 def find_start_positions(

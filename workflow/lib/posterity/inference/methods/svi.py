@@ -15,6 +15,7 @@ import xarray as xr
 from posterity.inference.guide import GuideProblem
 from posterity.inference.importance import resample_draws
 from posterity.inference.initial_values import nonfinite_start_error
+from posterity.inference.modes import add_modes, find_best_draw
 from posterity.inference.program import ChunkedProgram, Loop
 from posterity.inference.records import DrawBuffer
 from posterity.inference.result import FitResult
@@ -77,14 +78,9 @@ def fit(
         "stopped": "converged" if stopped == "converged" else "steps",
         "optimisation": losses.to_dataset(),
     }
-    if settings["guide"] == "AutoDelta":
-        point = {name: values[0, 0] for name, values in sites.items()}
-        return FitResult(sampling="point", point=point, **effort)
-    if not settings["resample"]:
-        return FitResult(sampling="independent", posterior=sites, statistics=statistics, **effort)
-    weights = (statistics["log_p"] - statistics["log_q"])[0]
-    resampled = resample_draws(sites, weights, settings["draws"], stream.generator("resample"))
-    return FitResult(sampling="independent", **resampled, **effort)
+    result = _make_result(sites, statistics, settings, stream, effort)
+    solution = find_best_draw(model, sites, statistics["log_p"])
+    return add_modes(result, model, settings, stream, solution)
 
 
 class SviProgram(ChunkedProgram):
@@ -255,6 +251,20 @@ def draw_from_guide(problem: GuideProblem, state: Any, stream: Stream) -> tuple[
         "guide": xr.Dataset(guide),
     }
     return sites, statistics, effort
+
+
+def _make_result(
+    sites: dict, statistics: dict, settings: dict, stream: Stream, effort: dict
+) -> FitResult:
+    """Return the result of a fit from the draws of its guide; resampled ones, if it asks so."""
+    if settings["guide"] == "AutoDelta":
+        point = {name: values[0, 0] for name, values in sites.items()}
+        return FitResult(sampling="point", point=point, **effort)
+    if not settings["resample"]:
+        return FitResult(sampling="independent", posterior=sites, statistics=statistics, **effort)
+    weights = (statistics["log_p"] - statistics["log_q"])[0]
+    resampled = resample_draws(sites, weights, settings["draws"], stream.generator("resample"))
+    return FitResult(sampling="independent", **resampled, **effort)
 
 
 def _make_loss_rule(settings: dict) -> StoppingRule:
