@@ -61,7 +61,7 @@ LIMITS = {
     "ess_bulk": 400,
     "ess_tail": 400,
     "mcse": 0.05,
-    "divergences": 0,
+    "divergences": {"warn": 0, "fail": 0.005},
     "e_bfmi": 0.3,
     "tree_depth": {"warn": 0.0},
     "acceptance_rate": {"warn": 0.1},

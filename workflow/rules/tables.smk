@@ -30,6 +30,7 @@ rule tables:
         interval=project.setting("figures", "interval"),
         labels=project.setting("figures", "labels", default={}),
         max_scalars=project.setting("checks", "max_scalars_per_site"),
+        tails=project.setting("checks", "tails"),
     message:
         "table {wildcards.table} of {wildcards.study}"
     script:

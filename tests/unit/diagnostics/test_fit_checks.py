@@ -77,7 +77,7 @@ def test_every_check_has_a_default_threshold(thresholds):
 def test_chains_are_judged_by_convergence_and_recovery(thresholds):
     summary, checks = run_checks(make_posterior(), thresholds)
     passed = [name for name, check in checks.items() if check.status == "pass"]
-    assert passed == ["rhat", "ess_bulk", "ess_tail", "mcse", "recovery"]
+    assert passed == ["rhat", "ess_bulk", "ess_tail", "mcse", "tails", "recovery"]
     assert summary["parameter"].values.tolist() == ["mu"]
 
 
@@ -104,6 +104,7 @@ def test_point_estimate_skips_the_checks_of_draws(thresholds):
         "ess_bulk",
         "ess_tail",
         "mcse",
+        "tails",
         "ppc",
         "sensitivity",
         "recovery",
@@ -126,6 +127,99 @@ def test_weights_of_nested_sampling_are_not_importance_weights(thresholds):
     _, checks = run_checks(make_posterior(groups=groups), thresholds)
     assert checks["khat"].status == "n/a"
     assert checks["evidence_error"].status == "pass"
+
+
+def test_draws_of_a_guide_have_no_effective_size(thresholds):
+    densities = xr.Dataset({name: (LEAD, np.zeros((1, 4000))) for name in ("log_p", "log_q")})
+    values = np.random.default_rng(1).normal(size=(1, 4000))
+    posterior = make_posterior("independent", values=values, groups={"sample_stats": densities})
+    summary, checks = run_checks(posterior, thresholds)
+    for name in ("rhat", "ess_bulk", "ess_tail", "mcse"):
+        assert checks[name].status == "n/a"
+        assert "draws are those of the guide" in checks[name].message
+    assert np.isnan(summary[["ess_bulk", "ess_tail", "mcse", "r_hat"]].to_array()).all()
+    assert np.isfinite(summary[["mean", "sd", "pareto_k"]].to_array()).all()
+
+
+def test_effective_size_of_resampled_draws_is_that_of_the_weights(thresholds):
+    log_weights = np.where(np.arange(2000) < 200, 0.0, -np.inf)[None]
+    evidence = xr.Dataset({"ln_z": -1.0, "ln_z_error": 0.1, "ln_z_of_run": ("run", [-1.0])})
+    weighted = xr.Dataset({"log_weight": (LEAD, log_weights)})
+    posterior = make_posterior(
+        "independent",
+        values=np.random.default_rng(1).normal(size=(1, 4000)),
+        groups={"weighted_posterior": weighted, "evidence": evidence},
+    )
+    summary, checks = run_checks(posterior, thresholds)
+    assert checks["ess_bulk"].value == checks["ess_tail"].value == 200
+    assert checks["ess_bulk"].status == "fail"
+    assert "worth 200 draws: take more live_points" in checks["ess_bulk"].message
+    assert checks["mcse"].value == pytest.approx(200**-0.5)
+    assert float(summary["mcse_lower"][0]) == pytest.approx(2.1 * 200**-0.5, rel=0.5)
+
+
+def test_divergences_with_bad_mixing_fail_and_come_first(thresholds):
+    diverging = np.zeros((4, 1000), bool)
+    diverging[1, 7] = True
+    groups = {"sample_stats": xr.Dataset({"diverging": (LEAD, diverging)})}
+    _, checks = run_checks(make_posterior(groups=groups), thresholds)
+    assert checks["divergences"].status == "warn"
+    values = np.random.default_rng(1).normal(size=(4, 1000)) + np.arange(4)[:, None]
+    _, checks = run_checks(make_posterior(values=values, groups=groups), thresholds)
+    assert checks["divergences"].status == "fail"
+    assert list(checks).index("divergences") < list(checks).index("rhat")
+
+
+def make_bad_draws(fault):
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=(4, 200))
+    changes = {
+        "one stuck chain": lambda: values.__setitem__(2, 0.3),
+        "all chains stuck": lambda: values.__setitem__(slice(None), np.arange(4.0)[:, None]),
+        "one distinct value": lambda: values.__setitem__(slice(None), 1.0),
+        "nearly one value": lambda: values.__setitem__((slice(None), slice(1, None)), 1.0),
+        "nan": lambda: values.__setitem__((1, 3), np.nan),
+        "all nan": lambda: values.__setitem__(slice(None), np.nan),
+        "inf": lambda: values.__setitem__((1, slice(0, 90)), np.inf),
+        "both inf": lambda: values.__setitem__((1, slice(0, 2)), [np.inf, -np.inf]),
+        "huge": lambda: values.__imul__(1e300),
+        "tiny": lambda: values.__imul__(1e-300),
+    }
+    changes[fault]()
+    return values
+
+
+FAULTS = ("one stuck chain", "all chains stuck", "one distinct value", "nearly one value")
+FAULTS += ("nan", "all nan", "inf", "both inf", "huge", "tiny")
+
+
+@pytest.mark.parametrize("kind", ["chains", "independent"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_check_raises_for_bad_draws(fault, kind, thresholds):
+    values = make_bad_draws(fault)
+    statistics = xr.Dataset(
+        {
+            "diverging": (LEAD, np.arange(800).reshape(4, 200) % 20 == 0),
+            "energy": (LEAD, values),
+            "lp": (LEAD, -values),
+            "acceptance_rate": (LEAD, np.zeros((4, 200))),
+        }
+    )
+    weighted = xr.Dataset({"log_weight": (LEAD, values)})
+    groups = {"sample_stats": statistics, "weighted_posterior": weighted}
+    _, checks = run_checks(make_posterior(kind, values=values, groups=groups), thresholds)
+    assert list(checks) == NAMES
+    if kind == "chains" and fault not in ("nearly one value", "huge", "tiny"):
+        assert checks["rhat"].status == "fail"
+
+
+@pytest.mark.parametrize("log_p", [np.nan, np.inf, -np.inf])
+def test_densities_that_are_not_finite_fail_khat(log_p, thresholds):
+    log_q = xr.Dataset({name: (LEAD, np.zeros((1, 4000))) for name in ("log_p", "log_q")})
+    log_q["log_p"][0, :900] = log_p
+    values = np.random.default_rng(1).normal(size=(1, 4000))
+    posterior = make_posterior("independent", values=values, groups={"sample_stats": log_q})
+    assert run_checks(posterior, thresholds)[1]["khat"].status == "fail"
 
 
 def test_sensitivities_are_checked(thresholds):

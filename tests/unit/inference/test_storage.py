@@ -124,7 +124,8 @@ def test_later_stages_read_thinned_and_summarised_sites(fitted):
     assert set(summary["parameter"].values) == wanted
     assert np.isnan(summary["interval"].sel(parameter="line[3]")).all()
     assert (summary["r_hat"] < 1.1).all()
-    rows, _, cells = make_parameters_table([fit], INTERVAL, {}, 1000)
+    table = make_parameters_table([fit], INTERVAL, {}, 1000)
+    rows, cells = table.rows, table.cells
     assert {row["parameter"] for row in rows} == wanted
     assert "nan" not in csv_text(cells)
 

@@ -30,7 +30,7 @@ def make(kind, *trees, **labels):
     return make_table(kind, list(trees), INTERVAL, labels, 10)
 
 
-def test_parameters_have_full_precision_in_csv_and_two_digits_of_the_sd_in_latex():
+def test_parameters_have_full_precision_in_csv_and_the_digits_of_their_error_in_latex():
     draws = make_draws()
     draws["m"].attrs |= {"long_name": "slope", "units": "m/s"}
     table = make("parameters", make_posterior(draws))
@@ -47,16 +47,21 @@ def test_parameters_have_full_precision_in_csv_and_two_digits_of_the_sd_in_latex
         "lower",
         "upper",
         "mcse",
+        "mcse_lower",
+        "mcse_upper",
         "ess_bulk",
         "ess_tail",
         "r_hat",
+        "pareto_k",
         "point",
+        "note",
     ]
     assert float(row["mean"]) == float(draws["m"].mean())
     assert row["point"] == "nan"
     assert table.headings == ["model", "fit", "parameter", "mean", "sd", "median", "90 % HDI"]
     assert table.cells[0][2] == "slope (m/s)"
-    assert table.cells[0][3] == f"${float(draws['m'].mean()):.3f}$"
+    places = -math.floor(math.log10(float(row["mcse"])))
+    assert table.cells[0][3] == f"${float(draws['m'].mean()):.{places}f}$"
 
 
 def test_label_of_the_study_replaces_that_of_the_model_and_keeps_the_index():
@@ -74,12 +79,62 @@ def test_point_estimate_has_its_value_alone():
     assert math.isnan(table.rows[-1]["mean"])
 
 
+ERRORS = ("mcse", "mcse_lower", "mcse_upper")
+
+
+def make_row(errors, sd=1.0, **numbers):
+    row = dict.fromkeys(("mean", "median"), 1.23456) | {"sd": sd, "point": math.nan}
+    return row | {"lower": math.nan, "upper": math.nan} | dict.fromkeys(ERRORS, errors) | numbers
+
+
 @pytest.mark.parametrize(
     ("sd", "cell"), [(0.0123, "$1.235$"), (1.2, "$1.2$"), (120.0, "$1$"), (0.0, "$1.235$")]
 )
-def test_numbers_are_rounded_to_the_second_digit_of_the_sd(sd, cell):
-    row = dict.fromkeys(("mean", "median"), 1.23456) | {"sd": sd, "point": math.nan}
-    assert round_statistics(row | {"lower": math.nan, "upper": math.nan})[0] == cell
+def test_numbers_without_an_error_are_rounded_to_the_second_digit_of_the_sd(sd, cell):
+    assert round_statistics(make_row(math.nan, sd))[0] == cell
+
+
+@pytest.mark.parametrize(
+    ("error", "cell"),
+    [(0.0099, "$1.235$"), (0.01, "$1.23$"), (0.02, "$1.23$"), (0.3, "$1.2$"), (4.0, "$1$")],
+)
+def test_numbers_end_with_the_first_digit_of_their_error(error, cell):
+    assert round_statistics(make_row(error))[0] == cell
+
+
+def test_each_end_of_an_interval_has_the_digits_of_its_own_error():
+    row = make_row(12.0, 300.0, mean=4567.8, median=4567.8, lower=4123.4, upper=5678.9)
+    row |= {"mcse_lower": 150.0, "mcse_upper": 0.5}
+    assert round_statistics(row) == ["$4570$", "$300$", "$4570$", "$[4100, 5678.9]$", "--"]
+
+
+def test_scalar_with_heavy_tails_has_a_dash_and_a_note_in_place_of_mean_and_sd():
+    draws = make_draws()
+    rng = np.random.default_rng(1)
+    size = (draws.sizes["chain"], 2000)
+    values = {"r": rng.standard_cauchy(size), "z": rng.normal(size=size)}
+    sites = xr.Dataset({name: (("chain", "draw"), value) for name, value in values.items()})
+    table = make_table("parameters", [make_posterior(sites)], INTERVAL, {}, 10, {"warn": 0.7})
+    heavy, light = read_csv(table)
+    assert (heavy["mean"], heavy["sd"], heavy["mcse"]) == ("nan", "nan", "nan")
+    assert float(heavy["pareto_k"]) > 0.7
+    assert math.isfinite(float(heavy["median"]))
+    assert light["note"] == ""
+    assert light["mean"] != "nan"
+    cells = table.cells[0]
+    assert cells[2].startswith("r (no mean, no sd: Pareto k-hat ")
+    assert cells[3:5] == ["--", "--"]
+    assert cells[5] != "--"
+    assert cells[6].startswith("$[")
+    assert "<td>--</td>" in render_html(table, "study").replace(' class="number"', "")
+
+
+def test_page_has_the_digits_of_the_errors():
+    table = make("parameters", make_posterior(make_draws()))
+    page = table.page_rows[0]
+    assert f"${page['mean']}$" == table.cells[0][3]
+    assert page["ess_bulk"].isdigit()
+    assert page["mean"] in render_html(table, "study")
 
 
 def test_sensitivity_has_a_row_for_each_scalar():

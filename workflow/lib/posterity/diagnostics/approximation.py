@@ -1,5 +1,6 @@
 """Checks of methods that optimise or integrate: approximation, loss, maximum and evidence."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from posterity.diagnostics.check import (
     judge_value,
     skip_check,
 )
-from posterity.stats.importance import compute_pareto_k
+from posterity.stats.importance import compute_kish_size, compute_pareto_k
 from posterity.stats.losses import compute_decrease, find_last_fifths
 
 # Restarts that come this close to the best log density have found the same maximum.
@@ -25,6 +26,8 @@ MAX_GRADIENT = 0.01
 NOISE_STANDARD_ERRORS = 3
 # With a larger detection limit the loss check cannot tell whether the loss has converged.
 MAX_DETECTION_LIMIT_NATS = 1.0
+NEARLY_CONSTANT_SHARE = 0.95  # of the draws that importance weights are worth
+LARGEST_USABLE_K = 0.7  # with any number of draws; a larger threshold is the user's decision
 FULL_STEP_FRACTION = 0.999  # of the first step size: a larger step has not decayed
 
 
@@ -40,9 +43,12 @@ def check_pareto_k(statistics: xr.Dataset, threshold: Threshold) -> Check:
     """
     Check the Pareto k-hat of the importance weights from the approximation to the posterior.
 
-    Below 0.5 the approximation is close. Below 0.7 it is usable with the weights. Above 0.7 do not
-    trust it (Yao, Vehtari, Simpson & Gelman 2018, PMLR 80, 5581; Vehtari et al. 2024, JMLR 25, 72).
-    The value depends on the draws alone: it does not see a mode that has no draw.
+    Below 0.5 the approximation is close (Yao, Vehtari, Simpson & Gelman 2018, PMLR 80, 5581).
+    Below min(1 - 1 / log10 S, 0.7) with S draws it is usable with the weights. Above, do not trust
+    it (Vehtari et al. 2024, JMLR 25, 72, section 3.2.4). If the weights are so nearly constant that
+    they are worth 95 % of the draws, the check passes whatever k-hat is: the shape of a tail of
+    tiny differences means nothing. The value depends on the draws alone: it does not see a mode
+    that has no draw.
     """
     if "log_weight" in statistics:
         log_weights = statistics["log_weight"]
@@ -50,14 +56,29 @@ def check_pareto_k(statistics: xr.Dataset, threshold: Threshold) -> Check:
         log_weights = statistics["log_p"] - statistics["log_q"]
     else:
         return skip_check("khat", "the method makes no approximation with importance weights")
-    k_hat = compute_pareto_k(log_weights.values.ravel())
-    return judge_value(
+    values = log_weights.values.astype(float).ravel()
+    k_hat = compute_pareto_k(values)
+    size = compute_kish_size(values)
+    check = judge_value(
         "khat",
         k_hat,
-        threshold,
-        f"Pareto k-hat of the approximation's draws: {k_hat:.2f}",
+        _limit_by_draws(threshold, values.size),
+        f"Pareto k-hat of the approximation's draws: {k_hat:.2f}; by their importance weights they "
+        f"are worth {size:.0f} of {values.size} draws",
         remedy="take a richer guide, more steps or particles, or other initial values",
     )
+    if size < NEARLY_CONSTANT_SHARE * values.size or check.status == "pass":
+        return check
+    first_part = check.message.rpartition("; ")[0]
+    return replace(check, status="pass", message=f"{first_part}: the weights are nearly constant")
+
+
+def _limit_by_draws(threshold: Threshold, draws: int) -> Threshold:
+    """Return the threshold, lowered where few draws cannot use weights of so large a k-hat."""
+    levels = dict(threshold) if isinstance(threshold, dict) else {"fail": threshold}
+    if draws > 1 and levels.get("fail", np.inf) <= LARGEST_USABLE_K:
+        levels["fail"] = min(levels["fail"], max(0.0, 1 - 1 / np.log10(draws)))
+    return levels
 
 
 def check_elbo_convergence(optimisation: xr.Dataset, threshold: Threshold) -> Check:

@@ -1,6 +1,6 @@
 """Checks of a sampler's draws: convergence, number of effective draws, and geometry."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -16,6 +16,8 @@ from posterity.diagnostics.check import (
     judge_value,
     skip_check,
 )
+from posterity.diagnostics.divergences import check_divergences
+from posterity.stats.rhat import compute_ess_scale, compute_rhat_limit
 from posterity.stats.summary import compute_bfmi
 
 
@@ -34,6 +36,17 @@ CRITERIA = (
     Criterion("ess_tail", "smallest tail ESS", False, 0),
     Criterion("mcse", "largest Monte Carlo error of a mean (in units of its sd)", True, 4),
 )
+RHAT_REMEDY = "run more warmup and draws, start at init: median, or reparametrise"
+ESS_REMEDY = "take more draws, set dense_mass: true if scalars are correlated, or reparametrise"
+LOG_DENSITY = "log density"
+ENERGY_REMEDY = "reparametrise; heavy tails are the usual cause"
+
+
+class Statistic(NamedTuple):
+    """A statistic by scalar, and the names of the scalars."""
+
+    values: NDArray[np.float64]
+    labels: NDArray[Any]
 
 
 def check_convergence(
@@ -41,47 +54,101 @@ def check_convergence(
     chains: int,
     thresholds: Mapping[str, Any],
     latent: Collection[str] = frozenset(),
+    log_density: xr.Dataset | None = None,
+    draws: int | None = None,
+    ess_remedy: str = ESS_REMEDY,
 ) -> list[Check]:
     """
     Check R-hat, effective sample sizes and Monte Carlo errors of all scalars.
 
     A scalar that never changes does not count (a Cholesky factor has some). But if a whole site in
     `latent` never changes, the chains are stuck and the checks fail. They also fail if draws are
-    not finite.
+    not finite. R-hat may exceed its threshold as far as chance allows (see `compute_rhat_limit`).
+    The thresholds of effective sizes are those of four chains: for more chains (but at most 16)
+    they grow in proportion, so that 400 is 100 per chain (Vehtari et al. 2021, Bayesian Analysis
+    16, 667, section 4).
 
     Parameters
     ----------
     summary : xarray.Dataset
-        The summary of `summarise_draws`, over `parameter`.
+        The summary of `summarise_fit`, over `parameter`.
     chains : int
         The number of chains; 0 for independent draws, which have no R-hat.
     thresholds : dict
         The thresholds, by check.
     latent : set of str
         Names of latent sites whose value cannot be certain.
+    log_density : xarray.Dataset, optional
+        The summary of the log density, which R-hat and effective sizes judge, too.
+    draws : int, optional
+        Number of draws of all chains. Without it, R-hat may not exceed its threshold.
+    ess_remedy : str
+        What to do if an effective size is too small.
 
     Returns
     -------
     list of Check
-        The checks rhat, ess_bulk, ess_tail and mcse.
+        The checks rhat, ess_bulk, ess_tail and mcse. Only the first that fails has a remedy: the
+        others mostly fail for the same reason.
     """
     judged = _select_judged_scalars(summary, latent)
     if not judged.sizes["parameter"]:
         reason = "no parameter changes over the draws"
         return [skip_check(criterion.name, reason) for criterion in CRITERIA]
-    is_valid = (judged["sd"] > 0) & np.isfinite(judged["sd"])
-    columns = {
-        "rhat": judged["r_hat"],
-        "ess_bulk": judged["ess_bulk"],
-        "ess_tail": judged["ess_tail"],
-        "mcse": judged["mcse"] / judged["sd"],
-    }
-    labels = judged["parameter"].values
-    checks = [
-        _judge_worst(criterion, columns[criterion.name].where(is_valid).values, labels, thresholds)
-        for criterion in CRITERIA
-    ]
-    return [_limit_rhat(checks[0], chains), *checks[1:]]
+    mcse = _collect((judged["mcse"] / judged["sd"]).rename("mcse"), judged)
+    if log_density is not None and (log_density["sd"] != 0).all():
+        shared = [name for name in judged.data_vars if name in log_density and name != "interval"]
+        judged = xr.concat([judged[shared], log_density[shared]], "parameter")
+    ess_levels = _scale_ess_levels(thresholds, chains)
+    r_hat = _judge_rhat(judged, chains, draws, thresholds["rhat"])
+    checks = [r_hat]
+    for criterion in CRITERIA[1:3]:
+        statistic = _collect(judged[criterion.name], judged)
+        checks.append(_judge_worst(criterion, statistic, ess_levels[criterion.name]))
+    checks.append(_judge_worst(CRITERIA[3], mcse, thresholds["mcse"]))
+    return _add_remedy(checks, ess_remedy)
+
+
+def _collect(values: xr.DataArray, summary: xr.Dataset) -> Statistic:
+    """Return a statistic of all scalars; NaN for those that never change or are not finite."""
+    is_valid = (summary["sd"] > 0) & np.isfinite(summary["sd"])
+    return Statistic(values.where(is_valid).values, summary["parameter"].values)
+
+
+def _scale_ess_levels(thresholds: Mapping[str, Any], chains: int) -> dict[str, Threshold]:
+    """Return the thresholds of effective sizes for the number of chains."""
+    scale = compute_ess_scale(chains)
+    levels: dict[str, Threshold] = {}
+    for name in ("ess_bulk", "ess_tail"):
+        level = thresholds[name]
+        is_pair = isinstance(level, dict)
+        scaled = {key: scale * value for key, value in level.items()} if is_pair else scale * level
+        levels[name] = scaled
+    return levels
+
+
+def _judge_rhat(summary: xr.Dataset, chains: int, draws: int | None, threshold: Threshold) -> Check:
+    """Judge the largest R-hat among those that exceed what chance allows, or among all."""
+    if chains == 0:
+        return skip_check("rhat", "the draws are independent: there are no chains to compare")
+    statistic = _collect(summary["r_hat"], summary)
+    limits = np.ones(len(statistic.values))
+    if draws is not None:
+        pooled = np.minimum(summary["ess_bulk"].values, summary["ess_tail"].values)
+        within = summary["ess_within"].values
+        ess = np.where(np.isnan(within), pooled, within)
+        limits = compute_rhat_limit(ess, draws, chains, len(statistic.values))
+    values = np.where(np.isnan(statistic.values), np.inf, statistic.values)
+    is_excessive = values > limits
+    candidates = np.where(is_excessive, values, -np.inf) if is_excessive.any() else values
+    limit = float(limits[int(candidates.argmax())])
+    levels = threshold if isinstance(threshold, dict) else {"fail": threshold}
+    levels = {name: max(level, limit) for name, level in levels.items()}
+    check = _judge_worst(CRITERIA[0], statistic._replace(values=candidates), levels)
+    if chains > 1:
+        return check
+    note = "between parts of one chain; run several chains to be sure"
+    return downgrade_pass(replace(check, message=f"{check.message}, {note}"))
 
 
 def _select_judged_scalars(summary: xr.Dataset, latent: Collection[str]) -> xr.Dataset:
@@ -93,41 +160,47 @@ def _select_judged_scalars(summary: xr.Dataset, latent: Collection[str]) -> xr.D
     return summary.isel(parameter=np.flatnonzero(~is_constant | is_stuck))
 
 
-def _judge_worst(
-    criterion: Criterion,
-    values: NDArray[np.float64],
-    labels: NDArray[Any],
-    thresholds: Mapping[str, Any],
-) -> Check:
+def _judge_worst(criterion: Criterion, statistic: Statistic, threshold: Threshold) -> Check:
     """Judge the worst value of all scalars; an unknown value is the worst."""
-    if criterion.lower_is_better:
-        values = np.where(np.isnan(values), np.inf, values)
-        worst = int(values.argmax())
+    unknown = np.inf if criterion.lower_is_better else -np.inf
+    values = np.where(np.isnan(statistic.values), unknown, statistic.values)
+    worst = int(values.argmax() if criterion.lower_is_better else values.argmin())
+    label = statistic.labels[worst]
+    if np.isfinite(values[worst]):
+        number = f"{values[worst]:.{criterion.decimals}f}"
+        message = describe_extreme(criterion.quantity, number, label, len(values))
     else:
-        values = np.where(np.isnan(values), -np.inf, values)
-        worst = int(values.argmin())
-    number = f"{values[worst]:.{criterion.decimals}f}"
+        message = f"{criterion.quantity}: draws of {label} never change, or are not finite"
     return judge_value(
         criterion.name,
         values[worst],
-        thresholds[criterion.name],
-        describe_extreme(criterion.quantity, number, labels[worst], len(values)),
+        threshold,
+        message,
         lower_is_better=criterion.lower_is_better,
     )
 
 
-def _limit_rhat(check: Check, chains: int) -> Check:
-    """Return R-hat as far as the number of chains allows to judge it."""
-    if chains == 0:
-        return skip_check("rhat", "the draws are independent: there are no chains to compare")
-    if chains > 1:
-        return check
-    note = "between parts of one chain; run several chains to be sure"
-    return downgrade_pass(replace(check, message=f"{check.message}, {note}"))
+def _add_remedy(checks: Sequence[Check], ess_remedy: str) -> list[Check]:
+    """Return the checks with a remedy for the first that fails or warns."""
+    bad = [check.status in ("warn", "fail") for check in checks]
+    if not any(bad):
+        return list(checks)
+    first = bad.index(True)
+    check = checks[first]
+    if check.name == "rhat" and check.status == "warn" and any(bad[1:]):
+        first = bad.index(True, 1)  # one chain is no cause
+        check = checks[first]
+    remedy = RHAT_REMEDY if check.name == "rhat" else ess_remedy
+    repaired = replace(check, message=f"{check.message}; {remedy}")
+    return [*checks[:first], repaired, *checks[first + 1 :]]
 
 
 def check_sampler(
-    statistics: xr.Dataset, settings: Mapping[str, Any], thresholds: Mapping[str, Any]
+    statistics: xr.Dataset,
+    settings: Mapping[str, Any],
+    thresholds: Mapping[str, Any],
+    mixing: Sequence[Check] = (),
+    draws: xr.Dataset | None = None,
 ) -> list[Check]:
     """
     Check divergences, energy, tree depth and acceptance rate, as far as the sampler has them.
@@ -140,6 +213,10 @@ def check_sampler(
         The settings of the fit.
     thresholds : dict
         The thresholds, by check.
+    mixing : sequence of Check
+        The checks of `check_convergence`, which decide how much divergences count.
+    draws : xarray.Dataset, optional
+        Draws by site, in which divergent ones are located.
 
     Returns
     -------
@@ -147,21 +224,11 @@ def check_sampler(
         The checks divergences, e_bfmi, tree_depth and acceptance_rate.
     """
     return [
-        check_divergences(statistics, thresholds["divergences"]),
+        check_divergences(statistics, thresholds["divergences"], settings, mixing, draws),
         check_energy(statistics, thresholds["e_bfmi"]),
         check_tree_depth(statistics, settings, thresholds["tree_depth"]),
         check_acceptance_rate(statistics, thresholds["acceptance_rate"]),
     ]
-
-
-def check_divergences(statistics: xr.Dataset, threshold: Threshold) -> Check:
-    """Check the number of divergent transitions."""
-    if "diverging" not in statistics:
-        return skip_check("divergences", "the method has no divergences")
-    count = int(statistics["diverging"].sum())
-    message = f"{count} of {statistics['diverging'].size} draws diverged"
-    remedy = "raise target_accept, or reparametrise"
-    return judge_value("divergences", count, threshold, message, remedy=remedy)
 
 
 def check_energy(statistics: xr.Dataset, threshold: Threshold) -> Check:
@@ -169,7 +236,7 @@ def check_energy(statistics: xr.Dataset, threshold: Threshold) -> Check:
     if "energy" not in statistics:
         return skip_check("e_bfmi", "the method has no energy")
     bfmi = compute_bfmi(statistics["energy"].transpose("chain", "draw").values)
-    return _judge_worst_chain("e_bfmi", "smallest E-BFMI", bfmi, threshold)
+    return _judge_worst_chain("e_bfmi", "smallest E-BFMI", bfmi, threshold, ENERGY_REMEDY)
 
 
 def check_tree_depth(
@@ -193,10 +260,19 @@ def check_acceptance_rate(statistics: xr.Dataset, threshold: Threshold) -> Check
 
 
 def _judge_worst_chain(
-    name: str, quantity: str, values: NDArray[np.float64], threshold: Threshold
+    name: str,
+    quantity: str,
+    values: NDArray[np.float64],
+    threshold: Threshold,
+    remedy: str = "",
 ) -> Check:
-    """Judge the smallest value of all chains."""
+    """Judge the smallest value of all chains; an unknown value is the smallest."""
+    values = np.where(np.isnan(values), -np.inf, values)
     worst = int(values.argmin())
     label = f"chain {worst}"
     message = describe_extreme(quantity, f"{values[worst]:.2f}", label, len(values), "chains")
-    return judge_value(name, values[worst], threshold, message, lower_is_better=False)
+    if not np.isfinite(values[worst]):
+        message = f"{quantity}: not defined in {label}, which never moves or is not finite"
+    return judge_value(
+        name, values[worst], threshold, message, lower_is_better=False, remedy=remedy
+    )

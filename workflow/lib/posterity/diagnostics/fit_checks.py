@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import numpy as np
 import xarray as xr
 
 from posterity.artefact.groups import align_draws, get_group, list_draw_groups
@@ -23,13 +24,25 @@ from posterity.diagnostics.approximation import (
     check_pareto_k,
 )
 from posterity.diagnostics.check import Check, skip_check
-from posterity.diagnostics.convergence import check_convergence, check_sampler
+from posterity.diagnostics.convergence import (
+    CRITERIA,
+    ESS_REMEDY,
+    LOG_DENSITY,
+    check_convergence,
+    check_sampler,
+)
 from posterity.diagnostics.modes import check_modes
 from posterity.diagnostics.predictive import check_posterior_predictive, check_prior_predictive
 from posterity.diagnostics.prior_sensitivity import check_sensitivity
 from posterity.diagnostics.recovery import check_recovery
 from posterity.diagnostics.starts import limit_rhat_by_starts
-from posterity.stats.summary import summarise_fit, summarise_point
+from posterity.diagnostics.tails import check_tails
+from posterity.stats.summary import summarise_draws, summarise_fit, summarise_point
+from posterity.stats.weights import (
+    compute_weighted_size,
+    has_guide_draws,
+    has_importance_weights,
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +85,17 @@ class FitInputs:
             return summarise_point(get_group(self.posterior, "point"), self.max_scalars)
         return summarise_fit(self.posterior, **self.interval, limit=self.max_scalars)
 
+    @property
+    def draw_count(self) -> int:
+        """The number of draws of all chains."""
+        sizes = get_group(self.posterior, "posterior").sizes
+        return int(sizes.get("chain", 0) * sizes.get("draw", 0))
+
+    @cached_property
+    def convergence(self) -> list[Check]:
+        """The checks rhat, ess_bulk, ess_tail and mcse."""
+        return _compute_convergence(self)
+
 
 class FitCheck(NamedTuple):
     """
@@ -98,13 +122,52 @@ def _check_prior(fit: FitInputs) -> list[Check]:
 
 
 def _check_draws(fit: FitInputs) -> list[Check]:
-    draws = get_group(fit.posterior, "posterior")
-    chains = draws.sizes["chain"] if fit.draw_kind == "chains" else 0
-    latent = _list_continuous_latent_sites(fit.posterior)
-    rhat, *others = check_convergence(fit.summary, chains, fit.thresholds, latent)
+    return fit.convergence
+
+
+def _compute_convergence(fit: FitInputs) -> list[Check]:
+    """Return the checks of convergence, as far as the kind of the draws allows."""
+    if has_guide_draws(fit.posterior):
+        reason = (
+            "the draws are those of the guide: their number says nothing about its accuracy; "
+            "see khat"
+        )
+        return [skip_check(criterion.name, reason) for criterion in CRITERIA]
+    chains = get_group(fit.posterior, "posterior").sizes["chain"]
+    rhat, *others = check_convergence(
+        fit.summary,
+        chains if fit.draw_kind == "chains" else 0,
+        fit.thresholds,
+        _list_continuous_latent_sites(fit.posterior),
+        _summarise_log_density(fit),
+        fit.draw_count,
+        _advise_on_weights(fit.posterior),
+    )
     starts = get_group(fit.posterior, "initial_values")
     init = json.loads(fit.posterior.attrs["settings"]).get("init")
     return [limit_rhat_by_starts(rhat, starts, list_draw_groups(fit.posterior), init), *others]
+
+
+def _summarise_log_density(fit: FitInputs) -> xr.Dataset | None:
+    """Return the summary of the log density, if the method records it."""
+    statistics = get_group(fit.posterior, "sample_stats")
+    if fit.draw_kind != "chains" or "lp" not in statistics:
+        return None
+    return summarise_draws(statistics[["lp"]].rename(lp=LOG_DENSITY), **fit.interval)
+
+
+def _advise_on_weights(posterior: xr.DataTree) -> str:
+    """Return the remedy for an effective size that is too small."""
+    size = compute_weighted_size(posterior)
+    if not np.isfinite(size):
+        return ESS_REMEDY
+    more = "take more draws and a richer guide, or nuts"
+    more = more if has_importance_weights(posterior) else "take more live_points"
+    return f"the weights are worth {size:.0f} draws: {more}"
+
+
+def _check_tails(fit: FitInputs) -> list[Check]:
+    return [check_tails(fit.summary, fit.draw_count, fit.thresholds["tails"])]
 
 
 def _list_continuous_latent_sites(posterior: xr.DataTree) -> set[str]:
@@ -121,15 +184,15 @@ def _list_continuous_latent_sites(posterior: xr.DataTree) -> set[str]:
 
 def _check_sampler(fit: FitInputs) -> list[Check]:
     settings = json.loads(fit.posterior.attrs["settings"])
-    return check_sampler(get_group(fit.posterior, "sample_stats"), settings, fit.thresholds)
+    statistics = get_group(fit.posterior, "sample_stats")
+    draws = get_group(fit.posterior, "posterior")
+    mixing = fit.convergence if draws.data_vars else []
+    return check_sampler(statistics, settings, fit.thresholds, mixing, draws)
 
 
 def _check_approximation(fit: FitInputs) -> list[Check]:
-    weighted = get_group(fit.posterior, "weighted_posterior")
-    # The weights of nested sampling are not ratios of densities.
-    is_nested = bool(get_group(fit.posterior, "evidence").data_vars)
-    has_importance_weights = "log_weight" in weighted and not is_nested
-    statistics = weighted if has_importance_weights else get_group(fit.posterior, "sample_stats")
+    group = "weighted_posterior" if has_importance_weights(fit.posterior) else "sample_stats"
+    statistics = get_group(fit.posterior, group)
     return [check_pareto_k(statistics, fit.thresholds["khat"])]
 
 
@@ -176,8 +239,10 @@ def _check_recovery(fit: FitInputs) -> list[Check]:
 
 FIT_CHECKS = (
     FitCheck(("prior_predictive",), _check_prior),
-    FitCheck(("rhat", "ess_bulk", "ess_tail", "mcse"), _check_draws, needs_draws=True),
+    # First causes first: a sampler that diverges does not converge, and then has few draws.
     FitCheck(("divergences", "e_bfmi", "tree_depth", "acceptance_rate"), _check_sampler),
+    FitCheck(("rhat", "ess_bulk", "ess_tail", "mcse"), _check_draws, needs_draws=True),
+    FitCheck(("tails",), _check_tails, needs_draws=True),
     FitCheck(("khat",), _check_approximation),
     FitCheck(("evidence_error",), _check_evidence),
     FitCheck(("elbo_convergence",), _check_loss),

@@ -12,6 +12,7 @@ import xarray as xr
 from posterity.artefact.groups import get_group, list_draw_groups
 from posterity.report.html import render_page
 from posterity.stats.summary import flatten_scalars, summarise_fit
+from posterity.stats.tails import find_heavy_tails
 
 INTERVAL_NAMES = {"hdi": "HDI", "eti": "equal-tailed interval"}
 STATISTICS = (
@@ -21,10 +22,15 @@ STATISTICS = (
     "lower",
     "upper",
     "mcse",
+    "mcse_lower",
+    "mcse_upper",
     "ess_bulk",
     "ess_tail",
     "r_hat",
+    "pareto_k",
 )
+INTERVAL_ENDS = ("lower", "upper")
+MOMENTS = ("mean", "sd", "mcse")  # a scalar with heavy tails has none
 MODEL_COLUMNS = (
     "elpd",
     "se",
@@ -54,11 +60,14 @@ class Table(NamedTuple):
         Headings of the columns for a paper.
     cells : list of list of str
         The same rows for a paper, rounded. Numbers are LaTeX math, between dollars.
+    page_rows : list of dict, optional
+        All columns, rounded for HTML. None if five digits of each number will do.
     """
 
     rows: list[dict[str, Any]]
     headings: list[str]
     cells: list[list[str]]
+    page_rows: list[dict[str, str]] | None = None
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -67,7 +76,9 @@ class Table(NamedTuple):
         return pd.DataFrame(self.rows, columns=columns, dtype=object)
 
 
-def make_table(kind: str, trees: list, interval: dict, labels: dict, limit: int) -> Table:
+def make_table(
+    kind: str, trees: list, interval: dict, labels: dict, limit: int, tails: float | dict = math.inf
+) -> Table:
     """
     Return a table of a study.
 
@@ -83,9 +94,11 @@ def make_table(kind: str, trees: list, interval: dict, labels: dict, limit: int)
         Labels of sites, which take precedence over those of the models.
     limit : int
         Largest number of scalars per site.
+    tails : float or dict
+        Threshold of the Pareto k-hat, above which a scalar has no mean and no sd.
     """
     if kind == "parameters":
-        return make_parameters_table(trees, interval, labels, limit)
+        return make_parameters_table(trees, interval, labels, limit, tails)
     makers: dict[str, Callable[[list], Table]] = {
         "sensitivity": make_sensitivity_table,
         "models": make_models_table,
@@ -94,7 +107,9 @@ def make_table(kind: str, trees: list, interval: dict, labels: dict, limit: int)
     return makers[kind](trees)
 
 
-def make_parameters_table(trees: list, interval: dict, labels: dict, limit: int) -> Table:
+def make_parameters_table(
+    trees: list, interval: dict, labels: dict, limit: int, tails: float | dict = math.inf
+) -> Table:
     """
     Return the summary of each scalar of each fit. A point estimate has only its value, `point`.
 
@@ -108,6 +123,8 @@ def make_parameters_table(trees: list, interval: dict, labels: dict, limit: int)
         Labels of sites, which take precedence over those of the models.
     limit : int
         Largest number of scalars per site.
+    tails : float or dict
+        Threshold of the Pareto k-hat, above which a scalar has no mean and no sd.
     """
     rows = []
     for fit in trees:
@@ -116,7 +133,10 @@ def make_parameters_table(trees: list, interval: dict, labels: dict, limit: int)
         if "point" in fit.children:
             summaries = list_point_values(get_group(fit, "point"), limit)
         else:
-            summaries = list_summaries(summarise_fit(fit, **interval, limit=limit))
+            summary = summarise_fit(fit, **interval, limit=limit)
+            sizes = get_group(fit, "posterior").sizes
+            is_heavy = find_heavy_tails(summary, sizes["chain"] * sizes["draw"], tails)
+            summaries = list_summaries(summary, is_heavy)
         for parameter, statistics in summaries:
             site, bracket, index = parameter.partition("[")
             attributes = sites[site].attrs
@@ -127,9 +147,10 @@ def make_parameters_table(trees: list, interval: dict, labels: dict, limit: int)
     headings = ["model", "fit", "parameter", "mean", "sd", "median", interval_name]
     has_points = any(not math.isnan(row["point"]) for row in rows)
     cells = [format_parameter(row) for row in rows]
+    page_rows = [format_page_row(row) for row in rows]
     if has_points:
-        return Table(rows, [*headings, "mode"], cells)
-    return Table(rows, headings, [line[:-1] for line in cells])
+        return Table(rows, [*headings, "mode"], cells, page_rows)
+    return Table(rows, headings, [line[:-1] for line in cells], page_rows)
 
 
 def list_sites(fit: xr.DataTree) -> dict[str, xr.DataArray]:
@@ -141,23 +162,34 @@ def list_sites(fit: xr.DataTree) -> dict[str, xr.DataArray]:
     return sites
 
 
-def list_point_values(point: xr.Dataset, limit: int) -> list[tuple[str, dict[str, float]]]:
+def list_point_values(point: xr.Dataset, limit: int) -> list[tuple[str, dict[str, Any]]]:
     """Return the name of each scalar of a point estimate, and its value as statistics."""
     names, values = flatten_scalars(point.expand_dims(chain=1, draw=1), limit)
-    missing = dict.fromkeys(STATISTICS, math.nan)
+    missing: dict[str, Any] = dict.fromkeys(STATISTICS, math.nan)
     numbers = values[:, 0, 0].tolist()
-    return [(name, missing | {"point": value}) for name, value in zip(names, numbers, strict=True)]
+    return [
+        (name, missing | {"point": value, "note": ""})
+        for name, value in zip(names, numbers, strict=True)
+    ]
 
 
-def list_summaries(summary: xr.Dataset) -> list[tuple[str, dict[str, float]]]:
-    """Return the name of each scalar of a summary, and its statistics."""
+def list_summaries(summary: xr.Dataset, is_heavy: np.ndarray) -> list[tuple[str, dict[str, Any]]]:
+    """
+    Return the name of each scalar of a summary, its statistics and a note.
+
+    A scalar with heavy tails (`is_heavy`, by scalar) has no mean and no sd.
+    """
     summaries = []
     for i, name in enumerate(summary["parameter"].values):
         row = summary.isel(parameter=i)
         lower, upper = row["interval"].values.tolist()
         numbers = {key: float(row[key]) for key in STATISTICS if key in row}
         numbers |= {"lower": lower, "upper": upper}
-        statistics = {key: numbers[key] for key in STATISTICS} | {"point": math.nan}
+        if is_heavy[i]:
+            numbers |= dict.fromkeys(MOMENTS, math.nan)
+        note = f"no mean, no sd: Pareto k-hat {numbers['pareto_k']:.2f}" if is_heavy[i] else ""
+        statistics: dict[str, Any] = {key: numbers[key] for key in STATISTICS}
+        statistics |= {"point": math.nan, "note": note}
         summaries.append((str(name), statistics))
     return summaries
 
@@ -165,19 +197,63 @@ def list_summaries(summary: xr.Dataset) -> list[tuple[str, dict[str, float]]]:
 def format_parameter(row: dict) -> list[str]:
     """Return the cells of a scalar for a paper."""
     unit = f" ({row['unit']})" if row["unit"] else ""
-    return [row["model"], row["fit"], row["label"] + unit, *round_statistics(row)]
+    note = f" ({row['note']})" if row["note"] else ""
+    return [row["model"], row["fit"], row["label"] + unit + note, *round_statistics(row)]
 
 
 def round_statistics(row: dict) -> list[str]:
-    """Return mean, sd, median, interval and point, rounded to the second digit of the sd."""
-    if math.isnan(row["sd"]):
-        point = MISSING if math.isnan(row["point"]) else f"${row['point']:.4g}$"
-        return [*[MISSING] * 4, point]
-    places = max(0, 1 - math.floor(math.log10(row["sd"]))) if row["sd"] > 0 else 3
-    numbers = [f"${row[name]:.{places}f}$" for name in ("mean", "sd", "median")]
-    if math.isnan(row["lower"]):
-        return [*numbers, MISSING, MISSING]
-    return [*numbers, f"$[{row['lower']:.{places}f}, {row['upper']:.{places}f}]$", MISSING]
+    """Return mean, sd, median, interval and point, rounded as their Monte Carlo errors allow."""
+    texts = {
+        name: text if text == MISSING else f"${text}$" for name, text in round_numbers(row).items()
+    }
+    moments = [texts[name] for name in ("mean", "sd", "median")]
+    if MISSING in (texts["lower"], texts["upper"]):
+        return [*moments, MISSING, texts["point"]]
+    lower, upper = (texts[name].strip("$") for name in INTERVAL_ENDS)
+    return [*moments, f"$[{lower}, {upper}]$", texts["point"]]
+
+
+def round_numbers(row: dict) -> dict[str, str]:
+    """
+    Return mean, sd, median, lower, upper and point of a scalar as texts.
+
+    A number ends with the first digit of its Monte Carlo error, so that at most two of its digits
+    are uncertain. sd and median have the digits of the mean. Without an error (of draws of a
+    guide, and of stored summaries) they end with the second digit of the sd.
+    """
+    point = MISSING if math.isnan(row["point"]) else f"{row['point']:.4g}"
+    second_of_sd = max(0, count_places(row["sd"]) + 1) if row["sd"] > 0 else 3
+    places = dict.fromkeys(("mean", "sd", "median"), count_places(row["mcse"], second_of_sd))
+    if math.isnan(row["sd"]):  # no mean: the median is about as precise as the nearer end
+        errors = [row[f"mcse_{end}"] for end in INTERVAL_ENDS]
+        places["median"] = count_places(float(np.fmin(*errors)), second_of_sd)
+    for end in INTERVAL_ENDS:
+        places[end] = count_places(row[f"mcse_{end}"], second_of_sd)
+    return {name: format_places(row[name], count) for name, count in places.items()} | {
+        "point": point
+    }
+
+
+def count_places(error: float, default: int = 3) -> int:
+    """Return the decimal place of the first digit of an error; negative for 10 and more."""
+    return -math.floor(math.log10(error)) if 0 < error < math.inf else default
+
+
+def format_places(value: float, places: int) -> str:
+    """Return a number with decimal places, or rounded to tens and more; `--` if it is missing."""
+    return format_fixed(round(value, places) if math.isfinite(value) else value, max(places, 0))
+
+
+def format_page_row(row: dict) -> dict[str, str]:
+    """Return the cells of a scalar for HTML."""
+    texts = {name: format_number(value) for name, value in row.items()} | round_numbers(row)
+    for name in ("mcse", "mcse_lower", "mcse_upper"):
+        texts[name] = format_number(row[name], 2)
+    for name in ("ess_bulk", "ess_tail"):
+        texts[name] = format_fixed(row[name], 0)
+    for name, places in {"r_hat": 4, "pareto_k": 2}.items():
+        texts[name] = format_fixed(row[name], places)
+    return {name: MISSING if text == "nan" else text for name, text in texts.items()}
 
 
 def make_sensitivity_table(trees: list) -> Table:
@@ -296,7 +372,8 @@ def render_latex(table: Table) -> str:
 
 
 def render_html(table: Table, title: str) -> str:
-    """Return a table as a page for the report, with numbers of five digits."""
+    """Return a table as a page for the report, rounded by the table or to five digits."""
     columns = tuple(table.frame.columns)
-    rows = [tuple(format_number(row[name]) for name in columns) for row in table.rows]
+    shown = table.rows if table.page_rows is None else table.page_rows
+    rows = [tuple(format_number(row[name]) for name in columns) for row in shown]
     return render_page(title, columns, rows)

@@ -21,14 +21,40 @@ def compute_pareto_k(log_weights: NDArray[np.float64]) -> float:
         return np.inf
     if np.ptp(log_weights) < MAX_CONSTANT_RANGE:
         return 0.0
-    # ArviZ takes log-likelihoods, by which the weights divide: hence the sign.
-    k_hat = float(import_array_stats().psislw(-log_weights)[1])
+    try:
+        # ArviZ takes log-likelihoods, by which the weights divide: hence the sign.
+        k_hat = float(import_array_stats().psislw(-log_weights)[1])
+    except ValueError:  # all weights of the tail are equal: it is light
+        return 0.0
     return np.inf if np.isnan(k_hat) else k_hat
 
 
 def smooth_log_weights(log_weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return normalised log weights, shape (draw,), with a Pareto-smoothed tail."""
-    return np.asarray(import_array_stats().psislw(-log_weights)[0])
+    """
+    Return normalised log weights, shape (draw,), with a Pareto-smoothed tail.
+
+    Weights that are too few or equal are not smoothed, since they have no tail.
+    """
+    if log_weights.size < MIN_TAIL_WEIGHTS or np.ptp(log_weights) < MAX_CONSTANT_RANGE:
+        return np.asarray(log_weights - np.logaddexp.reduce(log_weights))
+    try:
+        return np.asarray(import_array_stats().psislw(-log_weights)[0])
+    except ValueError:  # all weights of the tail are equal
+        return np.asarray(log_weights - np.logaddexp.reduce(log_weights))
+
+
+def compute_kish_size(log_weights: NDArray[np.float64]) -> float:
+    """
+    Return the effective size of weighted draws, (sum w)^2 / sum w^2, from log weights.
+
+    Zero weights (minus infinity) are allowed. Without a finite weight, or with a weight that is
+    not a number or infinite, the size is 0. Source: Kish 1965, Survey Sampling, section 8.2.
+    """
+    largest = log_weights.max(initial=-np.inf)
+    if not np.isfinite(largest):
+        return 0.0
+    weights = np.exp(log_weights - largest)
+    return float(weights.sum() ** 2 / (weights**2).sum())
 
 
 def compute_power_scaling(

@@ -11,11 +11,17 @@ from numpy.typing import NDArray
 from posterity.artefact.groups import get_group, list_draw_groups
 from posterity.artefact.streamed import BLOCK_BYTES
 from posterity.stats.arviz_bridge import import_array_stats
+from posterity.stats.monte_carlo import compute_quantile_mcse
+from posterity.stats.rhat import MANY_CHAINS, MIN_NOISY_RHAT, compute_rhat, compute_within_chain_ess
+from posterity.stats.tails import compute_tail_shapes
+from posterity.stats.weights import compute_weighted_size, has_guide_draws
 
 # A stored summary has the convergence diagnostics of at most so many scalars per site.
 MAX_STORED_SCALARS = 1000
 TAIL_QUANTILES = (0.05, 0.95)  # of the tail ESS
 MIN_RHAT_DRAWS = 4  # per chain; fewer cannot be split
+PRECISION_COLUMNS = ("mcse", "mcse_lower", "mcse_upper", "ess_bulk", "ess_tail")
+COLUMNS_WITHOUT_DRAWS = ("mcse_lower", "mcse_upper", "ess_within", "pareto_k")
 
 
 def select_scalars(count: int, limit: int | None) -> NDArray[np.int64]:
@@ -90,8 +96,14 @@ def compute_interval(draws: NDArray[Any], kind: str, probability: float) -> NDAr
 
     `kind` is `hdi` (highest density) or `eti` (equal tails). The interval of highest density is the
     shortest one with the probability (Chen & Shao 1999, JCGS 8, 69). It equals that of ArviZ, whose
-    import takes 0.7 s: nearly as long as all the rest of a figure with a band.
+    import takes 0.7 s: nearly as long as all the rest of a figure with a band. Draws that are not
+    finite give bounds that are not finite.
     """
+    with np.errstate(invalid="ignore"):
+        return _compute_interval(draws, kind, probability)
+
+
+def _compute_interval(draws: NDArray[Any], kind: str, probability: float) -> NDArray[Any]:
     if kind == "eti":
         tail = (1 - probability) / 2
         return np.moveaxis(np.quantile(draws, [tail, 1 - tail], axis=-1), 0, -1)
@@ -104,7 +116,11 @@ def compute_interval(draws: NDArray[Any], kind: str, probability: float) -> NDAr
 
 
 def summarise_draws(
-    posterior: xr.Dataset, kind: str, probability: float, limit: int | None = None
+    posterior: xr.Dataset,
+    kind: str,
+    probability: float,
+    limit: int | None = None,
+    max_ess: float = np.inf,
 ) -> xr.Dataset:
     """
     Summarise every scalar of a posterior.
@@ -119,35 +135,56 @@ def summarise_draws(
         Probability of an interval.
     limit : int or None
         The largest number of scalars per site; of a larger site, evenly spaced ones.
+    max_ess : float
+        The largest effective sample size: that of the weighted points, if draws were resampled.
 
     Returns
     -------
     xarray.Dataset
-        Over `parameter`: mean, sd, median, mcse (of the mean), ess_bulk, ess_tail (the smaller one
-        of the 5 % and 95 % quantiles), r_hat (rank-normalised, split; Vehtari et al. 2021, Bayesian
-        Analysis 16, 667), and interval, with the dimension `bound`. With one chain r_hat compares
-        its halves, each split again. A scalar that never changes has no r_hat.
+        Over `parameter`: mean, sd, median, mcse (of the mean), mcse_lower and mcse_upper (of the
+        ends of the interval), ess_bulk, ess_tail (the smaller one of the 5 % and 95 % quantiles),
+        r_hat (see `compute_rhat`), ess_within (see `compute_within_chain_ess`; NaN if r_hat is
+        below 1.005, or with many chains), pareto_k (see `compute_tail_shapes`), and interval, with
+        the dimension `bound`. With one chain r_hat compares its halves, each split again. A scalar
+        that never changes has no r_hat.
     """
     labels, draws = flatten_scalars(posterior, limit)
     pooled = draws.reshape(len(labels), -1)
-    chains = split_single_chain(draws)
     array_stats = import_array_stats()
+    bounds = compute_interval(pooled, kind, probability)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)  # of scalars that do not change
-        r_hat = np.full(len(labels), np.nan)
-        if chains.shape[2] >= MIN_RHAT_DRAWS:
-            r_hat = array_stats.rhat(chains)
+        sd = pooled.std(1, ddof=1)
+        ess_tail = array_stats.ess(draws, method="tail", prob=TAIL_QUANTILES)
+        ess_tail = np.minimum(ess_tail, max_ess)
+        ess_mean = np.minimum(array_stats.ess(draws, method="mean"), max_ess)
+        mcse_of_bounds = compute_quantile_mcse(draws, bounds, max_ess)
         columns = {
             "mean": pooled.mean(1),
-            "sd": pooled.std(1, ddof=1),
+            "sd": sd,
             "median": np.median(pooled, 1),
-            "mcse": array_stats.mcse(draws, method="mean"),
-            "ess_bulk": array_stats.ess(draws, method="bulk"),
-            "ess_tail": array_stats.ess(draws, method="tail", prob=TAIL_QUANTILES),
-            "r_hat": r_hat,
+            "mcse": sd / np.sqrt(ess_mean),
+            "mcse_lower": mcse_of_bounds[:, 0],
+            "mcse_upper": mcse_of_bounds[:, 1],
+            "ess_bulk": np.minimum(array_stats.ess(draws, method="bulk"), max_ess),
+            "ess_tail": ess_tail,
+            **_compare_chains(split_single_chain(draws)),
+            "pareto_k": compute_tail_shapes(draws, ess_tail),
         }
-    bounds = compute_interval(pooled, kind, probability)
     return _make_summary(labels, columns, bounds, {"kind": kind, "probability": probability})
+
+
+def _compare_chains(draws: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Return R-hat, and the ESS within chains where the noise of R-hat may matter."""
+    scalars, chains, length = draws.shape
+    ess = np.full(scalars, np.nan)
+    if length < MIN_RHAT_DRAWS:
+        return {"r_hat": ess, "ess_within": ess}
+    r_hat = compute_rhat(draws)
+    is_noisy = (r_hat > MIN_NOISY_RHAT) & np.isfinite(draws).all((1, 2))
+    if chains <= MANY_CHAINS and length >= 2 * MIN_RHAT_DRAWS and is_noisy.any():
+        ess[is_noisy] = compute_within_chain_ess(draws[is_noisy])
+    return {"r_hat": r_hat, "ess_within": ess}
 
 
 def _make_summary(
@@ -180,23 +217,31 @@ def summarise_fit(
     Returns
     -------
     xarray.Dataset
-        As that of `summarise_draws`. A site that is stored as a summary has no interval (NaN). Of a
-        large one only the scalars with convergence diagnostics are listed.
+        As that of `summarise_draws`. A site that is stored as a summary has no interval, and none
+        of the columns that need draws (NaN). Of a large one only the scalars with convergence
+        diagnostics are listed. Effective sizes of resampled draws are at most that of their
+        weights. Draws of a guide have no effective sizes and no Monte Carlo errors (NaN), and only
+        chains have an r_hat.
     """
     stored = get_group(fit, "posterior_summary")
+    max_ess = compute_weighted_size(fit)
     parts = []
     for group in list_draw_groups(fit):
         draws = group.drop_vars(list(stored.data_vars), errors="ignore")
         if draws:
-            parts.append(summarise_draws(draws, kind, probability, limit))
+            parts.append(summarise_draws(draws, kind, probability, limit, max_ess))
     interval = {"kind": kind, "probability": probability}
     for values in stored.data_vars.values():
-        parts.append(_summarise_stored_site(values, interval, limit))
-    return xr.concat(parts, "parameter", data_vars="minimal")
+        parts.append(_summarise_stored_site(values, interval, limit, max_ess))
+    summary = xr.concat(parts, "parameter", data_vars="minimal")
+    if fit.attrs.get("draw_kind") != "independent":
+        return summary
+    unknown = ["r_hat", "ess_within", *(PRECISION_COLUMNS if has_guide_draws(fit) else ())]
+    return summary.assign({name: xr.full_like(summary[name], np.nan) for name in unknown})
 
 
 def _summarise_stored_site(
-    values: xr.DataArray, interval: Mapping[str, Any], limit: int | None
+    values: xr.DataArray, interval: Mapping[str, Any], limit: int | None, max_ess: float
 ) -> xr.Dataset:
     """Return the summary of a site from its stored statistics, shape (statistic, ...)."""
     statistics = values["statistic"].values.tolist()
@@ -210,6 +255,10 @@ def _summarise_stored_site(
         if name not in ("q5", "q95")
     }
     labels = label_scalars(str(values.name), positions, values.shape[1:])
+    columns |= {name: np.full(len(labels), np.nan) for name in COLUMNS_WITHOUT_DRAWS}
+    for name in ("ess_bulk", "ess_tail"):
+        columns[name] = np.minimum(columns[name], max_ess)
+    columns["mcse"] = np.maximum(columns["mcse"], columns["sd"] / np.sqrt(max_ess))
     return _make_summary(labels, columns, np.full((len(labels), 2), np.nan), interval)
 
 
@@ -217,9 +266,12 @@ def compute_bfmi(energy: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     Return the energy fraction of missing information of each chain, shape (chain,).
 
-    `energy` has shape (chain, draw). Source: Betancourt 2016, arXiv:1604.00695.
+    `energy` has shape (chain, draw). A chain whose energy never changes, or is not finite, has NaN.
+    Source: Betancourt 2016, arXiv:1604.00695.
     """
-    return np.asarray(import_array_stats().bfmi(energy))
+    with np.errstate(all="ignore"):
+        bfmi = np.asarray(import_array_stats().bfmi(energy))
+    return np.where(np.isfinite(bfmi), bfmi, np.nan)
 
 
 def thin_to_ess(draws: NDArray[Any]) -> NDArray[Any]:
