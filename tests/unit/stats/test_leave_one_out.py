@@ -126,7 +126,7 @@ def test_values_that_are_not_uniform_have_a_small_p(rng, is_discrete):
     assert compute_uniformity_p(rng.uniform(size=200) ** 1.5, is_discrete) < 0.01
 
 
-def test_a_value_at_the_edge_is_no_infinite_evidence(rng):
+def test_a_value_of_one_gives_a_finite_p(rng):
     assert np.isnan(compute_uniformity_p(np.array([np.nan]), False))
     assert compute_uniformity_p(np.array([1.0, *rng.uniform(size=10)]), False) >= 0
 
