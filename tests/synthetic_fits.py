@@ -4,6 +4,8 @@ import numpy as np
 import xarray as xr
 from scipy.stats import norm
 
+from posterity.prediction.leave_one_out import LooInputs, make_loo_group
+
 LEAD = ("chain", "draw")
 Y = np.random.default_rng(5).normal(1, 1, size=120)
 
@@ -21,9 +23,16 @@ def make_predictive(y, density, sites=None, draws=None):
         observed = {"y": ("point", y)}
         density = {"y": ((*LEAD, "point")[: density.ndim], density)}
     groups = {"posterior": posterior, "log_likelihood": density, "observed_data": observed}
-    return xr.DataTree.from_dict(
-        {f"/{name}": xr.Dataset(variables) for name, variables in groups.items()}
-    )
+    datasets = {name: xr.Dataset(variables) for name, variables in groups.items()}
+    datasets["loo"] = make_loo(datasets)
+    return xr.DataTree.from_dict({f"/{name}": group for name, group in datasets.items()})
+
+
+def make_loo(groups):
+    """Return the group `loo` of the groups of a predictive.nc."""
+    latent = {name: values.values for name, values in groups["posterior"].items()}
+    inputs = LooInputs(groups["observed_data"], groups["log_likelihood"], xr.Dataset(), latent)
+    return make_loo_group(inputs, np.random.default_rng(1))
 
 
 def sample_conjugate(

@@ -12,7 +12,7 @@ FITS = {
     ("other", "line", "a"), ("other", "line", "c"), ("other", "line", "d"),
 }  # fmt: skip
 POINT, INDEPENDENT = {("other", "line", "c")}, {("other", "line", "d")}
-KINDS = ("data", "corner", "trace", "loss", "ppc", "predictions", "sensitivity")
+KINDS = ("data", "corner", "trace", "loss", "ppc", "loo_pit", "predictions", "sensitivity")
 OF_MODEL = ("prior", "forest", "fits", "graph")
 OTHER_KINDS = ("data", "loss", "predictions", "sensitivity", "fits")  # what `other` asks for
 TABLES = {
@@ -113,7 +113,7 @@ EDITS = {
     "one more kind of figure": (OTHER, ("kinds: [data", "kinds: [graph, data"), {"figure line_graph of other", "verdicts on all studies"}),
     "the threshold of a check of draws": (SMALL, ("rhat: 1.1", "rhat: 1.2"), list_stages("diagnose", "verdict", fits=SMALL_FITS)),
     "the threshold of a check of predictions": (SMALL, ("rhat: 1.1", "rhat: 1.1, ppc: 0.02"), list_stages("diagnose", "verdict", fits=SMALL_FITS)),
-    "the threshold of the comparison": (SMALL, ("loo: {warn: 2}", "loo: {warn: 3}"), list_stages("diagnose", "verdict", fits=SMALL_FITS)),
+    "the threshold of leave-one-out": (SMALL, ("loo: {warn: 2}", "loo: {warn: 3}"), list_stages("diagnose", "verdict", fits=SMALL_FITS)),
     "an expectation": (OTHER, ("ppc: fail", "ppc: fail, rhat: warn"), list_stages("verdict", fits=OTHER_FITS)),
     "the draws of one fit": (
         SMALL, ("draws: 500", "draws: 600"),
@@ -129,7 +129,7 @@ EDITS = {
     "new covariates": (
         OTHER, ("linspace: [0, 300, 7]", "linspace: [0, 300, 8]"),
         list_stages("predict", "sensitivity", "diagnose", "verdict", "table sensitivity", fits=OTHER_FITS - POINT)
-        | figures("data", "ppc", "predictions", "sensitivity", fits=OTHER_FITS - POINT),
+        | figures("data", "ppc", "loo_pit", "predictions", "sensitivity", fits=OTHER_FITS - POINT),
     ),
     "a prior": (
         "workflow/models/line/model.py", ("Uniform(-5, 5)", "Uniform(-6, 6)"),
@@ -158,13 +158,13 @@ EDITS = {
         list_stages("sensitivity", "diagnose", "verdict", "table sensitivity") | figures("sensitivity"),
     ),
     "a module of the comparison": (
-        "workflow/lib/posterity/comparison/models.py", ("MAX_EM_STEPS = 2000", "MAX_EM_STEPS = 2001"),
-        list_stages("compare", "verdict", "table models", "table fits") | figures(*AFTER_COMPARE),
+        "workflow/lib/posterity/comparison/models.py", ("MIN_KNOWN_POINTS = 100", "MIN_KNOWN_POINTS = 101"),
+        list_stages("compare", "table models", "table fits") | figures(*AFTER_COMPARE),
     ),
     "a module imported through others": (
         "workflow/lib/posterity/stats/summary.py", ("ddof=1", "ddof=0"),
-        list_stages("sensitivity", "diagnose", "compare", "verdict", "tables")
-        | figures("data", "trace", "predictions", "sensitivity", "forest", *AFTER_COMPARE),
+        list_stages("predict", "sensitivity", "diagnose", "compare", "verdict", "tables")
+        | figures("data", "trace", "ppc", "loo_pit", "predictions", "sensitivity", "forest", *AFTER_COMPARE),
     ),
     "a module of one method": (
         "workflow/lib/posterity/inference/chains.py", ("better twice the", "best twice the"),
@@ -174,10 +174,10 @@ EDITS = {
     "a module of all methods": ("workflow/lib/posterity/model/range_checks.py", ("PREFLIGHT_DRAWS = 3", "PREFLIGHT_DRAWS = 4"), AFTER_FIT | list_stages("prior") | figures(*ALL_FIGURES)),
     "a module of one figure": ("workflow/lib/posterity/plots/corner.py", ("bins=40", "bins=30"), figures("corner")),
     "a script": (
-        "workflow/scripts/predict.py", ('packages = ("jax", "numpyro")', 'packages = ("jax", "numpyro", "numpy")'),
+        "workflow/scripts/predict.py", ('packages = ("jax", "numpyro", "arviz")', 'packages = ("jax", "numpyro", "numpy")'),
         list_stages("predict", "sensitivity", "diagnose", fits=FITS - POINT) | list_stages("verdict", "table sensitivity")
         | list_stages("compare", "table models", "table fits", fits=SMALL_FITS)
-        | figures("data", "ppc", "predictions", "sensitivity", fits=FITS - POINT) | figures(*AFTER_COMPARE, fits=SMALL_FITS),
+        | figures("data", "ppc", "loo_pit", "predictions", "sensitivity", fits=FITS - POINT) | figures(*AFTER_COMPARE, fits=SMALL_FITS),
     ),
 }  # fmt: skip
 

@@ -2,7 +2,6 @@ rule verdict:
     """Give each fit of a study its verdict."""
     input:
         diagnoses=project.list_diagnoses,
-        comparison=project.list_study_comparison,
         code=project.list_code("verdict"),
     output:
         verdict=update(paths.VERDICT),
@@ -27,7 +26,6 @@ rule verdict:
     params:
         study="{study}",
         title=project.setting("title"),
-        loo=project.setting("checks", "loo"),
         expect=project.setting("checks", "expect", default={}),
     message:
         "verdict on {wildcards.study}"

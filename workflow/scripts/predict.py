@@ -3,9 +3,10 @@ Predict from the posterior draws of a fit.
 
 Reads data.nc, posterior.nc and the model. Writes predictive.nc, for an evenly thinned part of the
 draws: `posterior_predictive`, `log_likelihood` (one value per observation), `log_prior` (top-level
-latent sites), `test_statistics` (of the residuals of data and predictions), and, for ArviZ,
-`observed_data`, `constant_data`, `sample_stats` and the small sites of `posterior`. If the study
-sets new covariates, `predictions` has the observed and deterministic sites there, and
+latent sites), `test_statistics` (of the residuals), `loo`
+(leave-one-out cross-validation, over all observations), and, for ArviZ, `observed_data`,
+`constant_data`, `sample_stats` and the small sites of `posterior`. If the study sets new
+covariates, `predictions` has the observed and deterministic sites there, and
 `predictions_constant_data` the covariates. The attribute `resampled_sites` of `predictions` names
 latent sites that belong to new rows.
 """
@@ -56,7 +57,7 @@ def predict(
     stream = ids.stream(compute.seed).child("predict")
     table = get_group(source, "data")
     groups, thin = predict_groups(ids.model, model.spec, table, fit, settings, stream, where)
-    packages = ("jax", "numpyro")
+    packages = ("jax", "numpyro", "arviz")
     attributes = collect_provenance(
         "predict", settings=settings, seed=compute.seed, packages=packages, **ids.attributes
     )

@@ -1,11 +1,11 @@
 """
 Combine the checks of a study into a verdict on each fit.
 
-Reads the group `checks` of each fit's diagnosis.nc, and comparison.nc for the check `loo` of
-compared models. Writes verdict.nc with the groups `checks` (with the coordinates model, fit, stage
-and `effective_status`, the status with `expect:` applied) and `fit_verdicts` (per fit: verdict,
-draws, smallest ESS, largest R-hat, reason), and a page of the report, checks.html. The verdict on a
-fit is the worst of its checks. That on the study, an attribute, is the worst of its fits.
+Reads the group `checks` of each fit's diagnosis.nc. Writes verdict.nc with the groups `checks`
+(with the coordinates model, fit, stage and `effective_status`, the status with `expect:` applied)
+and `fit_verdicts` (per fit: verdict, draws, smallest ESS, largest R-hat, reason), and a page of the
+report, checks.html. The verdict on a fit is the worst of its checks. That on the study, an
+attribute, is the worst of its fits.
 """
 
 from pathlib import Path
@@ -20,12 +20,10 @@ from posterity.workflow.job import run_job
 
 def verdict(
     diagnoses: list[str],
-    comparison: list[str],
     output: str,
     html: str,
     study: str,
     title: str,
-    loo: float | dict,
     expect: dict,
 ) -> None:
     """
@@ -35,14 +33,10 @@ def verdict(
     ----------
     diagnoses : list of str
         Paths of diagnosis.nc of all fits.
-    comparison : list of str
-        Path of comparison.nc; empty if the study compares nothing.
     output, html : str
         Paths of verdict.nc and checks.html.
     study, title : str
         Id and title.
-    loo : float or dict
-        The threshold of the check `loo`.
     expect : dict
         The expected failures, by model, fit and check.
 
@@ -51,9 +45,8 @@ def verdict(
     UserError
         If an artefact cannot be read, or belongs to another study.
     """
-    compared = read_artefact(comparison[0], study=study) if comparison else None
     fits = [read_artefact(path, study=study) for path in diagnoses]
-    result = assemble_verdict(fits, compared, loo, expect)
+    result = assemble_verdict(fits, expect)
     attributes = collect_provenance(
         "verdict",
         study,
@@ -73,7 +66,6 @@ if __name__ == "__main__":
     with run_job(snakemake):
         verdict(
             list(snakemake.input.diagnoses),
-            list(snakemake.input.comparison),
             snakemake.output.verdict,
             snakemake.output.html,
             **snakemake.params,

@@ -108,6 +108,8 @@ def test_point_estimate_skips_the_checks_of_draws(thresholds):
         "ppc",
         "sensitivity",
         "recovery",
+        "loo",
+        "loo_pit",
     }
 
 

@@ -6,10 +6,9 @@ import gate as gate_script
 import verdict as verdict_script
 from posterity.artefact.netcdf import read_artefact, write_artefact
 from posterity.diagnostics.check import Check, checks_to_dataset
-from posterity.diagnostics.verdict import CHECK_HEADINGS, assemble_verdict, check_leave_one_out
+from posterity.diagnostics.verdict import CHECK_HEADINGS, assemble_verdict
 from posterity.errors import UserError
 
-WARN = {"warn": 0.7}
 VALUES = {"rhat": 1.001, "ess_bulk": 900.0, "ess_tail": 700.0, "ppc": 0.5}
 
 
@@ -24,44 +23,14 @@ def make_diagnosis(model="m", fit="f", **statuses):
     return tree
 
 
-def make_comparison():
-    columns = {
-        "pareto_k": [0.3, 0.9, np.nan],
-        "bad_k": [0.0, 2.0, np.nan],
-        "good_k": [0.7, 0.7, np.nan],
-        "message": np.array(["", "", "cannot be compared: it observes nothing"], dtype=object),
-    }
-    models = xr.Dataset(
-        {name: ("model", values) for name, values in columns.items()}, {"model": ["a", "b", "c"]}
-    )
-    tree = xr.DataTree.from_dict({"/models": models.assign_attrs(fit="f")})
-    tree.attrs = {"study": "s"}
-    return tree
-
-
-def test_leave_one_out_is_checked_by_model_and_fit():
-    checks = check_leave_one_out(make_comparison(), WARN)
-    assert {key: check.status for key, check in checks.items()} == {
-        ("a", "f"): "pass",
-        ("b", "f"): "warn",
-        ("c", "f"): "n/a",
-    }
-    assert checks["b", "f"].message.endswith("0.90; above 0.70 at 2 points")
-    assert checks["c", "f"].message == "cannot be compared: it observes nothing"
-
-
-def test_comparison_of_fits_alone_has_no_leave_one_out():
-    assert check_leave_one_out(xr.DataTree(), WARN) == {}
-
-
 def test_verdict_on_a_fit_is_its_worst_check():
-    fit = assemble_verdict([make_diagnosis(rhat="warn", ppc="fail")], None, WARN, {}).fits[0]
+    fit = assemble_verdict([make_diagnosis(rhat="warn", ppc="fail")], {}).fits[0]
     assert (fit.model, fit.fit, fit.verdict, fit.draws) == ("m", "f", "fail", 4000)
     assert fit.reason == "rhat: about rhat; ppc: about ppc"
 
 
 def test_fit_without_problems_has_no_reason():
-    fit = assemble_verdict([make_diagnosis()], None, WARN, {}).fits[0]
+    fit = assemble_verdict([make_diagnosis()], {}).fits[0]
     assert (fit.verdict, fit.reason) == ("pass", "")
     assert (fit.ess, fit.rhat) == (700.0, 1.001)
 
@@ -71,46 +40,32 @@ def test_unknown_tail_ess_leaves_the_bulk_ess():
     data = tree["checks"].to_dataset()
     data["value"][2] = np.nan
     tree["checks"] = xr.DataTree(data)
-    assert assemble_verdict([tree], None, WARN, {}).fits[0].ess == 900.0
+    assert assemble_verdict([tree], {}).fits[0].ess == 900.0
 
 
 def test_verdict_on_a_study_is_its_worst_fit():
     trees = [make_diagnosis(fit="f"), make_diagnosis(fit="g", ppc="warn")]
-    result = assemble_verdict(trees, None, WARN, {})
+    result = assemble_verdict(trees, {})
     assert result.status == "warn"
     assert result.fit_seconds == {"m/f": 1.5, "m/g": 1.5}
 
 
 def test_fits_are_sorted_by_model_and_fit():
     trees = [make_diagnosis("n", "a"), make_diagnosis("m", "g"), make_diagnosis("m", "f")]
-    fits = assemble_verdict(trees, None, WARN, {}).fits
+    fits = assemble_verdict(trees, {}).fits
     assert [(fit.model, fit.fit) for fit in fits] == [("m", "f"), ("m", "g"), ("n", "a")]
 
 
 def test_expected_failure_overrides_status_and_message():
     expect = {"m": {"f": {"ppc": "fail"}}}
-    result = assemble_verdict([make_diagnosis(ppc="fail")], None, WARN, expect)
+    result = assemble_verdict([make_diagnosis(ppc="fail")], expect)
     assert result.status == "expected"
     row = next(row for row in result.checks if row.check.name == "ppc")
     assert row.cells[-3:] == ("fail", "expected", "ppc is expected to fail, and does: about ppc")
 
 
-def test_compared_models_have_leave_one_out():
-    result = assemble_verdict([make_diagnosis("b")], make_comparison(), WARN, {})
-    row = result.checks[-1]
-    assert (row.stage, row.check.name, row.check.status) == ("compare", "loo", "warn")
-    assert result.status == "warn"
-
-
-def test_expected_leave_one_out_that_is_not_made_fails():
-    expect = {"b": {"g": {"loo": "warn"}}}
-    result = assemble_verdict([make_diagnosis("b", "g")], make_comparison(), WARN, expect)
-    assert result.status == "fail"
-    assert "does not compare the models by this fit" in result.fits[0].reason
-
-
 def test_groups_repeat_checks_and_verdicts():
-    result = assemble_verdict([make_diagnosis(ppc="warn")], make_comparison(), WARN, {})
+    result = assemble_verdict([make_diagnosis(ppc="warn")], {})
     groups = result.to_groups()
     checks = groups["checks"]
     assert checks["check"].values.tolist() == list(VALUES)
@@ -122,7 +77,7 @@ def test_groups_repeat_checks_and_verdicts():
 
 def test_cells_have_a_heading_each_and_are_sorted():
     trees = [make_diagnosis("n"), make_diagnosis("m")]
-    cells = assemble_verdict(trees, None, WARN, {}).to_cells()
+    cells = assemble_verdict(trees, {}).to_cells()
     assert {len(row) for row in cells} == {len(CHECK_HEADINGS)}
     assert cells == sorted(cells)
     assert cells[0] == ("m", "f", "ess_bulk", "900", "1", "pass", "pass", "about ess_bulk")
@@ -135,18 +90,15 @@ def write_tree(path, tree):
 
 
 def test_script_writes_the_verdict_and_a_page(tmp_path):
-    diagnosis = write_tree(tmp_path / "diagnosis.nc", make_diagnosis("b"))
-    comparison = write_tree(tmp_path / "comparison.nc", make_comparison())
+    diagnosis = write_tree(tmp_path / "diagnosis.nc", make_diagnosis("b", ppc="warn"))
     output = str(tmp_path / "verdict.nc")
     page = tmp_path / "checks.html"
-    verdict_script.verdict(
-        [diagnosis], [comparison], output, str(page), "s", "A title", WARN, expect={}
-    )
+    verdict_script.verdict([diagnosis], output, str(page), "s", "A title", expect={})
     tree = read_artefact(output, study="s")
     assert tree.attrs["verdict"] == "warn"
     assert tree["fit_verdicts"]["model"].values.tolist() == ["b"]
     assert "A title: all checks" in page.read_text()
-    assert "largest Pareto k-hat" in page.read_text()
+    assert "about ppc" in page.read_text()
 
 
 def run_gate(folder, verdict):

@@ -15,6 +15,8 @@ COLUMNS = {
     "elpd_diff": [0.0, -20.0, np.nan],
     "dse": [0.0, 5.0, np.nan],
     "weight": [0.9, 0.1, np.nan],
+    "weight_low": [0.6, 0.0, np.nan],
+    "weight_high": [1.0, 0.7, np.nan],
     "pareto_k": [0.3, np.inf, np.nan],
     "bad_k": [2, 0, np.nan],
     "good_k": [0.7, 0.7, 0.7],
@@ -46,6 +48,7 @@ def test_each_model_has_its_sentence_and_one_that_cannot_be_compared_has_no_numb
         assert sentence in texts
     assert texts.count("not comparable") == 1
     assert "0.90" in texts
+    assert "determined" in texts  # its interval is wide
 
 
 def test_label_has_the_largest_k_hat():

@@ -73,9 +73,9 @@ def test_all_groups_have_the_chosen_draws(predict):
     groups, thin = predict()
     assert thin == 3
     expected = {"posterior_predictive", "log_likelihood", "log_prior", "test_statistics"}
-    expected |= {"observed_data", "constant_data", "posterior", "sample_stats"}
+    expected |= {"observed_data", "constant_data", "posterior", "sample_stats", "loo"}
     assert set(groups) == expected
-    for name in expected - {"observed_data", "constant_data"}:
+    for name in expected - {"observed_data", "constant_data", "loo"}:
         assert groups[name].sizes["chain"] == 2
         assert groups[name].sizes["draw"] == 4
 

@@ -153,10 +153,12 @@ def test_sensitivity_has_a_row_for_each_scalar():
 def test_models_are_rounded_and_missing_scores_are_dashes():
     names = ("elpd", "se", "p", "weight", "elpd_diff", "dse", "pareto_k", "bad_k", "points")
     columns = {name: ("model", [1.234, math.nan]) for name in names}
+    columns["weight_low"] = ("model", [0.5, math.nan])
+    columns["weight_high"] = ("model", [2.0, math.nan])
     columns["message"] = ("model", np.array(["best", "none"], dtype=object))
     models = xr.Dataset(columns, {"model": ["a", "b"]}, {"fit": "nuts"})
     table = make("models", make_tree(models=models))
-    assert table.cells[0] == ["a", "1.2", "1.2", "1.2", "1.2", "1.23", "1.23"]
+    assert table.cells[0] == ["a", "1.2", "1.2", "1.2", "1.2", "1.23 (0.50 to 2.00)", "1.23"]
     assert table.cells[1] == ["b", *["--"] * 6]
     assert read_csv(table)[0]["elpd"] == "1.234"
 

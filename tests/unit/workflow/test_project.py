@@ -139,14 +139,12 @@ def test_a_point_estimate_has_no_predictions(small_project):
         assert part in message
 
 
-def test_a_verdict_needs_all_diagnoses_and_the_comparison(small_project):
+def test_a_verdict_needs_all_diagnoses(small_project):
     assert small_project.list_diagnoses(STUDY) == [
         "results/lines/straight/nuts/diagnosis.nc",
         "results/lines/straight/map/diagnosis.nc",
         "results/lines/curved/nuts/diagnosis.nc",
     ]
-    assert small_project.list_study_comparison(STUDY) == ["results/lines/comparison.nc"]
-    assert small_project.list_study_comparison(select(study="density")) == []
 
 
 def test_a_diagnosis_needs_predictions_and_sensitivity_of_a_fit_with_draws(small_project):

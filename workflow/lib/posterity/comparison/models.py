@@ -1,4 +1,4 @@
-"""Compare models of one data set by leave-one-out cross-validation."""
+"""Compare models of one data set by leave-one-out cross-validation, which their fits have."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -8,31 +8,59 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import xarray as xr
-from arviz_stats import compare, loo
+from arviz_stats import compare
 from arviz_stats.utils import ELPDDataLOO
 from numpy.typing import NDArray
 
 from posterity.artefact.groups import get_group
+from posterity.comparison.stacking import (
+    MAX_WEIGHT_WIDTH,
+    bootstrap_weights,
+    compute_stacking_weights,
+)
 from posterity.stats.arviz_bridge import remove_stub_modules
 
 remove_stub_modules()
 
-MODEL_COLUMNS = ("elpd", "se", "p", "weight", "elpd_diff", "dse", "pareto_k", "bad_k", "good_k")
-MAX_EM_STEPS = 2000
-EM_TOLERANCE = 1e-5  # of the largest slope, which is 1 at the optimum
-MIN_WEIGHT = 1e-6  # where EM begins: it never leaves a weight of 0
-MIN_LOO_DRAWS = 25  # the fewest with which ArviZ can fit the tail of importance weights
-CONSTANT_NATS = 1e-6  # a log-likelihood that changes less over the draws is constant
+MODEL_COLUMNS = (
+    "elpd",
+    "se",
+    "p",
+    "weight",
+    "weight_low",
+    "weight_high",
+    "elpd_diff",
+    "dse",
+    "pareto_k",
+    "bad_k",
+    "good_k",
+)
+TABLE_COLUMNS = ("elpd", "se", "p", "elpd_diff", "dse")  # those that are sums over the points
 # ArviZ's documentation of `compare` names these two.
 MIN_KNOWN_DIFFERENCE_NATS = 4  # the standard error of a smaller difference is unreliable
 MIN_KNOWN_POINTS = 100  # with fewer points standard errors are rough
 
 
 class ScoredModel(NamedTuple):
-    """A model that can be scored: its observed values, shape (point,), and its PSIS-LOO."""
+    """
+    A model that can be scored.
+
+    Attributes
+    ----------
+    observed : array
+        All observed values.
+    elpd : ELPDDataLOO
+        Its PSIS-LOO, of all points or of evenly spaced ones.
+    scale : float
+        Number of observed values for each point.
+    mcse : float
+        Monte Carlo error of its elpd, in nats.
+    """
 
     observed: NDArray[np.float64]
     elpd: ELPDDataLOO
+    scale: float
+    mcse: float
 
 
 @dataclass(frozen=True)
@@ -52,6 +80,8 @@ class ModelRow:
         Effective number of parameters.
     weight : float
         Stacking weight.
+    weight_low, weight_high : float
+        Its interval of 90 %, by a Bayesian bootstrap over the points.
     elpd_diff, dse : float
         Difference to the reference and its standard error, in nats.
     pareto_k : float
@@ -66,6 +96,8 @@ class ModelRow:
     se: float = np.nan
     p: float = np.nan
     weight: float = np.nan
+    weight_low: float = np.nan
+    weight_high: float = np.nan
     elpd_diff: float = np.nan
     dse: float = np.nan
     pareto_k: float = np.nan
@@ -84,8 +116,7 @@ def compare_models(predictives: Mapping[str, xr.DataTree], reference: str | None
     Parameters
     ----------
     predictives : dict
-        The artefact predictive.nc of each model, with the groups posterior, log_likelihood and
-        observed_data.
+        The artefact predictive.nc of each model, with the groups observed_data and loo.
     reference : str or None
         The model that others are compared with; None, or a model that cannot be compared, for the
         best one.
@@ -116,16 +147,43 @@ def _score_models(
     scored = {}
     rows = {}
     for name, tree in predictives.items():
-        points = np.nan
-        try:
-            observed, likelihood = flatten_log_likelihood(tree)
-            points = observed.size
+        loo = get_group(tree, "loo")
+        if loo.data_vars:
             scored[name] = ScoredModel(
-                observed, compute_loo(get_group(tree, "posterior"), likelihood)
+                observed=_flatten_observed(tree),
+                elpd=_read_loo(loo),
+                scale=loo.attrs["points"] / loo.sizes["point"],
+                mcse=loo.attrs["mcse"],
             )
-        except ValueError as reason:
+        else:
+            reason = loo.attrs.get("reason", "the model observes nothing")
+            points = loo.attrs.get("points", 0) or np.nan
             rows[name] = ModelRow(f"cannot be compared: {reason}", points)
     return scored, rows
+
+
+def _flatten_observed(tree: xr.DataTree) -> NDArray[np.float64]:
+    """Return the values of all observed sites, in their order."""
+    observed = get_group(tree, "observed_data").data_vars.values()
+    return np.concatenate([values.values.ravel().astype(float) for values in observed])
+
+
+def _read_loo(loo: xr.Dataset) -> ELPDDataLOO:
+    """Return the group `loo` as ArviZ's result of its points."""
+    elpd = loo["elpd"].values
+    pareto_k = loo["pareto_k"].values
+    return ELPDDataLOO(
+        elpd=float(elpd.sum()),
+        se=float(np.sqrt(elpd.size * elpd.var(ddof=1))),
+        p=float(loo["p_loo"].values.sum()),
+        n_samples=loo.attrs["draws"],
+        n_data_points=elpd.size,
+        scale="log",
+        warning=bool((pareto_k > loo.attrs["good_k"]).any()),
+        elpd_i=xr.DataArray(elpd, dims="point"),
+        pareto_k=xr.DataArray(pareto_k, dims="point"),
+        good_k=loo.attrs["good_k"],
+    )
 
 
 def _choose_comparable_group(scored: Mapping[str, ScoredModel]) -> list[str]:
@@ -158,16 +216,19 @@ def _describe_incomparable_models(
 
 def _compare_group(scored: Mapping[str, ScoredModel], base: str) -> dict[str, ModelRow]:
     """Return the rows of comparable models, given with the best first."""
-    table, remarks = _stack_models({name: model.elpd for name, model in scored.items()}, base)
+    table, remarks = _tabulate_models({name: model.elpd for name, model in scored.items()}, base)
+    weights = _weigh_models(scored)
+    scale = next(iter(scored.values())).scale
     best = next(iter(scored))
     rows = {}
     for name, model in scored.items():
         k_hat = model.elpd.pareto_k.values
-        statistics = {key: float(table.loc[name, key]) for key in MODEL_COLUMNS[:6]}
+        sums = {key: scale * float(table.loc[name, key]) for key in TABLE_COLUMNS}
         row = ModelRow(
             "",
-            k_hat.size,
-            **statistics,
+            model.observed.size,
+            **sums,
+            **weights[name],
             pareto_k=float(k_hat.max()),
             bad_k=int((k_hat > model.elpd.good_k).sum()),
             good_k=float(model.elpd.good_k),
@@ -193,142 +254,34 @@ def _rows_to_dataset(rows: Mapping[str, ModelRow]) -> xr.Dataset:
     )
 
 
-def flatten_log_likelihood(
-    tree: xr.DataTree,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """
-    Return the values, shape (point,), and log-likelihoods, shape (chain, draw, point), of a model.
-
-    Joins the observed sites in their order. Raises ValueError if there is no observed site, or if a
-    site has not one log-likelihood per observation.
-    """
-    observed = get_group(tree, "observed_data")
-    likelihood = get_group(tree, "log_likelihood")
-    values = []
-    parts = []
-    for site, observations in observed.data_vars.items():
-        if site not in likelihood:
-            raise ValueError(f"the observed site {site} has no log-likelihood")
-        part = likelihood[site].transpose("chain", "draw", ...).values
-        part = part.reshape(*part.shape[:2], -1).astype(float)
-        if part.shape[2] != observations.size:
-            raise ValueError(
-                f"site {site} has {observations.size} observations but {part.shape[2]} "
-                "log-likelihood, that of their joint distribution"
-            )
-        values.append(observations.values.ravel().astype(float))
-        parts.append(part)
-    if not parts:
-        raise ValueError("the model observes nothing")
-    return np.concatenate(values), np.concatenate(parts, axis=2)
-
-
-def compute_loo(posterior: xr.Dataset, likelihood: NDArray[np.float64]) -> ELPDDataLOO:
-    """
-    Compute PSIS-LOO with ArviZ from log-likelihoods of shape (chain, draw, point).
-
-    The relative efficiency is the mean over the sites of `posterior`. A point whose log-likelihood
-    is constant needs no importance sampling, and ArviZ refuses it: its elpd is exact and its k-hat
-    is 0. Raises ValueError for fewer than 2 points, fewer than 25 draws, or log-likelihoods that
-    are not finite.
-    """
-    _require_loo_inputs(likelihood)
-    points = likelihood.shape[2]
-    elpd = likelihood.mean((0, 1))
-    pareto_k = np.zeros(points)
-    parameters = 0.0
-    is_changing = np.ptp(likelihood, axis=(0, 1)) > CONSTANT_NATS
-    if is_changing.any():
-        result = _run_loo(posterior, likelihood[:, :, is_changing])
-        elpd[is_changing] = result.elpd_i.values
-        pareto_k[is_changing] = np.nan_to_num(result.pareto_k.values, nan=np.inf)
-        parameters = float(result.p)
-    if not np.isfinite(elpd).all():
-        raise ValueError(
-            "importance sampling overflows: the log-likelihood changes too much over the draws"
-        )
-    samples = likelihood.shape[0] * likelihood.shape[1]
-    good_k = min(1 - 1 / np.log10(samples), 0.7)
-    return ELPDDataLOO(
-        elpd=float(elpd.sum()),
-        se=float(np.sqrt(points * elpd.var(ddof=1))),
-        p=parameters,
-        n_samples=samples,
-        n_data_points=points,
-        scale="log",
-        warning=bool((pareto_k > good_k).any()),
-        elpd_i=xr.DataArray(elpd, dims="point"),
-        pareto_k=xr.DataArray(pareto_k, dims="point"),
-        good_k=good_k,
-    )
-
-
-def _require_loo_inputs(likelihood: NDArray[np.float64]) -> None:
-    """Raise ValueError if PSIS-LOO does not apply."""
-    chains, draws, points = likelihood.shape
-    if points < 2:
-        raise ValueError("leave-one-out needs at least 2 observations, and the model has 1")
-    infinite_points = int((~np.isfinite(likelihood)).any((0, 1)).sum())
-    if infinite_points:
-        raise ValueError(
-            f"the log-likelihood of {infinite_points} of {points} observations is not finite at "
-            "some draws"
-        )
-    if chains * draws < MIN_LOO_DRAWS:
-        raise ValueError(
-            f"{chains * draws} draws are too few for importance sampling (at least {MIN_LOO_DRAWS})"
-        )
-
-
-def _run_loo(posterior: xr.Dataset, likelihood: NDArray[np.float64]) -> ELPDDataLOO:
-    density = xr.Dataset({"y": (("chain", "draw", "point"), likelihood)})
-    tree = xr.DataTree.from_dict({"/posterior": posterior, "/log_likelihood": density})
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")  # of a large k-hat, which the result has
-        return loo(tree, pointwise=True, reff=None if posterior.data_vars else 1.0)
-
-
-def _stack_models(scored: Mapping[str, ELPDDataLOO], base: str) -> tuple[pd.DataFrame, list[str]]:
+def _tabulate_models(
+    scored: Mapping[str, ELPDDataLOO], base: str
+) -> tuple[pd.DataFrame, list[str]]:
     """Compare comparable models with ArviZ; return its table, and what it warns of."""
-    # Weights and differences depend on ratios of densities only. Relative to the best model at each
-    # point, no density underflows.
-    best_elpd = np.max([model.elpd_i.values for model in scored.values()], axis=0)
-    relative = {
-        name: ELPDDataLOO(**vars(model) | {"elpd_i": model.elpd_i - best_elpd})
-        for name, model in scored.items()
-    }
     with warnings.catch_warnings(record=True) as caught, np.errstate(all="ignore"):
         warnings.simplefilter("always")
-        table = compare(relative, method="stacking", reference=base, round_to="none")
+        # Not by stacking: ArviZ's optimiser does not always reach the optimum.
+        table = compare(dict(scored), method="pseudo-BMA", reference=base, round_to="none")
     remarks = {
         f"caution: {warning.message}".rstrip(".")
         for warning in caught
         if issubclass(warning.category, UserWarning)
     }
-    density = np.exp([relative[name].elpd_i.values for name in table.index])
-    weights = _refine_weights(table["weight"].to_numpy(float), density)
-    return table.assign(weight=weights), sorted(remarks)
+    return table, sorted(remarks)
 
 
-def _refine_weights(
-    weights: NDArray[np.float64], density: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """
-    Return stacking weights at their optimum, by EM for the shares of a mixture.
-
-    `density` has shape (model, point). At the optimum the mean of p_k / sum(w p) over the points is
-    at most 1 for each model k.
-    """
-    # ArviZ's optimiser stops early if one point decides against a model that is otherwise the best.
-    # Remove this function once ArviZ's `compare` reaches the optimum.
-    weights = np.maximum(weights, MIN_WEIGHT)
-    for _ in range(MAX_EM_STEPS):
-        shares = weights / weights.sum()
-        slope = (density / (shares @ density)).mean(1)
-        weights = shares * slope
-        if slope.max() < 1 + EM_TOLERANCE:
-            break
-    return weights
+def _weigh_models(scored: Mapping[str, ScoredModel]) -> dict[str, dict[str, float]]:
+    """Return the stacking weight of each model, and its interval."""
+    elpd = np.array([model.elpd.elpd_i.values for model in scored.values()])
+    # Weights depend on ratios of densities only. Relative to the best model at each point, no
+    # density underflows.
+    density = np.exp(elpd - elpd.max(axis=0))
+    weights = compute_stacking_weights(density)
+    intervals = bootstrap_weights(density, np.array([model.mcse for model in scored.values()]))
+    return {
+        name: {"weight": weights[i], "weight_low": low, "weight_high": high}
+        for i, (name, (low, high)) in enumerate(zip(scored, intervals.tolist(), strict=True))
+    }
 
 
 def _describe_prediction(row: ModelRow, name: str, base: str, best: str, models: int) -> list[str]:
@@ -340,8 +293,15 @@ def _describe_prediction(row: ModelRow, name: str, base: str, best: str, models:
         parts.append("the others are compared with it")
     if name != base:
         parts.append(_describe_difference(row, base, is_best=name == best))
-    parts.append(f"stacking weight {row.weight:.2f}")
+    parts.append(_describe_weight(row))
     return parts
+
+
+def _describe_weight(row: ModelRow) -> str:
+    if row.weight_high - row.weight_low > MAX_WEIGHT_WIDTH:
+        interval = f"{row.weight_low:.2f} to {row.weight_high:.2f}"
+        return f"the stacking weight is not determined by these data ({interval})"
+    return f"stacking weight {row.weight:.2f}"
 
 
 def _describe_difference(row: ModelRow, base: str, is_best: bool) -> str:

@@ -139,6 +139,9 @@ FIGURE_KINDS = {
     "fits": FigureKind("model", ("comparison",), "fits against each other"),
     "graph": FigureKind("model", ("prior",), "graph of the model"),
     "models": FigureKind("study", ("comparison",), "models against each other", needs_data=True),
+    "loo_pit": FigureKind(
+        "fit", ("predictive",), "leave-one-out predictive check", DRAW_KINDS, needs_data=True
+    ),
 }
 
 TABLES = {

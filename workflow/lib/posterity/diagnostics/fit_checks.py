@@ -31,6 +31,7 @@ from posterity.diagnostics.convergence import (
     check_convergence,
     check_sampler,
 )
+from posterity.diagnostics.leave_one_out import check_leave_one_out, check_loo_pit
 from posterity.diagnostics.modes import check_modes
 from posterity.diagnostics.predictive import check_posterior_predictive, check_prior_predictive
 from posterity.diagnostics.prior_sensitivity import check_sensitivity
@@ -230,6 +231,14 @@ def _check_sensitivity(fit: FitInputs) -> list[Check]:
     return [check_sensitivity(sensitivities, fit.thresholds["sensitivity"])]
 
 
+def _check_loo(fit: FitInputs) -> list[Check]:
+    loo = get_group(fit.predictive, "loo")
+    return [
+        check_leave_one_out(loo, fit.thresholds["loo"]),
+        check_loo_pit(loo, fit.thresholds["loo_pit"]),
+    ]
+
+
 def _check_recovery(fit: FitInputs) -> list[Check]:
     truth = get_group(fit.data, "truth")
     draws = align_draws(fit.posterior, [str(site) for site in truth.data_vars])
@@ -251,6 +260,7 @@ FIT_CHECKS = (
     FitCheck(("ppc",), _check_predictions, needs_draws=True),
     FitCheck(("sensitivity",), _check_sensitivity, needs_draws=True),
     FitCheck(("recovery",), _check_recovery, needs_draws=True),
+    FitCheck(("loo", "loo_pit"), _check_loo, needs_draws=True),
 )
 
 

@@ -11,13 +11,10 @@ from posterity.diagnostics.check import (
     Check,
     Outcome,
     Status,
-    Threshold,
     apply_expectation,
     checks_from_dataset,
     checks_to_dataset,
     find_worst_status,
-    judge_value,
-    skip_check,
 )
 
 CHECK_HEADINGS = (
@@ -41,8 +38,8 @@ class CheckRow:
     ----------
     model, fit : str
         Ids of the fit.
-    stage : {"diagnose", "compare"}
-        The stage whose results the check judges.
+    stage : {"diagnose"}
+        The stage that made the check.
     check : Check
         The check.
     outcome : Outcome
@@ -148,8 +145,6 @@ def _fits_to_dataset(fits: Sequence[FitVerdict]) -> xr.Dataset:
 
 def assemble_verdict(
     diagnoses: Sequence[xr.DataTree],
-    comparison: xr.DataTree | None,
-    loo: Threshold,
     expect: Mapping[str, Mapping[str, Mapping[str, str]]],
 ) -> StudyVerdict:
     """
@@ -159,10 +154,6 @@ def assemble_verdict(
     ----------
     diagnoses : list of xarray.DataTree
         The artefacts diagnosis.nc of all fits.
-    comparison : xarray.DataTree or None
-        The artefact comparison.nc, if models are compared.
-    loo : float or dict
-        The threshold of the check `loo`.
     expect : dict
         The expected failures, by model, fit and check.
 
@@ -171,7 +162,6 @@ def assemble_verdict(
     StudyVerdict
         The verdict on each fit and on the study.
     """
-    loo_checks = {} if comparison is None else check_leave_one_out(comparison, loo)
     rows: list[CheckRow] = []
     fits = []
     fit_seconds = {}
@@ -180,28 +170,16 @@ def assemble_verdict(
         fit = tree.attrs["fit"]
         declared = expect.get(model, {}).get(fit, {})
         fit_rows = [
-            CheckRow(model, fit, stage, check, apply_expectation(check, declared.get(check.name)))
-            for stage, check in _list_checks(tree, loo_checks.get((model, fit)), "loo" in declared)
+            CheckRow(
+                model, fit, "diagnose", check, apply_expectation(check, declared.get(check.name))
+            )
+            for check in checks_from_dataset(get_group(tree, "checks"))
         ]
         rows += fit_rows
         fits.append(_judge_fit(fit_rows, tree.attrs["draws"]))
         fit_seconds[f"{model}/{fit}"] = tree.attrs["fit_seconds"]
     fits.sort(key=lambda entry: (entry.model, entry.fit))
     return StudyVerdict(rows, fits, fit_seconds)
-
-
-def _list_checks(
-    diagnosis: xr.DataTree, loo: Check | None, expects_loo: bool
-) -> list[tuple[str, Check]]:
-    """Return the checks of a fit with their stages, and `loo` if the fit has it or expects it."""
-    checks = checks_from_dataset(get_group(diagnosis, "checks"))
-    staged = [("diagnose", check) for check in checks]
-    if loo is not None:
-        staged.append(("compare", loo))
-    elif expects_loo:
-        reason = "the study does not compare the models by this fit"
-        staged.append(("compare", skip_check("loo", reason)))
-    return staged
 
 
 def _judge_fit(rows: Sequence[CheckRow], draws: int) -> FitVerdict:
@@ -217,28 +195,3 @@ def _judge_fit(rows: Sequence[CheckRow], draws: int) -> FitVerdict:
         rhat=values["rhat"],
         reason="; ".join(message for message in messages if message),
     )
-
-
-def check_leave_one_out(
-    comparison: xr.DataTree, threshold: Threshold
-) -> dict[tuple[str, str], Check]:
-    """Return the check `loo`, of the largest Pareto k-hat, by model and fit."""
-    models = get_group(comparison, "models")
-    if not models.data_vars:
-        return {}
-    fit = models.attrs["fit"]
-    return {
-        (str(model), fit): _check_pareto_k_of_model(models.sel(model=model), threshold)
-        for model in models["model"].values
-    }
-
-
-def _check_pareto_k_of_model(row: xr.Dataset, threshold: Threshold) -> Check:
-    k_hat = float(row["pareto_k"])
-    if np.isnan(k_hat):
-        return skip_check("loo", str(row["message"].item()))
-    message = (
-        f"largest Pareto k-hat of leave-one-out cross-validation: {k_hat:.2f}; "
-        f"above {float(row['good_k']):.2f} at {float(row['bad_k']):.0f} points"
-    )
-    return judge_value("loo", k_hat, threshold, message)

@@ -10,11 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from posterity.artefact.groups import get_group
+from posterity.comparison.stacking import MAX_WEIGHT_WIDTH
 from posterity.plots.style import BLACK, MODEL_COLOUR, PALE_BLUE, draw_note_figure
 
 WIDTH_INCHES = 9
 LINE_INCHES = 0.16  # height of a line of text
 LINE_LETTERS = 120  # letters in a line of text
+INTERVAL_LOOK: dict[str, Any] = {"color": MODEL_COLOUR, "lw": 1.8, "capsize": 3}
 
 
 def draw_figure(artefacts: dict, settings: dict) -> Figure:
@@ -35,7 +37,7 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
     left, middle, right = panels
     draw_scores(left, table["elpd"].values, table["se"].values)
     draw_scores(middle, table["elpd_diff"].values, table["dse"].values)
-    draw_weights(right, table["weight"].values)
+    draw_weights(right, table)
     reference = table.attrs.get("reference") or names[0]
     reference = textwrap.shorten(reference, 20, placeholder="…")
     middle.axvline(0, color=BLACK, lw=0.8, ls=":")
@@ -43,6 +45,7 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
     middle.set_xlabel(f"elpd minus that of {reference} (nats)")
     left.set_title("± 1 standard error", fontsize=9)
     middle.set_title("± 1 standard error of the difference", fontsize=9)
+    right.set_title("with its 90 % interval", fontsize=9)
     left.set_yticks(range(len(names)), label_models(table))
     left.set_ylim(len(names) - 0.45, -0.55)
     for axes in panels:
@@ -69,19 +72,27 @@ def draw_scores(axes: Axes, scores: np.ndarray, errors: np.ndarray) -> None:
     axes.locator_params(axis="x", nbins=5)
 
 
-def draw_weights(axes: Axes, weights: np.ndarray) -> None:
-    """Draw the stacking weights of all models, and mark those that cannot be compared."""
-    axes.barh(np.arange(len(weights)), np.nan_to_num(weights), 0.5, color=PALE_BLUE)
-    for row, weight in enumerate(weights):
-        is_missing = bool(np.isnan(weight))
-        text = "not comparable" if is_missing else f"{weight:.2f}"
-        look: dict[str, Any] = {
-            "va": "center",
-            "color": "0.4" if is_missing else BLACK,
-            "fontsize": 9,
-        }
-        axes.text(np.nan_to_num(weight) + 0.02, row, text, **look)
-    axes.set_xlim(0, 1.17)
+def draw_weights(axes: Axes, table: xr.Dataset) -> None:
+    """
+    Draw the stacking weights of all models with their intervals.
+
+    A weight that the data do not determine has no number. Models that cannot be compared have a
+    note.
+    """
+    columns = [table[name].values for name in ("weight", "weight_low", "weight_high")]
+    for row, (weight, low, high) in enumerate(zip(*columns, strict=True)):
+        look: dict[str, Any] = {"va": "center", "color": BLACK, "fontsize": 9}
+        if np.isnan(weight):
+            axes.text(0.02, row, "not comparable", **look | {"color": "0.4"})
+            continue
+        is_determined = high - low <= MAX_WEIGHT_WIDTH
+        bar: dict[str, Any] = {"color": PALE_BLUE if is_determined else "0.9"}
+        axes.barh(row, weight, 0.5, **bar)
+        if high > low:
+            axes.errorbar((low + high) / 2, row, xerr=(high - low) / 2, fmt="none", **INTERVAL_LOOK)
+        text = f"{weight:.2f}" if is_determined else "not\ndetermined"
+        axes.text(max(weight, high) + 0.04, row, text, **look | {"fontsize": 8})
+    axes.set_xlim(0, 1.5)
     axes.set_xticks([0, 0.5, 1])
     axes.set_xlabel("stacking weight")
 

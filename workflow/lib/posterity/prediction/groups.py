@@ -11,6 +11,7 @@ from posterity.model.bind import bind_model
 from posterity.model.datasets import make_data_groups
 from posterity.model.model import BoundModel
 from posterity.prediction.design import design_model_statistics
+from posterity.prediction.leave_one_out import LooInputs, make_loo_group, make_matcher
 from posterity.prediction.new_data import NewData, bind_new_data, predict_new_data
 from posterity.prediction.predict import Values, make_draws_dataset, predict_posterior
 from posterity.prediction.statistics import SiteDesign
@@ -113,7 +114,36 @@ def predict_groups(
     groups["posterior"] = _copy_small_sites(fit, draws.numbers)
     if "sample_stats" in fit.children:
         groups["sample_stats"] = thin_draws(get_group(fit, "sample_stats"), draws.numbers)
+    is_chain = fit.attrs.get("draw_kind") == "chains"
+    groups["loo"] = _make_loo(bound, draws, groups, is_chain, stream.generator("loo"))
     return groups, draws.thin
+
+
+def _make_loo(
+    model: BoundModel,
+    draws: FitDraws,
+    groups: dict[str, xr.Dataset],
+    is_chain: bool,
+    rng: np.random.Generator,
+) -> xr.Dataset:
+    """Make the group `loo` from the groups of predictive.nc."""
+    statistics = groups.get("sample_stats", xr.Dataset())
+    log_ratio = None
+    if "log_q" in statistics:
+        log_ratio = (statistics["log_p"] - statistics["log_q"]).values
+    latent = {
+        site: values.reshape(draws.chains, -1, *values.shape[1:])
+        for site, values in draws.latent.items()
+    }
+    inputs = LooInputs(
+        observed=groups["observed_data"],
+        likelihood=groups["log_likelihood"],
+        replicated=groups["posterior_predictive"],
+        latent=latent,
+        log_ratio=log_ratio,
+        match=make_matcher(model, draws.latent, draws.chains) if is_chain else None,
+    )
+    return make_loo_group(inputs, rng)
 
 
 def _make_density_groups(

@@ -168,24 +168,49 @@ def map_draws(
     pytree of arrays
         Outputs of `run`, each of shape (draws, ...).
     """
-    draws = len(jax.tree.leaves(inputs)[0])
-    size = min(BATCH_DRAWS, draws)
+    return compile_map(name, run, model, *shared)(inputs)
+
+
+def compile_map(
+    name: str, run: Callable[..., Any], model: BoundModel, *shared: Any
+) -> Callable[[Any], Any]:
+    """
+    Return a function that maps `run` over draws, and that compiles once.
+
+    The number of draws of all calls has to be the same. Parameters and result are those of
+    `map_draws`.
+    """
+    programs: list[Callable[..., Any]] = []
+
+    def map_inputs(inputs: Any) -> Any:
+        draws = len(jax.tree.leaves(inputs)[0])
+        size = min(BATCH_DRAWS, draws)
+        if not programs:
+            first = _take_draws(inputs, slice(size))
+            programs.append(_compile_batch(name, run, first, model, *shared))
+        batches = []
+        for start in range(0, draws, size):
+            batch = _take_draws(inputs, np.minimum(np.arange(start, start + size), draws - 1))
+            batches.append(programs[0](batch, model.traced_arguments, *shared))
+        return jax.tree.map(lambda *parts: np.concatenate(parts)[:draws], *batches)
+
+    return map_inputs
+
+
+def _compile_batch(
+    name: str, run: Callable[..., Any], batch: Any, model: BoundModel, *shared: Any
+) -> Callable[..., Any]:
     mapped = jax.jit(jax.vmap(run, in_axes=(0, None, *(None for _ in shared))))
-    first = jax.tree.map(lambda values: values[:size], inputs)
-    program = load_or_compile(
-        (first, model.traced_arguments, *shared),
+    program: Callable[..., Any] = load_or_compile(
+        (batch, model.traced_arguments, *shared),
         [name, model.fingerprint],
-        lambda: ([mapped.trace(first, model.traced_arguments, *shared)], None),
+        lambda: ([mapped.trace(batch, model.traced_arguments, *shared)], None),
         low_effort=(0,),
     ).run[0]
-    batches = []
-    for start in range(0, draws, size):
-        batch = _take_draws(inputs, np.minimum(np.arange(start, start + size), draws - 1))
-        batches.append(program(batch, model.traced_arguments, *shared))
-    return jax.tree.map(lambda *parts: np.concatenate(parts)[:draws], *batches)
+    return program
 
 
-def _take_draws(inputs: Any, chosen: np.ndarray) -> Any:
+def _take_draws(inputs: Any, chosen: np.ndarray | slice) -> Any:
     return jax.tree.map(lambda values: values[chosen], inputs)
 
 

@@ -36,6 +36,8 @@ MODEL_COLUMNS = (
     "se",
     "p",
     "weight",
+    "weight_low",
+    "weight_high",
     "elpd_diff",
     "dse",
     "pareto_k",
@@ -281,8 +283,10 @@ def make_models_table(trees: list) -> Table:
     headings = ["model", "elpd", "se", "difference", "its se", "weight", "largest k-hat"]
     cells = []
     for row in rows:
-        numbers = [format_fixed(row[name], places) for name, places in MODEL_PLACES.items()]
-        cells.append([row["model"], *numbers])
+        numbers = {name: format_fixed(row[name], places) for name, places in MODEL_PLACES.items()}
+        if row["weight_high"] > row["weight_low"]:
+            numbers["weight"] += f" ({row['weight_low']:.2f} to {row['weight_high']:.2f})"
+        cells.append([row["model"], *numbers.values()])
     return Table(rows, headings, cells)
 
 

@@ -120,11 +120,6 @@ class Project(Studies):
         self.get_study(wildcards)
         return self.list_fit_paths(paths.DIAGNOSIS, [wildcards.study])
 
-    def list_study_comparison(self, wildcards: Any) -> list[str]:
-        """Return the comparison of a study, if it has something to compare."""
-        self.get_study(wildcards)
-        return self.list_comparisons([wildcards.study])
-
     def list_diagnose_inputs(self, wildcards: Any) -> dict[str, str]:
         """Return predictions and sensitivity of a fit, if it has them, by name."""
         if not self._has_draws(wildcards):

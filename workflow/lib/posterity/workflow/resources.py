@@ -60,6 +60,7 @@ COPIES_HELD: dict[str, dict[str, float]] = {
     "figures": {"data": 4, "stored_draws": 1.5},
     "figures fits": {},
     "figures models": {},
+    "figures loo_pit": {"data": 4},
     "figures sensitivity": {},
     "figures predictions": {"data": 4, "stored_draws": 1.5, "predictions": 3},
     "figures data": {"data": 400, "stored_draws": 3, "predictions": 3},
