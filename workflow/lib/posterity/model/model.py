@@ -73,6 +73,8 @@ class BoundModel:
         Variable of the data that a site observes unchanged.
     observed_variables : tuple of str
         All variables that reach an observed site.
+    factor_sites : tuple of str
+        Terms of the density by numpyro.factor, which are no sites.
     """
 
     function: Callable
@@ -85,6 +87,7 @@ class BoundModel:
     units: dict[str, str] = field(default_factory=dict)
     observations: dict[str, str] = field(default_factory=dict)
     observed_variables: tuple[str, ...] = ()
+    factor_sites: tuple[str, ...] = ()
 
     @property
     def traced_arguments(self) -> dict[str, np.ndarray]:
