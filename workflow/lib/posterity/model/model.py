@@ -74,7 +74,9 @@ class BoundModel:
     observed_variables : tuple of str
         All variables that reach an observed site.
     factor_sites : tuple of str
-        Terms of the density by numpyro.factor, which are no sites.
+        Terms of the density by numpyro.factor, which are not sites.
+    priors : tuple of str or None
+        Latent sites whose priors are choices, by `PRIORS` of the model's file.
     """
 
     function: Callable
@@ -88,6 +90,7 @@ class BoundModel:
     observations: dict[str, str] = field(default_factory=dict)
     observed_variables: tuple[str, ...] = ()
     factor_sites: tuple[str, ...] = ()
+    priors: tuple[str, ...] | None = None
 
     @property
     def traced_arguments(self) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from posterity.model.datasets import make_data_groups
-from posterity.model.dependencies import list_top_level_sites
+from posterity.model.dependencies import list_hyperparameters
 from posterity.model.model import BoundModel, trace_conditioned, trace_predictive
 from posterity.runtime.compile_cache import load_or_compile
 from posterity.runtime.rng import Stream
@@ -79,11 +79,11 @@ def predict_posterior(model: BoundModel, latent: Values, stream: Stream) -> dict
     dict of str to dict of str to array
         By site, each of shape (draws, ...): `predicted` (new draws of the observed sites),
         `deterministic`, `log_likelihood` (one value per observation), `log_likelihood_predicted`
-        (of the predicted values, at the same draw) and `log_prior` (top-level latent sites).
+        (of the predicted values, at the same draw) and `log_prior` (of the hyperparameters).
     """
     observed = model.site_names("observed")
     deterministic = model.site_names("deterministic")
-    top_level = list_top_level_sites(model)
+    hyperparameters = list_hyperparameters(model)
 
     def run(inputs: tuple[jax.Array, Any], traced: dict[str, Any]) -> dict[str, dict[str, Any]]:
         key, values = inputs
@@ -94,7 +94,7 @@ def predict_posterior(model: BoundModel, latent: Values, stream: Stream) -> dict
             "deterministic": {name: backward[name]["value"] for name in deterministic},
             "log_likelihood": {name: _log_prob(backward[name]) for name in observed},
             "log_likelihood_predicted": {name: _log_prob(forward[name]) for name in observed},
-            "log_prior": {name: _log_prob(backward[name]) for name in top_level},
+            "log_prior": {name: _log_prob(backward[name]) for name in hyperparameters},
         }
 
     return map_draws("posterior", run, (split_keys(count_draws(latent), stream), latent), model)
