@@ -5,8 +5,8 @@ Reads data.nc, prior.nc, posterior.nc and, for a fit with draws, predictive.nc a
 Writes diagnosis.nc with the groups `summary` (over `parameter`: mean, sd, median, interval, mcse,
 ess_bulk, ess_tail, r_hat; only `point` for a point estimate) and `checks` (prior_predictive, rhat,
 ess_bulk, ess_tail, mcse, divergences, e_bfmi, tree_depth, acceptance_rate, khat, evidence_error,
-elbo_convergence, optimum_restarts, ppc, sensitivity, recovery). No other stage uses the thresholds
-of a fit, so a new threshold recomputes only diagnosis and verdict.
+elbo_convergence, optimum_restarts, ppc, prior_sensitivity, conflict, recovery). No other stage uses
+the thresholds of a fit, so a new threshold recomputes only diagnosis and verdict.
 """
 
 from posterity.artefact.groups import get_group

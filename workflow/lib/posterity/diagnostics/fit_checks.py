@@ -25,7 +25,8 @@ from posterity.diagnostics.approximation import (
 from posterity.diagnostics.check import Check, skip_check
 from posterity.diagnostics.convergence import check_convergence, check_sampler
 from posterity.diagnostics.predictive import check_posterior_predictive, check_prior_predictive
-from posterity.diagnostics.prior_sensitivity import check_sensitivity
+from posterity.diagnostics.prior_conflict import check_conflict
+from posterity.diagnostics.prior_sensitivity import check_prior_sensitivity
 from posterity.diagnostics.recovery import check_recovery
 from posterity.stats.summary import summarise_fit, summarise_point
 
@@ -150,7 +151,14 @@ def _check_predictions(fit: FitInputs) -> list[Check]:
 
 def _check_sensitivity(fit: FitInputs) -> list[Check]:
     sensitivities = get_group(fit.sensitivity, "psense")
-    return [check_sensitivity(sensitivities, fit.thresholds["sensitivity"])]
+    factors = str(fit.predictive.attrs.get("factors", ""))
+    threshold = fit.thresholds["prior_sensitivity"]
+    return [check_prior_sensitivity(sensitivities, threshold, factors)]
+
+
+def _check_conflict(fit: FitInputs) -> list[Check]:
+    conflict = get_group(fit.predictive, "prior_conflict")
+    return [check_conflict(conflict, fit.thresholds["conflict"])]
 
 
 def _check_recovery(fit: FitInputs) -> list[Check]:
@@ -169,7 +177,8 @@ FIT_CHECKS = (
     FitCheck(("elbo_convergence",), _check_loss),
     FitCheck(("optimum_restarts",), _check_optimum),
     FitCheck(("ppc",), _check_predictions, needs_draws=True),
-    FitCheck(("sensitivity",), _check_sensitivity, needs_draws=True),
+    FitCheck(("prior_sensitivity",), _check_sensitivity, needs_draws=True),
+    FitCheck(("conflict",), _check_conflict, needs_draws=True),
     FitCheck(("recovery",), _check_recovery, needs_draws=True),
 )
 

@@ -13,6 +13,7 @@ from posterity.model.datasets import get_observed_values, make_data_groups
 from posterity.model.model import BoundModel
 from posterity.prediction.new_data import NewData, bind_new_data, predict_new_data
 from posterity.prediction.predict import Values, make_draws_dataset, predict_posterior
+from posterity.prediction.prior_conflict import measure_prior_conflict
 from posterity.prediction.statistics import TEST_STATISTICS, compute_test_statistics
 from posterity.runtime.rng import Stream
 
@@ -63,7 +64,7 @@ def predict_groups(
     settings: dict[str, Any],
     stream: Stream,
     where: str,
-) -> tuple[dict[str, xr.Dataset], int]:
+) -> tuple[dict[str, xr.Dataset], dict[str, Any]]:
     """
     Predict from the draws of a fit.
 
@@ -89,8 +90,8 @@ def predict_groups(
     -------
     groups : dict of str to xarray.Dataset
         The groups of predictive.nc.
-    thin : int
-        Thinning step of the draws.
+    attributes : dict
+        `thin`, the thinning step of the draws, and `factors`, the names of terms by numpyro.factor.
 
     Raises
     ------
@@ -105,6 +106,9 @@ def predict_groups(
         bound, values["predicted"], draws.chains, data
     )
     groups["test_statistics"] = _make_test_statistics(bound, values, draws.chains)
+    groups["prior_conflict"] = measure_prior_conflict(
+        bound, list(values["log_prior"]), draws.latent, draws.chains, stream.child("conflict")
+    )
     if "at" in settings:
         new_data = bind_new_data(model, spec, settings["at"], data, stream.seed, where)
         groups |= _make_prediction_groups(new_data, draws, stream.child("at"))
@@ -112,7 +116,7 @@ def predict_groups(
     groups["posterior"] = _copy_small_sites(fit, draws.numbers)
     if "sample_stats" in fit.children:
         groups["sample_stats"] = thin_draws(get_group(fit, "sample_stats"), draws.numbers)
-    return groups, draws.thin
+    return groups, {"thin": draws.thin, "factors": ", ".join(bound.factor_sites)}
 
 
 def _make_density_groups(
