@@ -142,6 +142,14 @@ def test_without_observations_there_is_nothing_to_measure(bind_source):
     assert measure(bound, m=np.zeros(8)).equals(xr.Dataset())
 
 
+def test_large_sites_are_left_out(bind_source):
+    source = BOUNDED.replace("PRIOR", "dist.Normal(0, 1).expand([101])").replace(
+        "LIKELIHOOD", "dist.Normal(m[0], 1)"
+    )
+    conflict = measure(bind_source(source, y=np.array([0.0])), m=np.zeros((8, 101)))
+    assert conflict.sizes["parameter"] == 0
+
+
 def test_improper_priors_are_left_out(bind_source):
     source = BOUNDED.replace(
         "PRIOR", "dist.ImproperUniform(dist.constraints.real, (), ())"

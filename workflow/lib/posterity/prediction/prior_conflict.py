@@ -32,10 +32,10 @@ from posterity.model.model import (
 from posterity.prediction.predict import Values, map_draws, split_keys
 from posterity.runtime.compile_cache import load_or_compile
 from posterity.runtime.rng import Stream
-from posterity.stats.summary import label_scalars, select_scalars
+from posterity.stats.summary import label_scalars
 
 PRIOR_DRAWS = 20_000
-MAX_SCALARS = 100  # per site; of a larger site, evenly spaced ones
+MAX_SCALARS = 100  # of a site; larger ones are left out, as in the copy of the posterior
 BATCHES = 20  # of draws, for the Monte Carlo error of a mean
 ERRORS = 2  # Monte Carlo errors that a distance allows for
 # A prior has no tail at a bound if its density there is at least this part of that at its median.
@@ -111,7 +111,8 @@ def measure_prior_conflict(
     model : BoundModel
         The model, bound to the data.
     hyperparameters : list of str
-        The sites whose priors are choices. Sites with an improper prior are left out.
+        The sites whose priors are choices. Sites with an improper prior, or with more than 100
+        scalars, are left out.
     latent : dict of str to array
         Draws of the latent sites, each of shape (chains * draws, ...).
     chains : int
@@ -133,13 +134,17 @@ def measure_prior_conflict(
     if not model.site_names("observed"):
         return xr.Dataset()
     proper = set(hyperparameters) - set(model.improper_sites)
-    sites = [name for name in model.continuous_latents if name in proper]
+    sites = [
+        name
+        for name in model.continuous_latents
+        if name in proper and np.prod(model.sites[name].shape) <= MAX_SCALARS
+    ]
     prior_draws = _draw_prior(model, sites, stream)
     priors = _describe_priors(model, sites, latent, prior_draws)
     labels, distances, p_values = [], [], []
     for name in sites:
         shape = model.sites[name].shape
-        positions = select_scalars(int(np.prod(shape)), MAX_SCALARS)
+        positions = np.arange(int(np.prod(shape)))
         labels += label_scalars(name, positions, shape)
         for position in positions:
             d = _measure_scalar(name, position, latent, prior_draws, priors, chains)
@@ -287,7 +292,7 @@ def _find_near_bounds(
     for name, prior in priors.items():
         if model.sites[name].distribution not in BOUNDED_DISTRIBUTIONS:
             continue
-        for position in select_scalars(prior.lower.size, MAX_SCALARS):
+        for position in range(prior.lower.size):
             low, high = np.quantile(_take_scalar(prior_draws[name], position), CENTRAL_QUANTILES)
             draws = _take_scalar(latent[name], position)
             for edges, outward in ((prior.lower, -1), (prior.upper, 1)):
