@@ -16,7 +16,7 @@ from posterity.config.schema import complete_settings
 from posterity.config.yaml import read_yaml
 from posterity.diagnostics.approximation import check_elbo_convergence, check_pareto_k
 from posterity.inference.methods import nuts, svi
-from posterity.model.bind import bind_model, load_model_function
+from posterity.model.bind import bind_model, load_model_file
 from posterity.prediction.predict import predict_posterior
 from posterity.python_files import load_module
 from posterity.runtime.rng import Stream
@@ -111,7 +111,7 @@ def test_predictive_and_the_stages_agree_for_any_guide(fit):
     predicted = predict_posterior(bound, {"latent_fairness": draws}, Stream(1, ("coin",)))[
         "predicted"
     ]["obs"]
-    model, guide = load_model_function(SPEC)[0], load_module(str(FOLDER / "guide.py")).guide
+    model, guide = load_model_file(SPEC).function, load_module(str(FOLDER / "guide.py")).guide
     params, key = (
         {name: jnp.array(value.values) for name, value in result.guide.items()},
         jax.random.PRNGKey(1),

@@ -17,7 +17,7 @@ from numpyro.infer.util import log_density
 
 from posterity.config.schema import complete_settings
 from posterity.inference.methods import laplace, map, mle, nuts, svi
-from posterity.model.bind import bind_model, load_model_function
+from posterity.model.bind import bind_model, load_model_file
 from posterity.runtime.rng import Stream
 from posterity.stats.summary import summarise_draws
 
@@ -102,7 +102,7 @@ def test_the_density_agrees_with_an_independent_formula():
     u, y = data["u"].values, data["y"].values
     found = [
         log_density(
-            load_model_function(SPEC)[0],
+            load_model_file(SPEC).function,
             (jnp.array(u), jnp.array(y)),
             {},
             dict(zip(["b", "w", "sigma"], at, strict=True)),

@@ -16,7 +16,7 @@ from numpyro.infer.util import log_density
 from posterity.config.schema import complete_settings
 from posterity.data.simulate import simulate_model
 from posterity.inference.methods import nuts
-from posterity.model.bind import bind_model, load_model_function
+from posterity.model.bind import bind_model, load_model_file
 from posterity.prediction.new_data import bind_new_data, predict_new_data
 from posterity.prediction.predict import sample_prior
 from posterity.python_files import load_module
@@ -84,7 +84,7 @@ def test_the_density_agrees_with_an_independent_formula():
     u, y = rng.normal(size=(2, 7))
     b, w, sigma = 0.3, -0.4, 0.7
     found = log_density(
-        load_model_function(SPEC)[0],
+        load_model_file(SPEC).function,
         (jnp.array(u), jnp.array(y)),
         {},
         {"b": b, "w": w, "sigma": sigma},

@@ -180,7 +180,7 @@ def test_verdicts_count_expected_failures(finished):
         status[fit][check] = found
     assert status["a"]["ppc"] == status["d"]["ppc"] == "fail"
     assert status["a"]["recovery"] == status["a"]["prior_predictive"] == "n/a"
-    ran = ["ess_bulk", "ess_tail", "mcse", "sensitivity"]
+    ran = ["ess_bulk", "ess_tail", "mcse", "prior_sensitivity", "conflict"]
     sampler, guide, optimum = (
         ["rhat", "divergences", "e_bfmi", "tree_depth"],
         ["khat", "elbo_convergence"],

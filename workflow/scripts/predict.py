@@ -2,9 +2,9 @@
 Predict from the posterior draws of a fit.
 
 Reads data.nc, posterior.nc and the model. Writes predictive.nc, for an evenly thinned part of the
-draws: `posterior_predictive`, `log_likelihood` (one value per observation), `log_prior` (top-level
-latent sites), `test_statistics` (of the residuals), `loo`
-(leave-one-out cross-validation, over all observations), and, for ArviZ, `observed_data`,
+draws: `posterior_predictive`, `log_likelihood` (one value per observation), `log_prior` (of the
+hyperparameters), `test_statistics` (of the residuals), `prior_conflict` (how far the posterior lies
+in the tails of the prior), `loo` (leave-one-out cross-validation), and, for ArviZ, `observed_data`,
 `constant_data`, `sample_stats` and the small sites of `posterior`. If the study sets new
 covariates, `predictions` has the observed and deterministic sites there, and
 `predictions_constant_data` the covariates. The attribute `resampled_sites` of `predictions` names
@@ -56,14 +56,12 @@ def predict(
     where = f"config/studies/{ids.study}.yaml: predict: at"
     stream = ids.stream(compute.seed).child("predict")
     table = get_group(source, "data")
-    groups, thin = predict_groups(ids.model, model.spec, table, fit, settings, stream, where)
+    groups, notes = predict_groups(ids.model, model.spec, table, fit, settings, stream, where)
     packages = ("jax", "numpyro", "arviz")
     attributes = collect_provenance(
         "predict", settings=settings, seed=compute.seed, packages=packages, **ids.attributes
     )
-    write_artefact(
-        output, groups, attributes | hashes | {"thin": thin, "device": describe_device()}
-    )
+    write_artefact(output, groups, attributes | hashes | notes | {"device": describe_device()})
 
 
 if __name__ == "__main__":

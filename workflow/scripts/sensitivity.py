@@ -2,9 +2,10 @@
 Measure how sensitive a posterior is to its prior and to its data, by power scaling.
 
 Reads predictive.nc. Writes sensitivity.nc with the group `psense`, over `parameter`: the
-sensitivities to `prior` and `likelihood`, and a `diagnosis`, a text. The stage weights the draws
-and does not fit again. The prior is that of the top-level sites. If it is flat there is nothing to
-scale, and its sensitivity is NaN.
+sensitivities to `prior` and `likelihood` with their Monte Carlo errors, whether the scalar is of a
+hyperparameter, and a `diagnosis`, a text. The stage weights the draws and does not fit again. The
+prior is that of the hyperparameters. If it is flat there is nothing to scale, and its sensitivity
+is NaN.
 """
 
 from posterity.artefact.groups import get_group

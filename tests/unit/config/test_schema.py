@@ -29,6 +29,7 @@ RENAMED_CHECKS = {
     "acceptance": "acceptance_rate",
     "prior_inside": "prior_coverage",
     "scalars": "max_scalars_per_site",
+    "sensitivity": "prior_sensitivity",
 }
 
 

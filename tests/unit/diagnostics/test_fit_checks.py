@@ -106,7 +106,8 @@ def test_point_estimate_skips_the_checks_of_draws(thresholds):
         "mcse",
         "tails",
         "ppc",
-        "sensitivity",
+        "prior_sensitivity",
+        "conflict",
         "recovery",
         "loo",
         "loo_pit",
@@ -225,13 +226,33 @@ def test_densities_that_are_not_finite_fail_khat(log_p, thresholds):
 
 
 def test_sensitivities_are_checked(thresholds):
-    columns = {"prior": [0.2], "likelihood": [0.3], "diagnosis": ["prior and data may disagree"]}
+    columns = {
+        "prior": [0.2],
+        "prior_error": [0.01],
+        "likelihood": [0.03],
+        "likelihood_error": [0.001],
+        "hyperparameter": [1],
+        "diagnosis": ["potential strong prior / weak likelihood"],
+    }
     psense = xr.Dataset(
         {name: ("parameter", values) for name, values in columns.items()}, {"parameter": ["mu"]}
     )
     tree = make_tree({"psense": psense}, model="m", fit="f")
-    _, checks = run_checks(make_posterior(), thresholds, sensitivity=tree)
-    assert checks["sensitivity"].status == "warn"
+    predictive = make_tree({}, model="m", fit="f", factors="jacobian")
+    trees = {"sensitivity": tree, "predictive": predictive}
+    _, checks = run_checks(make_posterior(), thresholds, **trees)
+    assert checks["prior_sensitivity"].status == "warn"
+    assert "a factor (jacobian)" in checks["prior_sensitivity"].message
+
+
+def test_conflicts_are_checked(thresholds):
+    columns = {"d": [6.0], "p": [1e-9]}
+    conflict = xr.Dataset(
+        {name: ("parameter", values) for name, values in columns.items()}, {"parameter": ["mu"]}
+    ).assign(push=("bound", []), natural=("bound", []))
+    tree = make_tree({"prior_conflict": conflict}, model="m", fit="f")
+    _, checks = run_checks(make_posterior(), thresholds, predictive=tree)
+    assert checks["conflict"].status == "warn"
 
 
 @pytest.fixture

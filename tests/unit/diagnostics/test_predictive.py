@@ -143,8 +143,19 @@ def test_share_within_bounds_is_the_value():
 
 
 def test_bounds_of_other_models_do_not_apply():
-    assert check_prior_bounds(PREDICTIONS, {"z": [0, 1]}, {"z"}, 0.5).status == "n/a"
-    assert check_prior_bounds(PREDICTIONS, {}, set(), 0.5).status == "n/a"
+    finite = {"y": np.zeros((2, 2))}
+    assert check_prior_bounds(finite, {"z": [0, 1]}, {"z"}, 0.5).status == "n/a"
+    assert check_prior_bounds(finite, {}, set(), 0.5).status == "n/a"
+    assert check_prior_bounds({}, {}, set(), 0.5).status == "n/a"
+
+
+@pytest.mark.parametrize(("count", "status"), [(1, "n/a"), (2, "warn")])
+def test_draws_of_the_prior_that_are_not_finite_warn_without_bounds(count, status):
+    values = np.zeros((100, 1))
+    values[:count] = np.inf
+    check = check_prior_bounds({"y": values, "z": np.zeros(3)}, {}, set(), 0.95)
+    assert check.status == status
+    assert ("draws of y are not finite" in check.message) == (status == "warn")
 
 
 def test_unknown_name_of_bounds_is_an_error_with_a_hint():

@@ -74,7 +74,9 @@ def test_a_factor_is_not_a_site(bind_line):
         numpyro.factor("masked", -m)
 """
     )
-    assert list(bind_line(source).sites) == ["m", "c", "y"]
+    bound = bind_line(source)
+    assert list(bound.sites) == ["m", "c", "y"]
+    assert bound.factor_sites == ("alone", "scalar", "vector", "masked")
 
 
 def test_the_class_of_a_distribution_decides_whether_it_is_improper(bind_line):

@@ -70,12 +70,13 @@ def test_few_draws_are_not_thinned(spec, fit):
 
 
 def test_all_groups_have_the_chosen_draws(predict):
-    groups, thin = predict()
-    assert thin == 3
+    groups, attributes = predict()
+    assert attributes == {"thin": 3, "factors": ""}
     expected = {"posterior_predictive", "log_likelihood", "log_prior", "test_statistics"}
-    expected |= {"observed_data", "constant_data", "posterior", "sample_stats", "loo"}
+    without_draws = {"observed_data", "constant_data", "prior_conflict", "loo"}
+    expected |= without_draws | {"posterior", "sample_stats"}
     assert set(groups) == expected
-    for name in expected - {"observed_data", "constant_data", "loo"}:
+    for name in expected - without_draws:
         assert groups[name].sizes["chain"] == 2
         assert groups[name].sizes["draw"] == 4
 

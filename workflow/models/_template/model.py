@@ -11,6 +11,7 @@ from numpyro.distributions import HalfNormal, Normal
 # Names and units for figures and tables, by site.
 LABELS = {"a": "amplitude a", "tau": "decay time tau"}
 UNITS = {"a": "mV", "tau": "s"}
+# The sites whose priors are choices, if not those at the top level: PRIORS = ["a", "tau"].
 
 
 def model(x, e, y=None):

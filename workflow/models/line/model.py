@@ -17,6 +17,8 @@ LABELS = {
     "x_true": "true x",
 }
 UNITS = {"angle": "rad"}
+# The priors of x_true are measurements, and not choices.
+PRIORS = {"line_xy": ["angle", "b_perp"]}
 
 
 def _any_direction():

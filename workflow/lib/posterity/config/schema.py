@@ -26,6 +26,7 @@ RENAMED_KEYS = {
     "evidence": ("evidence_error",),
     "acceptance": ("acceptance_rate",),
     "prior_inside": ("prior_coverage",),
+    "sensitivity": ("prior_sensitivity",),
     "scalars": ("max_scalars_per_site",),
 }
 RENAMED_VALUES = {"draws": "all"}  # of `store`

@@ -34,7 +34,8 @@ from posterity.diagnostics.convergence import (
 from posterity.diagnostics.leave_one_out import check_leave_one_out, check_loo_pit
 from posterity.diagnostics.modes import check_modes
 from posterity.diagnostics.predictive import check_posterior_predictive, check_prior_predictive
-from posterity.diagnostics.prior_sensitivity import check_sensitivity
+from posterity.diagnostics.prior_conflict import check_conflict
+from posterity.diagnostics.prior_sensitivity import check_prior_sensitivity
 from posterity.diagnostics.recovery import check_recovery
 from posterity.diagnostics.starts import limit_rhat_by_starts
 from posterity.diagnostics.tails import check_tails
@@ -228,7 +229,14 @@ def _check_predictions(fit: FitInputs) -> list[Check]:
 
 def _check_sensitivity(fit: FitInputs) -> list[Check]:
     sensitivities = get_group(fit.sensitivity, "psense")
-    return [check_sensitivity(sensitivities, fit.thresholds["sensitivity"])]
+    factors = str(fit.predictive.attrs.get("factors", ""))
+    threshold = fit.thresholds["prior_sensitivity"]
+    return [check_prior_sensitivity(sensitivities, threshold, factors)]
+
+
+def _check_conflict(fit: FitInputs) -> list[Check]:
+    conflict = get_group(fit.predictive, "prior_conflict")
+    return [check_conflict(conflict, fit.thresholds["conflict"])]
 
 
 def _check_loo(fit: FitInputs) -> list[Check]:
@@ -258,7 +266,8 @@ FIT_CHECKS = (
     FitCheck(("optimum_restarts",), _check_optimum),
     FitCheck(("modes",), _check_modes),
     FitCheck(("ppc",), _check_predictions, needs_draws=True),
-    FitCheck(("sensitivity",), _check_sensitivity, needs_draws=True),
+    FitCheck(("prior_sensitivity",), _check_sensitivity, needs_draws=True),
+    FitCheck(("conflict",), _check_conflict, needs_draws=True),
     FitCheck(("recovery",), _check_recovery, needs_draws=True),
     FitCheck(("loo", "loo_pit"), _check_loo, needs_draws=True),
 )

@@ -19,6 +19,7 @@ from posterity.diagnostics.check import (
 )
 from posterity.errors import UserError, hint
 
+MAX_NONFINITE_SHARE = 0.01  # of prior predictive draws, in a study without bounds
 TIE_TOLERANCE = 1e-9  # relative difference below which two values of a statistic are a tie
 
 
@@ -45,7 +46,9 @@ def check_prior_bounds(
     Returns
     -------
     Check
-        The smallest share within the bounds. A draw that is not finite lies outside.
+        The smallest share within the bounds. A draw that is not finite lies outside. Without bounds
+        the check is a warning if more than 1 % of the draws are not finite, and else not
+        applicable.
 
     Raises
     ------
@@ -64,16 +67,29 @@ def check_prior_bounds(
         if name in predictions
     }
     if not shares:
-        return skip_check(
-            "prior_predictive",
-            "the study declares no bounds for these variables (`checks: prior_predictive`)",
-        )
+        return _check_finite_draws(predictions)
     worst = min(shares, key=lambda name: shares[name])
     low, high = bounds[worst]
     message = (
         f"{shares[worst]:.1%} of the prior predictive draws of {worst} lie in [{low:g}, {high:g}]"
     )
     return judge_value("prior_predictive", shares[worst], threshold, message, lower_is_better=False)
+
+
+def _check_finite_draws(predictions: Mapping[str, NDArray[Any]]) -> Check:
+    """Check that prior predictive draws without bounds are finite; warn if too many are not."""
+    shares = {name: float((~np.isfinite(values)).mean()) for name, values in predictions.items()}
+    worst = max(shares, key=lambda name: shares[name], default="")
+    if not worst or shares[worst] <= MAX_NONFINITE_SHARE:
+        return skip_check(
+            "prior_predictive",
+            "the study declares no bounds for these variables (`checks: prior_predictive`)",
+        )
+    message = (
+        f"{shares[worst]:.1%} of the prior predictive draws of {worst} are not finite; tighten the "
+        "priors, or look for an overflow in the model"
+    )
+    return Check("prior_predictive", shares[worst], MAX_NONFINITE_SHARE, "warn", message)
 
 
 def _compute_share_within(values: NDArray[Any], low: float, high: float) -> float:

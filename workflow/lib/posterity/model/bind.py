@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -23,9 +24,29 @@ from posterity.model.trace_errors import concrete_value_error, locate_error, tra
 from posterity.python_files import load_module
 
 
-def load_model_function(spec: dict) -> tuple[Callable, dict[str, str], dict[str, str]]:
+class ModelFile(NamedTuple):
     """
-    Import a model's file and return its function, `LABELS` and `UNITS`.
+    What a model's file defines.
+
+    Attributes
+    ----------
+    function : Callable
+        The NumPyro model.
+    labels, units : dict of str to str
+        `LABELS` and `UNITS`: label and unit of each site.
+    priors : list of str, or dict of str to list of str, or None
+        `PRIORS`: the latent sites whose priors are choices; by function, if they differ.
+    """
+
+    function: Callable
+    labels: dict[str, str]
+    units: dict[str, str]
+    priors: Any
+
+
+def load_model_file(spec: dict) -> ModelFile:
+    """
+    Import a model's file.
 
     Raises UserError, with file and line, if the import fails.
     """
@@ -39,7 +60,12 @@ def load_model_function(spec: dict) -> tuple[Callable, dict[str, str], dict[str,
             f"{place}: cannot import the model ({type(error).__name__}: {error}). Fix that line."
         ) from error
     function = getattr(module, spec["function"])
-    return function, getattr(module, "LABELS", {}), getattr(module, "UNITS", {})
+    return ModelFile(
+        function,
+        getattr(module, "LABELS", {}),
+        getattr(module, "UNITS", {}),
+        getattr(module, "PRIORS", None),
+    )
 
 
 def bind_model(model_id: str, spec: dict, data: xr.Dataset, forward: bool = False) -> BoundModel:
@@ -65,15 +91,18 @@ def bind_model(model_id: str, spec: dict, data: xr.Dataset, forward: bool = Fals
     Raises
     ------
     UserError
-        If an argument has no variable in the data, or if the model cannot be traced. An
-        observation that is left out on purpose has `none` in `arguments`.
+        If an argument has no variable in the data, if the model cannot be traced, or if `PRIORS`
+        names an unknown site. An observation that is left out on purpose has `none` in
+        `arguments`.
     """
-    function, labels, units = load_model_function(spec)
+    content = load_model_file(spec)
     file = f"{spec['file']}: {spec['function']}"
-    arguments = _match_arguments(function, file, spec, data, forward)
-    model = BoundModel(function, model_id, file, arguments, labels=dict(labels), units=dict(units))
+    arguments = _match_arguments(content.function, file, spec, data, forward)
+    labels, units = dict(content.labels), dict(content.units)
+    model = BoundModel(content.function, model_id, file, arguments, labels=labels, units=units)
     model = replace(model, constants=_find_constants(model))
     model, is_conditioned = find_sites(model, spec, data)
+    model = replace(model, priors=_choose_priors(model, content.priors, spec["function"]))
     if not forward:
         _check_observations(model, spec, data)
     if data.data_vars and not is_conditioned:
@@ -82,6 +111,22 @@ def bind_model(model_id: str, spec: dict, data: xr.Dataset, forward: bool = Fals
             "Give the likelihood an observation: numpyro.sample(..., obs=y)."
         )
     return model
+
+
+def _choose_priors(model: BoundModel, priors: Any, function: str) -> tuple[str, ...] | None:
+    """Return `PRIORS` of a function; raise UserError for a name that is not a latent site."""
+    chosen = priors.get(function) if isinstance(priors, dict) else priors
+    if chosen is None:
+        return None
+    names = (chosen,) if isinstance(chosen, str) else tuple(chosen)
+    latent = model.continuous_latents
+    for name in names:
+        if name not in latent:
+            raise UserError(
+                f"{model.file}: PRIORS names '{name}', which is not a continuous latent site: "
+                f'{hint(name, latent)} (PRIORS = {{"{function}": [...]}} gives names by function)'
+            )
+    return names
 
 
 def _match_arguments(

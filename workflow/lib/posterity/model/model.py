@@ -73,6 +73,10 @@ class BoundModel:
         Variable of the data that a site observes unchanged.
     observed_variables : tuple of str
         All variables that reach an observed site.
+    factor_sites : tuple of str
+        Terms of the density by numpyro.factor, which are not sites.
+    priors : tuple of str or None
+        Latent sites whose priors are choices, by `PRIORS` of the model's file.
     """
 
     function: Callable
@@ -85,6 +89,8 @@ class BoundModel:
     units: dict[str, str] = field(default_factory=dict)
     observations: dict[str, str] = field(default_factory=dict)
     observed_variables: tuple[str, ...] = ()
+    factor_sites: tuple[str, ...] = ()
+    priors: tuple[str, ...] | None = None
 
     @property
     def traced_arguments(self) -> dict[str, np.ndarray]:

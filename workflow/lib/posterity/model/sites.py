@@ -104,6 +104,9 @@ def find_sites(model: BoundModel, spec: dict, data: xr.Dataset) -> tuple[BoundMo
         units=units,
         observations=observations,
         observed_variables=_list_first(variables[name] for name in traced.observed),
+        factor_sites=tuple(
+            name for name, message in traced.messages.items() if _find_role(message) == "factor"
+        ),
     )
     return bound, bool(traced.observed)
 

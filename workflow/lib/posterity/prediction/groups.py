@@ -14,6 +14,7 @@ from posterity.prediction.design import design_model_statistics
 from posterity.prediction.leave_one_out import LooInputs, make_loo_group, make_matcher
 from posterity.prediction.new_data import NewData, bind_new_data, predict_new_data
 from posterity.prediction.predict import Values, make_draws_dataset, predict_posterior
+from posterity.prediction.prior_conflict import measure_prior_conflict
 from posterity.prediction.statistics import SiteDesign
 from posterity.runtime.rng import Stream
 
@@ -64,7 +65,7 @@ def predict_groups(
     settings: dict[str, Any],
     stream: Stream,
     where: str,
-) -> tuple[dict[str, xr.Dataset], int]:
+) -> tuple[dict[str, xr.Dataset], dict[str, Any]]:
     """
     Predict from the draws of a fit.
 
@@ -90,8 +91,8 @@ def predict_groups(
     -------
     groups : dict of str to xarray.Dataset
         The groups of predictive.nc.
-    thin : int
-        Thinning step of the draws.
+    attributes : dict
+        `thin`, the thinning step of the draws, and `factors`, the names of terms by numpyro.factor.
 
     Raises
     ------
@@ -107,6 +108,9 @@ def predict_groups(
         bound, values["predicted"], draws.chains, data
     )
     groups["test_statistics"] = _make_test_statistics(designs, values, draws.chains)
+    groups["prior_conflict"] = measure_prior_conflict(
+        bound, list(values["log_prior"]), draws.latent, draws.chains, stream.child("conflict")
+    )
     if "at" in settings:
         new_data = bind_new_data(model, spec, settings["at"], data, stream.seed, where)
         groups |= _make_prediction_groups(new_data, draws, stream.child("at"))
@@ -116,7 +120,7 @@ def predict_groups(
         groups["sample_stats"] = thin_draws(get_group(fit, "sample_stats"), draws.numbers)
     is_chain = fit.attrs.get("draw_kind") == "chains"
     groups["loo"] = _make_loo(bound, draws, groups, is_chain, stream.generator("loo"))
-    return groups, draws.thin
+    return groups, {"thin": draws.thin, "factors": ", ".join(bound.factor_sites)}
 
 
 def _make_loo(

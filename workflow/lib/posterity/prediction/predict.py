@@ -10,7 +10,7 @@ import xarray as xr
 
 from posterity.artefact.provenance import hash_values
 from posterity.model.datasets import make_data_groups
-from posterity.model.dependencies import list_top_level_sites
+from posterity.model.dependencies import list_hyperparameters
 from posterity.model.model import BoundModel, trace_conditioned, trace_predictive
 from posterity.prediction.statistics import SiteDesign, compute_statistics
 from posterity.runtime.compile_cache import load_or_compile
@@ -90,13 +90,13 @@ def predict_posterior(
     -------
     dict of str to dict of str to array
         By site, each of shape (draws, ...): `predicted` (new draws of the observed sites),
-        `deterministic`, `log_likelihood` (one value per observation), `log_prior` (top-level latent
-        sites), and the test statistics of predictions and data at the same draw, `replicated` and
-        `realised`, shape (draws, statistic).
+        `deterministic`, `log_likelihood` (one value per observation), `log_prior` (of the
+        hyperparameters), and the test statistics of predictions and data at the same draw,
+        `replicated` and `realised`, shape (draws, statistic).
     """
     observed = model.site_names("observed")
     deterministic = model.site_names("deterministic")
-    top_level = list_top_level_sites(model)
+    hyperparameters = list_hyperparameters(model)
 
     arrays = {name: design.arrays for name, design in designs.items()}
 
@@ -117,7 +117,7 @@ def predict_posterior(
             "predicted": {name: forward[name]["value"] for name in observed},
             "deterministic": {name: backward[name]["value"] for name in deterministic},
             "log_likelihood": {name: _log_prob(backward[name]) for name in observed},
-            "log_prior": {name: _log_prob(backward[name]) for name in top_level},
+            "log_prior": {name: _log_prob(backward[name]) for name in hyperparameters},
             "replicated": compute(forward),
             "realised": compute(backward),
         }
