@@ -3,10 +3,10 @@ Run all checks of a fit: prior, draws, predictions, and a known truth.
 
 Reads data.nc, prior.nc, posterior.nc and, for a fit with draws, predictive.nc and sensitivity.nc.
 Writes diagnosis.nc with the groups `summary` (over `parameter`: mean, sd, median, interval, mcse,
-ess_bulk, ess_tail, r_hat; only `point` for a point estimate) and `checks` (prior_predictive, rhat,
-ess_bulk, ess_tail, mcse, divergences, e_bfmi, tree_depth, acceptance_rate, khat, evidence_error,
-elbo_convergence, optimum_restarts, ppc, sensitivity, recovery). No other stage uses the thresholds
-of a fit, so a new threshold recomputes only diagnosis and verdict.
+ess_bulk, ess_tail, r_hat; only `point` for a point estimate) and `checks` (data, precision,
+prior_predictive, rhat, ess_bulk, ess_tail, mcse, divergences, e_bfmi, tree_depth, acceptance_rate,
+khat, evidence_error, elbo_convergence, optimum_restarts, ppc, sensitivity, recovery). No other
+stage uses the thresholds of a fit, so a new threshold recomputes only diagnosis and verdict.
 """
 
 from posterity.artefact.groups import get_group

@@ -2,7 +2,8 @@
 Draw from the prior of a model, before it is fitted to the data.
 
 Reads data.nc and the model. Writes prior.nc with the groups `prior` and `prior_predictive`
-(dimensions chain, draw), `observed_data` and `constant_data`. The attribute `graph` is the graph of
+(dimensions chain, draw), `observed_data`, `constant_data`, `data_checks` (what the checks of the
+table find) and `precision` (the rounding error of float32). The attribute `graph` is the graph of
 the model in the DOT language. An improper prior has no draws: then the first two groups are empty,
 and the attribute `improper` names its sites.
 """
@@ -40,8 +41,11 @@ def prior(
         If the model has an error, or does not fit the data.
     """
     configure_jax(compute.threads, compute.float_type)
+    from posterity.inference.precision import measure_precision
     from posterity.model.bind import bind_model
+    from posterity.model.data_checks import find_data_problems
     from posterity.model.dependencies import render_graph
+    from posterity.model.findings import findings_to_dataset
     from posterity.model.preflight import check_model
     from posterity.prediction.predict import make_prior_groups
 
@@ -50,6 +54,11 @@ def prior(
     bound = bind_model(ids.model, model.spec, table)
     check_model(bound, table, tree.attrs["source"])
     groups = make_prior_groups(bound, draws, ids.stream(compute.seed).child("prior"), table)
+    findings = find_data_problems(bound, table, tree.attrs["source"])
+    groups |= {
+        "data_checks": findings_to_dataset(findings, max(table.sizes.values(), default=0)),
+        "precision": measure_precision(bound),
+    }
     attributes = collect_provenance(
         "prior",
         settings={"draws": draws},

@@ -24,6 +24,7 @@ from posterity.diagnostics.approximation import (
 )
 from posterity.diagnostics.check import Check, skip_check
 from posterity.diagnostics.convergence import check_convergence, check_sampler
+from posterity.diagnostics.data import check_data, check_precision
 from posterity.diagnostics.predictive import check_posterior_predictive, check_prior_predictive
 from posterity.diagnostics.prior_sensitivity import check_sensitivity
 from posterity.diagnostics.recovery import check_recovery
@@ -88,6 +89,14 @@ class FitCheck(NamedTuple):
     names: tuple[str, ...]
     run: Callable[[FitInputs], list[Check]]
     needs_draws: bool = False
+
+
+def _check_table(fit: FitInputs) -> list[Check]:
+    return [check_data(get_group(fit.prior, "data_checks"), fit.thresholds["data"])]
+
+
+def _check_rounding(fit: FitInputs) -> list[Check]:
+    return [check_precision(get_group(fit.prior, "precision"), fit.thresholds["precision"])]
 
 
 def _check_prior(fit: FitInputs) -> list[Check]:
@@ -161,6 +170,8 @@ def _check_recovery(fit: FitInputs) -> list[Check]:
 
 
 FIT_CHECKS = (
+    FitCheck(("data",), _check_table),
+    FitCheck(("precision",), _check_rounding),
     FitCheck(("prior_predictive",), _check_prior),
     FitCheck(("rhat", "ess_bulk", "ess_tail", "mcse"), _check_draws, needs_draws=True),
     FitCheck(("divergences", "e_bfmi", "tree_depth", "acceptance_rate"), _check_sampler),
