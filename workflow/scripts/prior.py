@@ -41,30 +41,21 @@ def prior(
         If the model has an error, or does not fit the data.
     """
     configure_jax(compute.threads, compute.float_type)
-    from posterity.inference.precision import measure_precision
     from posterity.model.bind import bind_model
-    from posterity.model.data_checks import find_data_problems
     from posterity.model.dependencies import render_graph
-    from posterity.model.findings import findings_to_dataset
     from posterity.model.preflight import check_model
     from posterity.prediction.predict import make_prior_groups
+    from posterity.prediction.prior_checks import make_check_groups
 
     tree = read_artefact(data, study=ids.study)
     table = get_group(tree, "data")
     bound = bind_model(ids.model, model.spec, table)
     check_model(bound, table, tree.attrs["source"])
     groups = make_prior_groups(bound, draws, ids.stream(compute.seed).child("prior"), table)
-    findings = find_data_problems(bound, table, tree.attrs["source"])
-    groups |= {
-        "data_checks": findings_to_dataset(findings, max(table.sizes.values(), default=0)),
-        "precision": measure_precision(bound),
-    }
+    groups |= make_check_groups(bound, table, tree.attrs["source"])
+    packages = ("jax", "numpyro")
     attributes = collect_provenance(
-        "prior",
-        settings={"draws": draws},
-        seed=compute.seed,
-        packages=("jax", "numpyro"),
-        **ids.attributes,
+        "prior", settings={"draws": draws}, seed=compute.seed, packages=packages, **ids.attributes
     )
     attributes |= {
         "model_hash": hash_files(model.files),

@@ -130,7 +130,7 @@ def test_a_table_with_each_row_twice_is_found(find):
     assert "100% of the rows have an exact copy in 'x', 'y', as row 1 and row 25" in finding.message
 
 
-def test_equal_rows_of_discrete_data_are_no_copies(find):
+def test_equal_rows_of_discrete_data_are_accepted(find):
     source = make_regression("dist.Bernoulli(logits=a + b * x)")
     assert find(source, x=np.tile(X, 2), y=np.tile(np.arange(ROWS) % 2, 2)) == []
 

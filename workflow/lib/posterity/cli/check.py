@@ -63,16 +63,13 @@ def _check_model(name: str, study: dict, model: str, bound, data, source: str) -
 def _judge_data(study: dict, bound, data, source: str) -> list[str]:
     """Print the warnings of the checks `data` and `precision`, and return what makes them fail."""
     from posterity.diagnostics.data import check_precision, list_findings
-    from posterity.inference.precision import measure_precision
-    from posterity.model.data_checks import find_data_problems
-    from posterity.model.findings import findings_to_dataset
+    from posterity.prediction.prior_checks import make_check_groups
 
     limits = study["checks"]
-    rows = max(data.sizes.values(), default=0)
-    findings = findings_to_dataset(find_data_problems(bound, data, source), rows)
-    precision = check_precision(measure_precision(bound), limits["precision"])
+    groups = make_check_groups(bound, data, source)
+    precision = check_precision(groups["precision"], limits["precision"])
     found = [
-        *list_findings(findings, limits["data"]),
+        *list_findings(groups["data_checks"], limits["data"]),
         (precision.status, f"{bound.file}: {precision.message}"),
     ]
     for status, message in found:

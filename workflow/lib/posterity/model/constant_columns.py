@@ -37,8 +37,8 @@ def find_constant_columns(
     List the observed variables that never change, and covariates that leave effects undetermined.
 
     A constant covariate is a finding if the likelihood of this model could determine more
-    parameters with a covariate that changes: its slope then cannot be told from an intercept. A
-    column of ones, a known error or number of trials, and an exposure are accepted.
+    parameters with a covariate that changes: its slope then cannot be separated from an intercept.
+    A column of ones, a known error or number of trials, and an exposure are accepted.
 
     Parameters
     ----------
@@ -81,8 +81,8 @@ def find_constant_columns(
                 yield Finding(
                     "constant",
                     "warn",
-                    f"{source}: the covariate {subject}, so that its effect cannot be told from an "
-                    "intercept. Remove it from the model, or check the column",
+                    f"{source}: the covariate {subject}, so that its effect cannot be separated from "
+                    "an intercept. Remove it from the model, or check the column",
                 )
 
 
