@@ -2,7 +2,8 @@
 Draw from the prior of a model, before it is fitted to the data.
 
 Reads data.nc and the model. Writes prior.nc with the groups `prior` and `prior_predictive`
-(dimensions chain, draw), `observed_data` and `constant_data`. The attribute `graph` is the graph of
+(dimensions chain, draw), `observed_data`, `constant_data`, `data_checks` (what the checks of the
+table find) and `precision` (the rounding error of float32). The attribute `graph` is the graph of
 the model in the DOT language. An improper prior has no draws: then the first two groups are empty,
 and the attribute `improper` names its sites.
 """
@@ -44,18 +45,17 @@ def prior(
     from posterity.model.dependencies import render_graph
     from posterity.model.preflight import check_model
     from posterity.prediction.predict import make_prior_groups
+    from posterity.prediction.prior_checks import make_check_groups
 
     tree = read_artefact(data, study=ids.study)
     table = get_group(tree, "data")
     bound = bind_model(ids.model, model.spec, table)
     check_model(bound, table, tree.attrs["source"])
     groups = make_prior_groups(bound, draws, ids.stream(compute.seed).child("prior"), table)
+    groups |= make_check_groups(bound, table, tree.attrs["source"])
+    packages = ("jax", "numpyro")
     attributes = collect_provenance(
-        "prior",
-        settings={"draws": draws},
-        seed=compute.seed,
-        packages=("jax", "numpyro"),
-        **ids.attributes,
+        "prior", settings={"draws": draws}, seed=compute.seed, packages=packages, **ids.attributes
     )
     attributes |= {
         "model_hash": hash_files(model.files),

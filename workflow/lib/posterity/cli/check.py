@@ -3,7 +3,8 @@ Check studies before a run computes anything: `make check STUDY=<study>`.
 
 `python -m posterity.cli.check <study> ...` reads each study, its data and its models as a run
 would, without Snakemake and without writing a file. It prints the sites of each model and one
-message per error. The exit code is 1 if there is an error.
+message per error, and the warnings of the checks `data` and `precision`. The exit code is 1 if
+there is an error, or if one of these checks fails.
 """
 
 import sys
@@ -32,7 +33,8 @@ def check_study(name: str) -> list[str]:
             continue
         _print_sites(bound)
         variables |= {*bound.site_names("observed")}
-        messages += _check_model(name, study, model, bound, data, source)
+        errors = _check_model(name, study, model, bound, data, source)
+        messages += errors or _judge_data(study, bound, data, source)
     place = f"config/studies/{name}.yaml: checks: prior_predictive"
     for variable in study["checks"].get("prior_predictive", {}):
         if variable not in variables:
@@ -56,6 +58,24 @@ def _check_model(name: str, study: dict, model: str, bound, data, source: str) -
         except UserError as error:
             return [str(error)]
     return messages
+
+
+def _judge_data(study: dict, bound, data, source: str) -> list[str]:
+    """Print the warnings of the checks `data` and `precision`, and return what makes them fail."""
+    from posterity.diagnostics.data import check_precision, list_findings
+    from posterity.prediction.prior_checks import make_check_groups
+
+    limits = study["checks"]
+    groups = make_check_groups(bound, data, source)
+    precision = check_precision(groups["precision"], limits["precision"])
+    found = [
+        *list_findings(groups["data_checks"], limits["data"]),
+        (precision.status, f"{bound.file}: {precision.message}"),
+    ]
+    for status, message in found:
+        if status == "warn":
+            print(f"    warning: {message}.")
+    return [f"{message}." for status, message in found if status == "fail"]
 
 
 def _format_data(name: str, data) -> str:

@@ -31,6 +31,7 @@ from posterity.diagnostics.convergence import (
     check_convergence,
     check_sampler,
 )
+from posterity.diagnostics.data import check_data, check_precision
 from posterity.diagnostics.leave_one_out import check_leave_one_out, check_loo_pit
 from posterity.diagnostics.modes import check_modes
 from posterity.diagnostics.predictive import check_posterior_predictive, check_prior_predictive
@@ -116,6 +117,14 @@ class FitCheck(NamedTuple):
     names: tuple[str, ...]
     run: Callable[[FitInputs], list[Check]]
     needs_draws: bool = False
+
+
+def _check_table(fit: FitInputs) -> list[Check]:
+    return [check_data(get_group(fit.prior, "data_checks"), fit.thresholds["data"])]
+
+
+def _check_rounding(fit: FitInputs) -> list[Check]:
+    return [check_precision(get_group(fit.prior, "precision"), fit.thresholds["precision"])]
 
 
 def _check_prior(fit: FitInputs) -> list[Check]:
@@ -255,6 +264,8 @@ def _check_recovery(fit: FitInputs) -> list[Check]:
 
 
 FIT_CHECKS = (
+    FitCheck(("data",), _check_table),
+    FitCheck(("precision",), _check_rounding),
     FitCheck(("prior_predictive",), _check_prior),
     # First causes first: a sampler that diverges does not converge, and then has few draws.
     FitCheck(("divergences", "e_bfmi", "tree_depth", "acceptance_rate"), _check_sampler),

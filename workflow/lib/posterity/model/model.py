@@ -139,8 +139,9 @@ class BoundModel:
         arguments.
         """
         kinds: dict[str, str] = {}
+        integers, floats = (jnp.zeros((), kind).dtype for kind in (int, float))
         latent = {
-            name: jax.ShapeDtypeStruct(site.shape, int if site.discrete else float)
+            name: jax.ShapeDtypeStruct(site.shape, integers if site.discrete else floats)
             for name, site in self.sites.items()
             if site.role == "latent"
         }
