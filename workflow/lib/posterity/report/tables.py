@@ -40,6 +40,7 @@ MODEL_COLUMNS = (
 MODEL_PLACES = {"elpd": 1, "se": 1, "elpd_diff": 1, "dse": 1, "weight": 2, "pareto_k": 2}
 PAIR_SIZES = ("difference", "ratio", "wasserstein")
 MISSING = "--"
+LONG_NUMBERS = (1e-15, 1e15)  # beyond them all digits of a number would be too long for a table
 
 
 class Table(NamedTuple):
@@ -173,11 +174,23 @@ def round_statistics(row: dict) -> list[str]:
     if math.isnan(row["sd"]):
         point = MISSING if math.isnan(row["point"]) else f"${row['point']:.4g}$"
         return [*[MISSING] * 4, point]
-    places = max(0, 1 - math.floor(math.log10(row["sd"]))) if row["sd"] > 0 else 3
-    numbers = [f"${row[name]:.{places}f}$" for name in ("mean", "sd", "median")]
-    if math.isnan(row["lower"]):
+    pattern = choose_pattern(row["sd"], row["mean"])
+    numbers = [
+        f"${row[name]:{pattern}}$" if math.isfinite(row[name]) else MISSING
+        for name in ("mean", "sd", "median")
+    ]
+    if not math.isfinite(row["upper"] - row["lower"]):
         return [*numbers, MISSING, MISSING]
-    return [*numbers, f"$[{row['lower']:.{places}f}, {row['upper']:.{places}f}]$", MISSING]
+    return [*numbers, f"$[{row['lower']:{pattern}}, {row['upper']:{pattern}}]$", MISSING]
+
+
+def choose_pattern(sd: float, mean: float) -> str:
+    """Return the format of the statistics of a scalar: to the second digit of its sd."""
+    if sd == 0:
+        return ".3f"
+    if not LONG_NUMBERS[0] < sd <= abs(mean) + sd < LONG_NUMBERS[1]:
+        return ".4g"
+    return f".{max(0, 1 - math.floor(math.log10(sd)))}f"
 
 
 def make_sensitivity_table(trees: list) -> Table:
