@@ -1,4 +1,4 @@
-# make run       run the default studies on all cores, write results/report.html, print the verdicts
+# make run       run the default studies on all cores, write results/report.html, print the verdicts (also if jobs fail)
 # make check     check the models and data of a study in seconds:   make check STUDY=mine
 # make plan      list the jobs of a run with their cores, memory and hours   (PROFILE=slurm for the other profile)
 # make unlock    unlock the folder after a `kill -9` of Snakemake, before the next run
@@ -16,8 +16,10 @@ STUDY ?= $(STUDIES)
 PROFILE ?= slurm-generic
 config = $(if $(strip $(STUDIES)),--config studies="$(STUDIES)")
 studies = $(or $(strip $(STUDIES)),all)
+# After a run in which jobs failed it lists the files that the report can show.
+files = results/logs/report.files
 # Succeeds if the report shows these studies and is newer than all of its inputs, since writing a report takes seconds.
-current = echo '$(studies)' | cmp -s - results/logs/report.studies && test -z "$$(find config workflow results -type f \
+current = ! test -f $(files) && echo '$(studies)' | cmp -s - results/logs/report.studies && test -z "$$(find config workflow results -type f \
 	-newer results/report.html -not -path 'results/logs/*' -not -name '*.pyc' 2>&1 | head -n 1)"
 unexport PYTHONDONTWRITEBYTECODE
 SHELL := /bin/sh
@@ -26,11 +28,14 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .PHONY: run plan check test coverage lint types layers docs env lock unlock
 
 run: .venv/ready
-	@snakemake --cores all --quiet host reason $(config)
+	@rm -f $(files)
+	@snakemake --cores all --quiet host reason $(config) || test -f $(files)
 	@python workflow/scripts/verdicts.py results/verdicts.csv
-	@$(current) || { snakemake --cores 1 $(config) --quiet all --report results/report.html 2> results/logs/report.log \
-		&& echo '$(studies)' > results/logs/report.studies || { cat results/logs/report.log; exit 1; }; }
+	@$(current) || { snakemake --cores 1 $(config) --quiet all --report results/report.html -- $$(cat $(files) 2>&-) \
+		2> results/logs/report.log && echo '$(studies)' > results/logs/report.studies \
+		|| { cat results/logs/report.log; exit 1; }; }
 	@echo "The report: results/report.html"
+	@! test -f $(files) || { echo "Jobs failed. The messages are above, and on the first page of the report."; exit 1; }
 
 test: .venv/ready
 	@python -m pytest $(PYTEST)

@@ -64,8 +64,8 @@ rule verdicts:
         verdicts=project.list_study_paths(paths.VERDICT),
         code=project.list_code("verdicts"),
     output:
-        csv=update("results/verdicts.csv"),
-        rst=update("results/verdicts.rst"),
+        csv=update(paths.VERDICTS),
+        rst=update(paths.FIRST_PAGE),
     log:
         "results/logs/verdicts/all.log",
     benchmark:

@@ -8,13 +8,9 @@ report, checks.html. The verdict on a fit is the worst of its checks. That on th
 attribute, is the worst of its fits.
 """
 
-from pathlib import Path
-
-from posterity.artefact.atomic import replace_file
-from posterity.artefact.netcdf import read_artefact, write_artefact
-from posterity.artefact.provenance import collect_provenance
-from posterity.diagnostics.verdict import CHECK_HEADINGS, assemble_verdict
-from posterity.report.html import render_page
+from posterity.artefact.netcdf import read_artefact
+from posterity.diagnostics.verdict import assemble_verdict
+from posterity.report.verdict_files import write_study_verdict
 from posterity.workflow.job import run_job
 
 
@@ -47,19 +43,7 @@ def verdict(
     """
     fits = [read_artefact(path, study=study) for path in diagnoses]
     result = assemble_verdict(fits, expect)
-    attributes = collect_provenance(
-        "verdict",
-        study,
-        {"expect": expect},
-        seed=0,
-        packages=("xarray",),
-        verdict=result.status,
-        fit_seconds=result.fit_seconds,
-    )
-    with replace_file(html) as temporary:
-        page = render_page(f"{title}: all checks", CHECK_HEADINGS, result.to_cells())
-        Path(temporary).write_text(page, encoding="utf-8")
-    write_artefact(output, result.to_groups(), attributes)
+    write_study_verdict(result, output, html, study, title, expect)
 
 
 if __name__ == "__main__":

@@ -213,7 +213,7 @@ def test_too_few_draws_cannot_be_judged(gaussian):
     few = gaussian.isel(chain=[0], draw=slice(2))
     pair = describe_pairs(compare_fits({"few": few, "a": gaussian}, {}, 5))[0]
     assert pair["agree"] is None
-    assert "too few draws" in pair["message"]
+    assert "too few for their Monte Carlo error" in pair["message"]
 
 
 def test_scalars_that_are_not_finite_are_counted(gaussian):

@@ -3,6 +3,8 @@ import pytest
 import xarray as xr
 from synthetic_fits import sample_gaussian
 
+from posterity.artefact.netcdf import read_artefact, write_artefact
+from posterity.artefact.provenance import collect_provenance
 from posterity.comparison.study import compare_study_fits
 
 
@@ -51,3 +53,21 @@ def test_study_without_pairs_has_no_groups():
     draws = sample_gaussian(np.random.default_rng(2))
     assert compare_study_fits([], 10) == {}
     assert compare_study_fits([make_posterior("m", "nuts", draws)], 10) == {}
+
+
+def test_a_pair_whose_first_fit_never_moves_is_listed(tmp_path):
+    rng = np.random.default_rng(3)
+    stuck = make_posterior("m", "stuck", sample_gaussian(rng, sd=0.0))
+    for others in ([sample_gaussian(rng), None], [None]):
+        fits = [make_posterior("m", "svi", draws) for draws in others if draws is not None]
+        point = make_posterior("m", "map", point=xr.Dataset({"a": 0.0, "b": 0.0}))
+        groups = compare_study_fits([stuck, *fits, point], 100)
+        pairs = groups["fit_pairs"]
+        is_stuck = pairs["fit_a"].values == "stuck"
+        assert is_stuck.sum() == len(others)
+        assert set(pairs["agree"].values[is_stuck]) == {"none"}
+        message = "cannot be compared: no scalar changes over the draws of stuck"
+        assert set(pairs["message"].values[is_stuck]) == {message}
+        attributes = collect_provenance("compare", "s", {}, 0, ("xarray",))
+        write_artefact(tmp_path / "comparison.nc", groups, attributes)
+        assert read_artefact(tmp_path / "comparison.nc")["fit_pairs"].sizes == pairs.sizes

@@ -35,9 +35,12 @@ def test_constant_parameters_are_left_out():
     assert len(figure.axes) == 1
 
 
-@pytest.mark.parametrize("value", [1.0, np.nan])
-def test_draws_that_do_not_vary_give_a_note(value):
-    assert "No parameter varies" in list_texts(draw(make_draws(m=np.full((2, 60), value))))
+@pytest.mark.parametrize(
+    ("value", "reason"), [(1.0, "all draws are equal"), (np.nan, "120 of 120 draws are not finite")]
+)
+def test_draws_that_do_not_vary_give_a_note(value, reason):
+    texts = list_texts(draw(make_draws(m=np.full((2, 60), value))))
+    assert f"no density of m: {reason}" in texts
 
 
 def test_range_includes_the_truth_and_nothing_beyond_the_draws():

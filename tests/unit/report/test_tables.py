@@ -228,3 +228,20 @@ def test_numbers_as_text():
     assert format_number("text") == "text"
     assert format_fixed(1.26, 1) == "1.3"
     assert format_fixed(math.nan, 1) == "--"
+
+
+@pytest.mark.parametrize(
+    ("draws", "cells"),
+    [
+        (np.array([[1e300, 1e308]]), ["$5e+307$", "--", "$5e+307$", "$[1e+300, 1e+308]$"]),
+        (np.array([[1.0, np.inf]]), ["--", "--", "--", "--"]),
+        (np.array([[np.nan, 1.0]]), ["--", "--", "--", "--"]),
+        (np.array([[1e-100, 3e-100]]), ["$2e-100$", "$1.414e-100$", "$2e-100$"]),
+    ],
+)
+def test_draws_without_moments_have_cells_of_few_letters(draws, cells):
+    with np.errstate(all="ignore"):
+        table = make("parameters", make_posterior(make_draws(m=draws)))
+    assert table.cells[0][3 : 3 + len(cells)] == cells
+    assert render_csv(table)
+    assert render_latex(table)

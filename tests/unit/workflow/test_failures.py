@@ -7,13 +7,16 @@ from types import SimpleNamespace
 import pytest
 
 from posterity.errors import UserError
+from posterity.workflow import paths
 from posterity.workflow.failures import (
     check_project_folder,
     check_results,
     check_writable,
+    explain_failure,
     find_failures,
     forget_outputs,
-    remove_status,
+    list_outputs,
+    remove_traces,
 )
 from posterity.workflow.job import get_status_path
 
@@ -89,8 +92,19 @@ def test_notes_of_snakemake_that_cannot_be_written_are_refused(tmp_path):
 def test_status_files_of_earlier_runs_are_removed(tmp_path):
     write_status(tmp_path, "a.log", "failed", "x")
     write_status(tmp_path, "b.log", "done")
-    remove_status([make_job(tmp_path, "a.log"), make_job(tmp_path, "never_run.log")])
+    remove_traces([make_job(tmp_path, "a.log"), make_job(tmp_path, "never_run.log")])
     assert [path.name for path in tmp_path.iterdir()] == ["b.status.json"]
+
+
+def test_the_files_of_an_earlier_report_are_forgotten_if_verdicts_are_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files = tmp_path / paths.REPORT_FILES
+    files.parent.mkdir(parents=True)
+    files.touch()
+    remove_traces([make_job(tmp_path, outputs=["results/s/data.nc"])])
+    assert files.exists()
+    remove_traces([make_job(tmp_path, outputs=[paths.VERDICTS])])
+    assert not files.exists()
 
 
 def test_failures_are_the_first_messages_of_failed_jobs(tmp_path):
@@ -109,7 +123,19 @@ def test_a_job_that_still_runs_was_killed_by_the_cluster(tmp_path):
     (message,) = find_failures(jobs, on_cluster=True)
     for part in ("fit a.log: ", "cancelled, or killed for its memory", "Read results/logs/slurm."):
         assert part in message
-    assert find_failures(jobs, on_cluster=False) == []
+    (message,) = find_failures(jobs, on_cluster=False)
+    assert "was killed, perhaps for its memory" in message
+    assert message.endswith("a.log.")
+
+
+@pytest.mark.parametrize(
+    ("on_cluster", "place"), [(False, "the output of Snakemake"), (True, "results/logs/slurm")]
+)
+def test_a_job_without_a_status_is_reported_once_per_group(tmp_path, on_cluster, place):
+    (message,) = find_failures([make_job(tmp_path, "a.log", "b.log")], on_cluster)
+    assert message.startswith(str(tmp_path / "a.log"))
+    assert explain_failure(str(tmp_path / "a.log"), on_cluster) in message
+    assert message.endswith(f"Read {place}.")
 
 
 def test_outputs_of_failed_jobs_are_older_than_everything_and_unchanged(tmp_path):
@@ -117,7 +143,7 @@ def test_outputs_of_failed_jobs_are_older_than_everything_and_unchanged(tmp_path
     output.write_text("draws")
     removed = []
     jobs = [make_job(tmp_path, outputs=[str(output), str(missing)])]
-    forget_outputs(jobs, removed.append)
+    forget_outputs(list_outputs(jobs), removed.append)
     assert removed == [str(output)]
     assert os.stat(output).st_mtime == 1
     assert output.read_text() == "draws"

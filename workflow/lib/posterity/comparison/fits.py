@@ -299,7 +299,7 @@ def _describe_pair(a: str, b: str, pair: FitDifferences) -> PairSummary:
         message = f"agree within Monte Carlo error (largest difference of means {difference})"
     else:
         agree = None
-        message = "cannot be compared: too few draws to estimate the Monte Carlo error"
+        message = "cannot be compared: draws are not finite, or too few for their Monte Carlo error"
     if is_judged.any() and not is_judged.all():
         message += f"; {(~is_judged).sum()} of {len(is_judged)} scalars cannot be compared"
     size_name = describe_effect_size(largest) if parts else ""

@@ -1,6 +1,7 @@
 """Compare the fits of each model of a study, from their artefacts."""
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,8 @@ def compare_study_fits(trees: Sequence[xr.DataTree], limit: int) -> dict[str, xr
         rows = _compare_trees(fits, limit)
         models = np.full(rows.sizes["row"], model, dtype=object)
         differences.append(rows.assign(model=("row", models)))
-        pairs += [_make_pair_row(model, summary, fits) for summary in describe_pairs(rows)]
+        summaries = [*describe_pairs(rows), *_describe_unmoved_pairs(fits, rows)]
+        pairs += [_make_pair_row(model, summary, fits) for summary in summaries]
     if not pairs:
         return {}
     columns = {}
@@ -55,6 +57,24 @@ def _compare_trees(fits: Mapping[str, xr.DataTree], limit: int) -> xr.Dataset:
         fit: get_group(tree, "point") for fit, tree in fits.items() if "point" in tree.children
     }
     return compare_fits(posteriors, points, limit)
+
+
+def _describe_unmoved_pairs(fits: Mapping[str, xr.DataTree], rows: xr.Dataset) -> list[PairSummary]:
+    """Return the pairs of fits without a row: no scalar of the first fit changes."""
+    known = set(zip(rows["fit_a"].values, rows["fit_b"].values, strict=True))
+    sampled = [fit for fit, tree in fits.items() if "posterior" in tree.children]
+    points = [fit for fit in fits if fit not in sampled]
+    return [
+        PairSummary(
+            fit_a=a,
+            fit_b=b,
+            agree=None,
+            size="",
+            message=f"cannot be compared: no scalar changes over the draws of {a}",
+        )
+        for a, b in combinations([*sampled, *points], 2)
+        if a in sampled and (a, b) not in known
+    ]
 
 
 def _make_pair_row(

@@ -38,8 +38,9 @@ class CheckRow:
     ----------
     model, fit : str
         Ids of the fit.
-    stage : {"diagnose"}
-        The stage that made the check.
+    stage : str
+        The stage that made the check, `diagnose`. If a job failed and there are no checks, its
+        stage.
     check : Check
         The check.
     outcome : Outcome
@@ -91,6 +92,32 @@ class FitVerdict:
     ess: float
     rhat: float
     reason: str
+
+
+@dataclass(frozen=True)
+class FitFailure:
+    """
+    A fit without a diagnosis, since a job that it needs failed.
+
+    Attributes
+    ----------
+    model, fit : str
+        Ids of the fit.
+    stage : str
+        The stage of the job that failed.
+    message : str
+        The first message of that job.
+    """
+
+    model: str
+    fit: str
+    stage: str
+    message: str
+
+    @property
+    def reason(self) -> str:
+        """Why the verdict is a failure."""
+        return f"{self.stage} failed: {self.message}"
 
 
 @dataclass(frozen=True)
@@ -195,3 +222,23 @@ def _judge_fit(rows: Sequence[CheckRow], draws: int) -> FitVerdict:
         rhat=values["rhat"],
         reason="; ".join(message for message in messages if message),
     )
+
+
+def add_failures(verdict: StudyVerdict, failures: Sequence[FitFailure]) -> StudyVerdict:
+    """
+    Return a verdict with the fits that a failed job left without a diagnosis.
+
+    The verdict on each of them is `fail`, whatever the study expects of its checks. In place of
+    checks it has one row of the name of the stage.
+    """
+    rows = list(verdict.checks)
+    fits = list(verdict.fits)
+    fit_seconds = dict(verdict.fit_seconds)
+    for failure in failures:
+        model, fit, reason = failure.model, failure.fit, failure.reason
+        check = Check(failure.stage, np.nan, np.nan, "fail", reason)
+        rows.append(CheckRow(model, fit, failure.stage, check, Outcome("fail", False, reason)))
+        fits.append(FitVerdict(model, fit, "fail", 0, np.nan, np.nan, reason))
+        fit_seconds[f"{model}/{fit}"] = np.nan
+    fits.sort(key=lambda entry: (entry.model, entry.fit))
+    return StudyVerdict(rows, fits, fit_seconds)

@@ -12,6 +12,7 @@ from posterity.plots.style import (
     TRUTH_COLOUR,
     ScalarDraws,
     draw_note_figure,
+    explain_missing_density,
     get_true_value,
     select_parameters,
     select_shown_draws,
@@ -32,9 +33,11 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
     """
     options = settings["options"]
     scalars = select_parameters(select_shown_draws(artefacts["posterior"], options), options)
-    scalars = [scalar for scalar in scalars if np.ptp(scalar.draws) > 0]
+    reasons = {scalar.name: explain_missing_density(scalar.draws) for scalar in scalars}
+    missing = [f"no density of {name}: {reason}" for name, reason in reasons.items() if reason]
+    scalars = [scalar for scalar in scalars if not reasons[scalar.name]]
     if not scalars:
-        return draw_note_figure("No parameter varies among the draws.")
+        return draw_note_figure("\n".join(missing) or "The fit has no parameters to show.")
     truth = get_group(artefacts["data"], "truth")
     true_values = [get_true_value(truth, scalar.name) for scalar in scalars]
     figure = draw_panels(scalars, true_values)
@@ -44,6 +47,8 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
         axes.tick_params(labelsize=8)
     label_corner_panels(figure, scalars)
     annotate_figure(figure, true_values)
+    if missing:
+        figure.suptitle("\n".join(missing), fontsize=8)
     return figure
 
 

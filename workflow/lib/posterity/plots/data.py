@@ -18,6 +18,7 @@ from posterity.plots.style import (
     TRUTH_COLOUR,
     describe_interval,
     draw_note_figure,
+    hide_large_values,
     make_label,
 )
 from posterity.plots.user_figures import list_curve_sites, load_curve
@@ -138,6 +139,9 @@ def draw_band(
     chosen = np.unique(np.linspace(0, size - 1, min(size, MAX_BAND_DRAWS)).astype(int))
     values = curve(grid[None, :], *[site_draws[chosen, None] for site_draws in draws])
     bounds = compute_interval(np.ascontiguousarray(values.T), **options["interval"])
+    bounds = hide_large_values(bounds)
+    values = hide_large_values(values)
+    mark_missing_bounds(axes, bounds)
     label = f"{describe_interval(options)} of the curve"
     axes.fill_between(grid, *bounds.T, color=MODEL_COLOUR, alpha=0.25, lw=0, label=label)
     if not options["lines"]:
@@ -164,11 +168,20 @@ def draw_pointwise(
     options : dict
         Settings `figures` of the study.
     """
-    bounds, median = compute_pointwise_interval(predicted, options)
+    bounds, median = map(hide_large_values, compute_pointwise_interval(predicted, options))
+    mark_missing_bounds(axes, bounds)
     label = f"{describe_interval(options)} of predictions"
     axes.vlines(horizontal, *bounds.T, color=PALE_BLUE, lw=4, label=label)
     label = "median of predictions"
     axes.plot(horizontal, median, "_", color=MODEL_COLOUR, ms=7, mew=2, label=label)
+
+
+def mark_missing_bounds(axes: Axes, bounds: np.ndarray) -> None:
+    """Say in the title at how many places the bounds, shape (place, 2), are not known."""
+    missing = int(np.isnan(bounds).any(1).sum())
+    if missing:
+        where = f"at {missing} of {len(bounds)} places"
+        axes.set_title(f"no interval {where}: values not finite or too large", fontsize=9)
 
 
 def draw_data(axes: Axes, horizontal: np.ndarray, data: xr.Dataset, names: AxisVariables) -> None:

@@ -42,16 +42,19 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
     the expected distance if both fits had the same posterior. Sentences below sum up each pair.
     """
     model = settings["figure"]["model"]
-    rows = select_rows(get_group(artefacts["comparison"], "fit_differences"), model)
+    comparison = artefacts["comparison"]
+    rows = select_rows(get_group(comparison, "fit_differences"), model)
+    unmoved = list_unmoved_pairs(get_group(comparison, "fit_pairs"), model, rows)
     if not rows.sizes.get("row"):
-        return draw_note_figure(f"Model {model} has no two fits to compare.")
+        note = "\n".join(map(describe_pair, unmoved[:MAX_PAIRS]))
+        return draw_note_figure(note or f"Model {model} has no two fits to compare.")
     rows = label_rows(rows, settings["options"])
-    all_pairs = describe_pairs(rows)
+    all_pairs = [*describe_pairs(rows), *unmoved]
     pairs = select_pairs(all_pairs)
     chosen = choose_scalars(rows["parameter"].values, np.abs(rows["difference"].values))
     styles = make_styles(len(pairs))
     step = 0.3 + 0.1 * len(pairs) if len(chosen) <= 10 else 0.22 + 0.06 * len(pairs)
-    texts = [f"{pair['fit_b']} against {pair['fit_a']}: {pair['message']}" for pair in pairs]
+    texts = [describe_pair(pair) for pair in pairs]
     markers = [style.marker for style in styles]
     figure, subfigure = make_figure_with_notes(1.1 + step * len(chosen), texts, markers)
     panels = subfigure.subplots(1, 3, sharey=True, width_ratios=(1.3, 1, 1))
@@ -81,6 +84,24 @@ def select_rows(rows: xr.Dataset, model: str) -> xr.Dataset:
     if not rows.sizes.get("row"):
         return rows
     return rows.isel(row=np.flatnonzero(rows["model"].values == model))
+
+
+def describe_pair(pair: PairSummary) -> str:
+    """Return the sentence that sums up a pair."""
+    return f"{pair['fit_b']} against {pair['fit_a']}: {pair['message']}"
+
+
+def list_unmoved_pairs(pairs: xr.Dataset, model: str, rows: xr.Dataset) -> list[PairSummary]:
+    """Return the pairs of the group `fit_pairs` of a model that have no row to draw."""
+    if not pairs.sizes.get("pair"):
+        return []
+    drawn = {(pair["fit_a"], pair["fit_b"]) for pair in describe_pairs(rows)}
+    columns = [pairs[key].values for key in ("model", "fit_a", "fit_b", "message")]
+    return [
+        PairSummary(fit_a=str(a), fit_b=str(b), agree=None, size="", message=str(message))
+        for of, a, b, message in zip(*columns, strict=True)
+        if of == model and (a, b) not in drawn
+    ]
 
 
 def label_rows(rows: xr.Dataset, options: dict) -> xr.Dataset:

@@ -11,9 +11,11 @@ from matplotlib.figure import Figure
 from posterity.artefact.groups import get_group
 from posterity.plots.style import (
     COLOUR_CYCLE,
+    MAX_SHOWN_SIZE,
     TRUTH_COLOUR,
     describe_interval,
     draw_note_figure,
+    explain_missing_density,
     get_true_value,
     select_parameters,
     select_shown_draws,
@@ -58,14 +60,24 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
 
 
 def draw_interval(axes: Axes, row: int, draws: np.ndarray, interval: dict) -> None:
-    """Draw median, 50 % and full interval of draws as one row; a diamond for a single value."""
+    """
+    Draw median, 50 % and full interval of draws as one row; a diamond for a single value.
+
+    Draws that are not finite, or too large to show, give a sentence in place of intervals.
+    """
+    look: dict[str, Any]
     colour = COLOUR_CYCLE[row % len(COLOUR_CYCLE)]
     if draws.size == 1:
         axes.plot(draws, row, "D", color=colour, ms=6, zorder=3)
         return
+    reason = explain_missing_density(draws)
+    if reason and not np.abs(draws).max() <= MAX_SHOWN_SIZE:
+        look = {"va": "center", "ha": "center", "color": colour, "fontsize": 8}
+        axes.text(0.5, row, reason, transform=axes.get_yaxis_transform(), **look)
+        return
     axes.hlines(row, *compute_interval(draws, **interval), color=colour, lw=1.5)
     axes.hlines(row, *compute_interval(draws, interval["kind"], 0.5), color=colour, lw=4.5)
-    look: dict[str, Any] = {"color": "white", "mec": colour, "mew": 1.5, "ms": 6, "zorder": 3}
+    look = {"color": "white", "mec": colour, "mew": 1.5, "ms": 6, "zorder": 3}
     axes.plot(np.median(draws), row, "o", **look)
 
 

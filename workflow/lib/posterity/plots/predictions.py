@@ -10,12 +10,13 @@ from matplotlib.figure import Figure
 
 from posterity.artefact.groups import get_group
 from posterity.plots.axes import choose_variables
-from posterity.plots.data import compute_pointwise_interval
+from posterity.plots.data import compute_pointwise_interval, mark_missing_bounds
 from posterity.plots.style import (
     DATA_COLOUR,
     MODEL_COLOUR,
     describe_interval,
     draw_note_figure,
+    hide_large_values,
     make_label,
 )
 
@@ -115,7 +116,8 @@ def draw_predictions(
     options : dict
         Settings `figures` of the study.
     """
-    bounds, median = compute_pointwise_interval(predicted, options)
+    bounds, median = map(hide_large_values, compute_pointwise_interval(predicted, options))
+    mark_missing_bounds(axes, bounds)
     label = f"{describe_interval(options)} of predictions"
     if len(horizontal) < MIN_BAND_ROWS:
         errors = np.abs(bounds - median[:, None]).T

@@ -16,6 +16,7 @@ from posterity.plots.style import (
     MODEL_COLOUR,
     ORANGE,
     draw_note_figure,
+    hide_large_values,
     make_label,
 )
 from posterity.plots.user_figures import list_curve_sites, load_curve
@@ -41,6 +42,7 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
     site = names.site if names else str(next(iter(predictive.data_vars)))
     values = predictive[site].transpose("chain", "draw", ...)
     draws = values.values.reshape(values.sizes["chain"] * values.sizes["draw"], -1).astype(float)
+    draws = hide_large_values(draws)
     observed = get_group(tree, "observed_data")[site].values.ravel()
     x = names.x if names else None
     horizontal = data[x].values if x else np.arange(draws.shape[1])
@@ -100,7 +102,7 @@ def draw_prior_curves(
     grid = np.linspace(horizontal.min(), horizontal.max(), GRID_POINTS)
     sites = [prior[name].transpose("chain", "draw") for name in list_curve_sites(curve)]
     values = curve(grid, *[site.values.reshape(-1)[chosen, None] for site in sites])
-    lines = np.broadcast_to(values, (chosen.size, grid.size)).T
+    lines = hide_large_values(np.broadcast_to(values, (chosen.size, grid.size))).T
     axes.plot(grid, lines, "-", color=MODEL_COLOUR, lw=0.6, alpha=0.5)
     label = f"{chosen.size} prior draws of the curve"
     axes.plot([], [], "-", color=MODEL_COLOUR, label=label)
@@ -117,6 +119,9 @@ def draw_prior_points(axes: Axes, horizontal: np.ndarray, draws: np.ndarray) -> 
 def draw_histogram(axes: Axes, draws: np.ndarray, observed: np.ndarray) -> tuple[float, float]:
     """Draw the distribution of all predicted values, with ticks for the data. Return its limits."""
     finite = draws[np.isfinite(draws)]
+    missing = draws.size - finite.size
+    if missing:
+        axes.set_title(f"{missing / draws.size:.1%} not finite or too large", fontsize=9)
     low, high = np.quantile(finite, [0.005, 0.995]) if finite.size else (np.inf, -np.inf)
     low = min(low, observed.min())
     high = max(high, observed.max())

@@ -33,6 +33,7 @@ DATA_COLOUR = BLACK
 TRUTH_COLOUR = VERMILLION
 INTERVAL_NAMES = {"hdi": "HDI", "eti": "equal-tailed interval"}
 MAX_PARAMETERS = 8  # scalars in a figure of one fit
+MAX_SHOWN_SIZE = 1e100  # larger values overflow in the axes of Matplotlib
 
 RC_PARAMS: dict[Any, Any] = {
     "font.size": 10,
@@ -113,6 +114,27 @@ def draw_note_figure(text: str, size: tuple[float, float] = (6, 2)) -> Figure:
     figure, axes = plt.subplots(figsize=size)
     write_note(axes, text)
     return figure
+
+
+def hide_large_values(values: np.ndarray) -> np.ndarray:
+    """Return values with NaN, which Matplotlib leaves out, for those that it cannot show."""
+    return np.where(np.abs(values) <= MAX_SHOWN_SIZE, values, np.nan)
+
+
+def explain_missing_density(draws: np.ndarray) -> str:
+    """
+    Return why draws of one scalar, of any shape, have no density to draw.
+
+    The text is empty if they have one.
+    """
+    unknown = int((~np.isfinite(draws)).sum())
+    if unknown:
+        return f"{unknown} of {draws.size} draws are not finite"
+    if np.ptp(draws) == 0:
+        return "all draws are equal"
+    if np.abs(draws).max() > MAX_SHOWN_SIZE:
+        return "the draws are too large to show"
+    return ""
 
 
 def select_shown_draws(fit: xr.DataTree, options: dict) -> xr.Dataset:

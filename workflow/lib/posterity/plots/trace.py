@@ -16,8 +16,10 @@ from posterity.plots.style import (
     TRUTH_COLOUR,
     draw_note_figure,
     get_true_value,
+    hide_large_values,
     select_parameters,
     select_shown_draws,
+    write_note,
 )
 from posterity.stats.summary import thin_to_ess
 
@@ -65,8 +67,13 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
 
 
 def draw_trace(axes: Axes, values: np.ndarray, step: int) -> None:
-    """Draw every `step`-th value of each chain. A few chains are named in the legend."""
+    """
+    Draw every `step`-th value of each chain. A few chains are named in the legend.
+
+    Values that are not finite, or too large to show, are left out.
+    """
     chains, draws = values.shape
+    values = hide_large_values(values)
     is_named = 1 < chains <= len(COLOUR_CYCLE)  # else colours repeat
     places = np.arange(0, draws, step)
     for chain in range(chains):
@@ -102,10 +109,20 @@ def add_legend(figure: Figure, axes: Axes) -> None:
 
 
 def draw_ranks(axes: Axes, values: np.ndarray) -> None:
-    """Draw the rank histogram of each chain (chain, draw) as steps, relative to a flat one."""
+    """
+    Draw the rank histogram of each chain (chain, draw) as steps, relative to a flat one.
+
+    The ranks of equal draws are in random order. In the order of the chains, chains that agree
+    would seem to differ.
+    """
+    reason = explain_missing_ranks(values)
+    if reason:
+        write_note(axes, f"no ranks:\n{reason}")
+        return
     values = thin_to_ess(values)
     chains, draws = values.shape
-    ranks = values.ravel().argsort(kind="stable").argsort(kind="stable").reshape(values.shape)
+    noise = np.random.default_rng(0).random(values.size)
+    ranks = np.lexsort((noise, values.ravel())).argsort().reshape(values.shape)
     bins = max(2, min(MAX_BINS, draws // 10))
     edges = np.linspace(0, 1, bins + 1)
     expected = draws / bins
@@ -121,6 +138,16 @@ def draw_ranks(axes: Axes, values: np.ndarray) -> None:
     if chains == 1:
         look: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8}
         axes.text(0.5, 0.25, "one chain:\nnothing to compare", transform=axes.transAxes, **look)
+
+
+def explain_missing_ranks(values: np.ndarray) -> str:
+    """Return why draws, shape (chain, draw), have no ranks to draw; an empty text if they have."""
+    unknown = int((~np.isfinite(values)).sum())
+    if unknown:
+        return f"{unknown} of {values.size} draws\nare not finite"
+    if (np.ptp(values, axis=1) == 0).all():
+        return "all draws are equal" if np.ptp(values) == 0 else "no chain moves"
+    return ""
 
 
 def wrap_label(text: str, width: int = 18) -> list[str]:

@@ -1,6 +1,7 @@
 """The first page of the report, and the table of verdicts for a terminal."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 from tabulate import tabulate
@@ -20,6 +21,8 @@ VERDICT_HEADINGS = (
 )
 ALIGNMENT = ("left",) * 4 + ("right",) * 4
 STATUS_ROLES = {status: f":{status}:`{mark}`" for status, mark in STATUS_MARKS.items()}
+FAILURES_HEADING = "Failed jobs"
+FAILURES_NOTE = "What depends on them is missing below. All else is up to date."
 RST_SPECIAL = "\\*`_|<>"
 
 
@@ -53,7 +56,9 @@ def format_verdicts(csv_file: str) -> str:
     return "\n".join([table, *([""] if reasons else []), *reasons])
 
 
-def render_first_page(rows: list[dict], studies: dict, links: dict) -> str:
+def render_first_page(
+    rows: list[dict], studies: dict, links: dict, failures: Sequence[str] = ()
+) -> str:
     """
     Return the verdicts as reStructuredText: for each study a table, the reasons, and links.
 
@@ -65,10 +70,15 @@ def render_first_page(rows: list[dict], studies: dict, links: dict) -> str:
         `title` and `description` of each study.
     links : dict
         Files of each study in the report: {heading: {title: path}}.
+    failures : sequence of str
+        Messages of failed jobs, which the page lists first.
     """
     lines = []
     for status in STATUS_ROLES:
         lines += [f".. role:: {status}", ""]
+    if failures:
+        lines += ["", FAILURES_HEADING, "-" * len(FAILURES_HEADING), "", FAILURES_NOTE, ""]
+        lines += [f"* {escape_rst(message)}" for message in failures]
     for study, texts in studies.items():
         title = texts["title"]
         fits = [row for row in rows if row["study"] == study]

@@ -48,6 +48,8 @@ MODEL_COLUMNS = (
 MODEL_PLACES = {"elpd": 1, "se": 1, "elpd_diff": 1, "dse": 1, "weight": 2, "pareto_k": 2}
 PAIR_SIZES = ("difference", "ratio", "wasserstein")
 MISSING = "--"
+MAX_NUMBER = 1e15  # all digits of a larger one would be too long for a table
+MAX_PLACES = 15
 
 
 class Table(NamedTuple):
@@ -243,7 +245,11 @@ def count_places(error: float, default: int = 3) -> int:
 
 def format_places(value: float, places: int) -> str:
     """Return a number with decimal places, or rounded to tens and more; `--` if it is missing."""
-    return format_fixed(round(value, places) if math.isfinite(value) else value, max(places, 0))
+    if not math.isfinite(value):
+        return MISSING
+    if places > MAX_PLACES or abs(value) > MAX_NUMBER:
+        return f"{value:.4g}"
+    return format_fixed(round(value, places), max(places, 0))
 
 
 def format_page_row(row: dict) -> dict[str, str]:

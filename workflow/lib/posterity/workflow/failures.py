@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from posterity.errors import UserError
+from posterity.workflow import paths
 from posterity.workflow.job import get_status_path, read_status
 
 
@@ -57,14 +58,17 @@ def check_results(folder: Path) -> None:
     check_writable(folder, f"or make {folder}/ a link to another place")
 
 
-def remove_status(jobs: Iterable[Any]) -> None:
+def remove_traces(jobs: Iterable[Any]) -> None:
     """
-    Remove the status files that earlier runs of jobs have left.
+    Remove what earlier runs of jobs have left for the end of a failed run.
 
-    A job that never starts writes none, so its old file would be taken for a new one.
+    A job that never starts writes no status, so its old file would be taken for a new one.
     """
-    for path in _list_logs(jobs):
+    planned = list(jobs)
+    for path in _list_logs(planned):
         get_status_path(path).unlink(missing_ok=True)
+    if paths.VERDICTS in {str(path) for job in planned for path in job.output}:
+        Path(paths.REPORT_FILES).unlink(missing_ok=True)
 
 
 def find_failures(jobs: Iterable[Any], on_cluster: bool) -> list[str]:
@@ -72,33 +76,55 @@ def find_failures(jobs: Iterable[Any], on_cluster: bool) -> list[str]:
     Return why jobs failed, one message per failed job.
 
     A failed group of jobs has the logs of all its members, of which some are done or never started.
-    If a job of a cluster is still running by its status file, the cluster has killed it.
     """
     messages = []
-    for path in _list_logs(jobs):
-        status = read_status(path)
-        if status.get("state") == "failed":
-            messages.append(f"{status['job']}: {status['messages'][0]}")
-        elif status.get("state") == "running" and on_cluster:
-            reason = "the job was cancelled, or killed for its memory or its time"
-            messages.append(f"{status['job']}: {reason}. Read results/logs/slurm.")
-    return messages
+    for job in jobs:
+        states = {str(path): read_status(str(path)).get("state") for path in job.log}
+        failed = [path for path, state in states.items() if state in ("failed", "running")]
+        never_started = [path for path, state in states.items() if state is None]
+        for path in failed or never_started[:1]:
+            name = read_status(path).get("job", path)
+            messages.append(f"{name}: {explain_failure(path, on_cluster)}")
+    return sorted(set(messages))
 
 
-def forget_outputs(jobs: Iterable[Any], remove_metadata: Callable[[str], Any]) -> None:
+def explain_failure(log_file: str, on_cluster: bool) -> str:
     """
-    Make the next run repeat failed jobs.
+    Return why a job failed: its first message.
+
+    A job that was killed is still running by its status file. One that never started has none.
+    """
+    status = read_status(log_file)
+    if status.get("state") == "failed":
+        return str(status["messages"][0])
+    if status.get("state") == "running" and on_cluster:
+        reason = "the job was cancelled, or killed for its memory or its time"
+        return f"{reason}. Read results/logs/slurm."
+    if status.get("state") == "running":
+        return f"the job was killed, perhaps for its memory. Read {log_file}."
+    place = "results/logs/slurm" if on_cluster else "the output of Snakemake"
+    return f"the job ended before it could write a message. Read {place}."
+
+
+def forget_outputs(files: Iterable[str], remove_metadata: Callable[[str], Any]) -> None:
+    """
+    Make the next run make files again: the outputs of failed jobs, and what was written after them.
 
     A rule with `update` keeps its earlier output when a job fails, but Snakemake records that
     output as made by the failed job. `remove_metadata` (of Snakemake's persistence) removes that
     record. A modification time of 1970 makes the output older than its inputs. Its content stays.
     """
-    for path in [path for job in jobs for path in job.output]:
+    for path in files:
         if os.path.exists(path):
             remove_metadata(path)
             os.utime(path, (1, 1))
 
 
+def list_outputs(jobs: Iterable[Any]) -> list[str]:
+    """Return the outputs of jobs."""
+    return [path for job in jobs for path in job.output]
+
+
 def _list_logs(jobs: Iterable[Any]) -> list[str]:
     """Return the log files of jobs, sorted, each once."""
-    return sorted({path for job in jobs for path in job.log})
+    return sorted({str(path) for job in jobs for path in job.log})

@@ -13,3 +13,6 @@ CHECKS = "results/{study}/checks.html"
 GATE = "results/{study}/gate.txt"
 FIGURE = "results/{study}/figures/{figure}"
 TABLE = "results/{study}/tables/{table}"
+VERDICTS = "results/verdicts.csv"
+FIRST_PAGE = "results/verdicts.rst"
+REPORT_FILES = "results/logs/report.files"  # after a failed run: what its report can show
