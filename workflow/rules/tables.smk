@@ -29,8 +29,7 @@ rule tables:
         title=project.setting("title"),
         interval=project.setting("figures", "interval"),
         labels=project.setting("figures", "labels", default={}),
-        max_scalars=project.setting("checks", "max_scalars_per_site"),
-        tails=project.setting("checks", "tails"),
+        limits=project.get_table_limits,
     message:
         "table {wildcards.table} of {wildcards.study}"
     script:

@@ -23,8 +23,7 @@ def tables(
     title: str,
     interval: dict,
     labels: dict,
-    max_scalars: int,
-    tails: float | dict,
+    limits: dict,
 ) -> None:
     """
     Write a table of a study.
@@ -45,10 +44,9 @@ def tables(
         `kind` and `probability` of the intervals.
     labels : dict
         Labels of sites, which take precedence over those of the models.
-    max_scalars : int
-        Largest number of scalars per site.
-    tails : float or dict
-        Threshold of the Pareto k-hat, above which a scalar has no mean and no sd.
+    limits : dict
+        `scalars`, the largest number of scalars per site, and `tails`, the threshold of the Pareto
+        k-hat, above which a scalar has no mean and no sd.
 
     Raises
     ------
@@ -56,7 +54,7 @@ def tables(
         An artefact cannot be read or belongs to another study.
     """
     trees = [read_artefact(path, study=study) for paths in inputs.values() for path in paths]
-    table = make_table(kind, trees, interval, labels, max_scalars, tails)
+    table = make_table(kind, trees, interval, labels, limits["scalars"], limits["tails"])
     texts = [render_csv(table), render_latex(table), render_html(table, f"{title}: {kind}")]
     for path, text in zip(outputs, texts, strict=True):
         with replace_file(path) as file:

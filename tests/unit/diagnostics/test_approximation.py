@@ -145,3 +145,32 @@ def test_uncertain_evidence_warns_with_a_remedy():
 )
 def test_checks_do_not_apply_to_other_methods(check):
     assert check(xr.Dataset(), 0.1).status == "n/a"
+
+
+def make_weights(log_weights):
+    return xr.Dataset({"log_weight": (("chain", "draw"), np.atleast_2d(log_weights))})
+
+
+def test_nearly_constant_weights_pass_whatever_their_k_hat():
+    """The tail of the weights is that of a Cauchy distribution, but it is tiny."""
+    log_weights = 1e-5 * np.abs(np.random.default_rng(1).standard_cauchy(4000))
+    check = check_pareto_k(make_weights(log_weights), {"warn": 0.5, "fail": 0.7})
+    assert check.value > 0.7
+    assert check.status == "pass"
+    assert check.message.endswith("worth 4000 of 4000 draws: the weights are nearly constant")
+
+
+def test_bad_weights_fail_and_the_sentence_has_both_numbers():
+    log_weights = 2 * np.random.default_rng(1).exponential(size=4000)
+    check = check_pareto_k(make_weights(log_weights), {"warn": 0.5, "fail": 0.7})
+    assert check.status == "fail"
+    assert f"{check.value:.2f}; by their importance weights they are worth " in check.message
+
+
+def test_few_draws_lower_the_threshold_of_usable_weights():
+    log_weights = np.random.default_rng(1).normal(size=400)
+    assert check_pareto_k(make_weights(log_weights), 0.7).threshold == pytest.approx(
+        0.616, abs=1e-3
+    )
+    assert check_pareto_k(make_weights(np.tile(log_weights, 10)), 0.7).threshold == 0.7
+    assert check_pareto_k(make_weights(log_weights), 0.9).threshold == 0.9

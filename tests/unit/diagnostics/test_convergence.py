@@ -129,7 +129,7 @@ def test_rhat_of_many_scalars_may_be_as_large_as_chance_allows():
     assert rhat.status == "pass"
 
 
-def test_rhat_of_a_chain_that_is_off_is_no_chance():
+def test_rhat_fails_if_one_chain_is_half_an_sd_off():
     values = np.random.default_rng(1).normal(size=(4, 1000, 50))
     values[3, :, 7] += 0.5
     rhat = judge_scalars(values)["rhat"]

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from posterity.stats import importance
 from posterity.stats.importance import (
     compute_pareto_k,
     compute_power_scaling,
@@ -51,3 +52,20 @@ def test_density_moves_the_scalar_that_it_depends_on():
     draws = np.random.default_rng(5).normal(size=(2, 4, 1000))
     dependent, independent = compute_power_scaling(draws, norm.logpdf(draws[0]))
     assert dependent > 0.05 > 0.01 > independent
+
+
+@pytest.mark.parametrize(
+    ("weights", "size"), [([1, 1, 1], 3), ([1, 1, 0], 2), ([2, 1, 1], 16 / 6), ([0, 0], 0)]
+)
+def test_kish_size_of_weights(weights, size):
+    with np.errstate(divide="ignore"):
+        log_weights = 1000 + np.log(weights)
+    assert importance.compute_kish_size(log_weights) == pytest.approx(size)
+    assert importance.compute_kish_size(np.array([*log_weights, np.nan])) == 0
+
+
+@pytest.mark.parametrize("log_weights", [np.zeros(100), np.zeros(3), np.r_[np.zeros(400), -1.0]])
+def test_weights_without_a_tail_are_not_smoothed(log_weights):
+    smoothed = importance.smooth_log_weights(log_weights)
+    np.testing.assert_allclose(np.exp(smoothed).sum(), 1)
+    np.testing.assert_allclose(np.ptp(smoothed), np.ptp(log_weights))

@@ -188,7 +188,7 @@ def _add_remedy(checks: Sequence[Check], ess_remedy: str) -> list[Check]:
     first = bad.index(True)
     check = checks[first]
     if check.name == "rhat" and check.status == "warn" and any(bad[1:]):
-        first = bad.index(True, 1)  # one chain is no cause
+        first = bad.index(True, 1)  # one chain explains no failure
         check = checks[first]
     remedy = RHAT_REMEDY if check.name == "rhat" else ess_remedy
     repaired = replace(check, message=f"{check.message}; {remedy}")

@@ -38,8 +38,8 @@ def check_divergences(
     Check the share of divergent transitions (Betancourt 2017, arXiv:1701.02434, section 6.2).
 
     A share above the threshold of `warn` fails if R-hat or an effective size fails, too: then the
-    divergences are no chance. Otherwise a few divergences in a right model are common, and bias
-    little.
+    divergences mark a part that the chains miss. Otherwise a few divergences in a right model are
+    common, and bias little.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ def compute_tail_shapes(
     Return the Pareto k-hat of the heavier tail of scalars, for draws (scalar, chain, draw).
 
     Moments of an order above 1 / k do not exist. NaN for a scalar with whole numbers only (its
-    tails are no densities), with draws that are not finite or never change, or with an effective
+    tails have no density), with draws that are not finite or never change, or with an effective
     size of its tails below 100.
     """
     scalars, chains, length = draws.shape

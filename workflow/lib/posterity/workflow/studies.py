@@ -189,6 +189,11 @@ class Studies:
         """Return the thresholds of the checks of a study."""
         return omit_key(self.get_study(wildcards)["checks"], "expect")
 
+    def get_table_limits(self, wildcards: Any) -> dict:
+        """Return the number of scalars per site and the threshold of heavy tails in tables."""
+        checks = self.get_study(wildcards)["checks"]
+        return {"scalars": checks["max_scalars_per_site"], "tails": checks["tails"]}
+
     def get_figure_settings(self, wildcards: Any) -> dict:
         """Return what the script of a figure needs: options, figure, title of the study, bounds."""
         figure, study = self.get_figure(wildcards), self.get_study(wildcards)
