@@ -51,6 +51,7 @@ PLACEHOLDERS = re.compile(
 FREE_GROUPS = {
     "constant_data",
     "data",
+    "initial_values",
     "log_likelihood",
     "log_prior",
     "observed_data",
