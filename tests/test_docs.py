@@ -51,6 +51,7 @@ PLACEHOLDERS = re.compile(
 FREE_GROUPS = {
     "constant_data",
     "data",
+    "initial_values",
     "log_likelihood",
     "log_prior",
     "observed_data",
@@ -194,7 +195,7 @@ def test_every_check_is_described_with_its_threshold():
         limits = config["prior_coverage" if name == "prior_predictive" else name]
         limits = limits if isinstance(limits, dict) else {"fail": limits}
         for level, limit in limits.items():
-            match = re.search(rf"{level}s (?:above|below) ([\d.]*\d)", text, flags=re.I)
+            match = re.search(rf"{level}s (?:above|below) (-?[\d.]*\d)", text, flags=re.I)
             assert match, f"{name}: {level}"
             assert float(match[1]) == limit, name
 
