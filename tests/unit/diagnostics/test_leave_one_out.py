@@ -62,6 +62,13 @@ def test_allowance_for_the_number_of_points(points, large, status):
     assert ("look at these points" in check.message) == (status == "warn")
 
 
+@pytest.mark.parametrize(("share", "status"), [(0.05, "pass"), (0.2, "warn")])
+def test_hard_points_of_a_flexible_model_are_usual(share, status):
+    large = (1.1,) * int(share * 600)
+    loo = with_large_k(600, *large).assign_attrs(parameters=203, p_loo=125)
+    assert check_leave_one_out(loo, K_HAT).status == status
+
+
 def test_few_draws_lower_the_threshold():
     loo = make_loo(np.full(100, 0.6))
     assert check_leave_one_out(loo, K_HAT).status == "pass"
