@@ -26,6 +26,7 @@ def make_loo(pareto_k=None, pit=EVEN, sites=None, **attributes):
         "parameters": 3,
         "points": len(pit),
         "matched": 0,
+        "unmatched_bad": 0,
         "discrete_sites": "",
     }
     return xr.Dataset(
@@ -62,6 +63,13 @@ def test_allowance_for_the_number_of_points(points, large, status):
     assert ("look at these points" in check.message) == (status == "warn")
 
 
+@pytest.mark.parametrize(("share", "status"), [(0.05, "pass"), (0.2, "warn")])
+def test_hard_points_of_a_flexible_model_are_usual(share, status):
+    large = (1.1,) * int(share * 600)
+    loo = with_large_k(600, *large).assign_attrs(parameters=203, p_loo=125)
+    assert check_leave_one_out(loo, K_HAT).status == status
+
+
 def test_few_draws_lower_the_threshold():
     loo = make_loo(np.full(100, 0.6))
     assert check_leave_one_out(loo, K_HAT).status == "pass"
@@ -75,7 +83,9 @@ def test_study_may_set_another_threshold():
     assert check_leave_one_out(loo, 1.2).status == "fail"
 
 
-@pytest.mark.parametrize(("p_loo", "error", "status"), [(5.0, 1.5, "pass"), (9.0, 1.5, "warn")])
+@pytest.mark.parametrize(
+    ("p_loo", "error", "status"), [(5.0, 1.5, "pass"), (5.9, 1.4, "warn"), (9.0, 5.0, "warn")]
+)
 def test_more_effective_than_real_parameters_are_a_misfit(p_loo, error, status):
     check = check_leave_one_out(make_loo(p_loo=p_loo, p_loo_se=error), K_HAT)
     assert check.status == status
@@ -99,6 +109,21 @@ def test_checks_do_not_apply_without_leave_one_out(loo, reason):
     for check in (check_leave_one_out(loo, K_HAT), check_loo_pit(loo, P_VALUE)):
         assert check.status == "n/a"
         assert reason in check.message
+
+
+def test_checks_do_not_apply_with_a_parameter_for_each_point():
+    loo = make_loo(np.full(100, 1.5), parameters=103)
+    assert "103 latent scalars for 100 points" in check_leave_one_out(loo, K_HAT).message
+    assert check_loo_pit(loo, P_VALUE).status == "n/a"
+
+
+def test_pit_values_of_a_flexible_model_need_good_weights():
+    central = 0.5 + 0.3 * (EVEN - 0.5)
+    loo = make_loo(pit=central, parameters=40)
+    assert check_loo_pit(loo, P_VALUE).status == "fail"
+    bad = check_loo_pit(loo.assign_attrs(unmatched_bad=30), P_VALUE)
+    assert "30 of 100 points" in bad.message
+    assert check_loo_pit(loo.assign_attrs(unmatched_bad=30, parameters=3), P_VALUE).status == "fail"
 
 
 def test_uniform_pit_values_pass():

@@ -19,9 +19,10 @@ import numpyro.distributions as dist
 
 def model(x, y=None):
     m = numpyro.sample("m", dist.Normal(0, 2))
-    c = numpyro.sample("c", dist.Uniform(-20, 20))
+    c = numpyro.sample("c", dist.Uniform(-20, 20).expand([1]))
+    group = (0 * x).astype(int)
     with numpyro.plate("point", len(x)):
-        numpyro.sample("y", dist.Normal(m * x + c, 1), obs=y)
+        numpyro.sample("y", dist.Normal(m * x + c[group], 1), obs=y)
 """
 N = 25
 X = np.linspace(-1, 1, N)
@@ -82,7 +83,8 @@ def test_moment_matching_brings_the_outlier_to_the_exact_elpd(outlier, tmp_path)
     file.write_text(SOURCE)
     spec = {"function": "model", "arguments": {}, "dims": {}, "observed": None, "file": str(file)}
     data = xr.Dataset({"x": ("point", X), "y": ("point", y)})
-    match = make_matcher(bind_model("m", spec, data), latent, 4)
+    vectors = latent | {"c": latent["c"][:, None]}
+    match = make_matcher(bind_model("m", spec, data), vectors, 4)
     loo = make_loo_group(make_inputs(y, latent, match=match), np.random.default_rng(3))
     assert loo.attrs["matched"] == 1
     assert loo["pareto_k"][3] < 0.7

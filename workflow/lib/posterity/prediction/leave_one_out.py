@@ -311,7 +311,7 @@ def _prepare_matching(model: BoundModel, latent: Values) -> tuple[np.ndarray, Ca
         _, potential, constrain = unconstrain_model(
             model.full_data, INIT_STRATEGIES["median"], jnp.asarray(PLACEHOLDER_KEY), traced
         )
-        shapes = jax.eval_shape(lambda: _unconstrain_sites(model, example, traced))
+        shapes = jax.eval_shape(lambda site: _unconstrain_sites(model, site, traced), example)
         zeros = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
         unconstrained = ravel_pytree(zeros)[1](position)
         values = constrain(unconstrained)
