@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from posterity.model.datasets import make_data_groups
-from posterity.model.dependencies import list_hyperparameters
+from posterity.model.hyperparameters import list_hyperparameters
 from posterity.model.model import BoundModel, trace_conditioned, trace_predictive
 from posterity.runtime.compile_cache import load_or_compile
 from posterity.runtime.rng import Stream
