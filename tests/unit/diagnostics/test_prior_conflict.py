@@ -47,7 +47,9 @@ def test_a_posterior_that_piles_up_at_a_bound_warns_by_name():
     )
 
 
-@pytest.mark.parametrize("change", [{"natural": 1}, {"push": 0.45}, {"push": np.nan}])
+@pytest.mark.parametrize(
+    "change", [{"natural": 1}, {"push": 0.45}, {"push": 300.0}, {"push": np.nan}]
+)
 def test_a_natural_bound_or_a_weak_push_passes(change):
     assert check_conflict(make_conflict([1.0], [0.3], **PILED | change), WARN).status == "pass"
 

@@ -1,16 +1,9 @@
 """Dependencies between sites."""
 
-import pytest
 from unit.model.line import LINE, TABLE
 
-from posterity.errors import UserError
 from posterity.model.bind import bind_model
-from posterity.model.dependencies import (
-    find_ancestors,
-    list_hyperparameters,
-    list_top_level_sites,
-    render_graph,
-)
+from posterity.model.dependencies import find_ancestors, list_top_level_sites, render_graph
 
 HIERARCHY = """
 def model(Y=None):
@@ -39,24 +32,3 @@ def test_a_site_may_be_called_model(write_spec):
 def test_the_graph_names_the_sites(write_spec):
     graph = render_graph(bind_model("h", write_spec(HIERARCHY), TABLE))
     assert all(name in graph for name in ("spread", "mu", "y"))
-
-
-def test_hyperparameters_are_at_the_top_level_and_continuous(write_spec):
-    source = HIERARCHY.replace("    with", '    numpyro.sample("k", dist.Bernoulli(0.5))\n    with')
-    assert list_hyperparameters(bind_model("h", write_spec(source), TABLE)) == ["spread"]
-
-
-@pytest.mark.parametrize("priors", ['["mu"]', '("mu",)', '{"model": ["mu"], "other": ["spread"]}'])
-def test_the_file_of_a_model_may_name_the_hyperparameters(write_spec, priors):
-    spec = write_spec(f"PRIORS = {priors}\n" + HIERARCHY)
-    assert list_hyperparameters(bind_model("h", spec, TABLE)) == ["mu"]
-
-
-def test_a_function_without_an_entry_has_the_hyperparameters_at_the_top_level(write_spec):
-    spec = write_spec('PRIORS = {"other": ["mu"]}\n' + HIERARCHY)
-    assert list_hyperparameters(bind_model("h", spec, TABLE)) == ["spread"]
-
-
-def test_an_unknown_name_of_a_hyperparameter_is_refused(write_spec):
-    with pytest.raises(UserError, match=r"PRIORS names 'sprd'.*spread"):
-        bind_model("h", write_spec('PRIORS = ["sprd"]\n' + HIERARCHY), TABLE)

@@ -17,6 +17,7 @@ from posterity.diagnostics.check import (
 # An exponential pressed to a bound has 0.69, and a half-normal, whose peak is the bound, 0.04. The
 # level is that of a Gaussian likelihood with its peak 1.5 sds beyond the bound.
 PUSH_LEVEL = 0.5
+MAX_PUSH = 5  # draws that are pushed more have not converged: other checks fail
 CONFLICT_REMEDY = "check that prior, and the units of the data"
 BOUND_REMEDY = "widen that prior, or justify the bound"
 
@@ -69,7 +70,9 @@ def check_conflict(conflict: xr.Dataset, threshold: Threshold) -> Check:
 
 
 def _find_piled(conflict: xr.Dataset) -> list[int]:
-    is_piled = (conflict["push"].values > PUSH_LEVEL) & (conflict["natural"].values == 0)
+    push = conflict["push"].values
+    is_pushed = (push > PUSH_LEVEL) & (push < MAX_PUSH)
+    is_piled = is_pushed & (conflict["natural"].values == 0)
     return np.flatnonzero(is_piled).tolist()
 
 

@@ -5,7 +5,6 @@ from numpyro.handlers import scope
 from numpyro.infer.inspect import get_dependencies
 
 from posterity.model.model import BoundModel
-from posterity.model.standardised import find_standardised_sites
 
 
 def list_top_level_sites(model: BoundModel) -> list[str]:
@@ -14,21 +13,6 @@ def list_top_level_sites(model: BoundModel) -> list[str]:
     return [
         name for name in model.site_names("latent") if not set(ancestors.get(name, ())) - {name}
     ]
-
-
-def list_hyperparameters(model: BoundModel) -> list[str]:
-    """
-    List the continuous latent sites whose priors are choices.
-
-    These are the sites that `PRIORS` of the model's file names. Without it they are those at the
-    top level, except standardised latents of a non-centred form. Checks of the prior concern these
-    (Kallioinen et al. 2024, Statistics and Computing 34, 57, section 4).
-    """
-    if model.priors is not None:
-        return [name for name in model.continuous_latents if name in model.priors]
-    top_level = list_top_level_sites(model)
-    excluded = find_standardised_sites(model, top_level)
-    return [name for name in top_level if name in model.continuous_latents and name not in excluded]
 
 
 def find_ancestors(model: BoundModel) -> dict[str, list[str]]:

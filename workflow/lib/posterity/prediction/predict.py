@@ -10,7 +10,7 @@ import xarray as xr
 
 from posterity.artefact.provenance import hash_values
 from posterity.model.datasets import make_data_groups
-from posterity.model.dependencies import list_hyperparameters
+from posterity.model.hyperparameters import list_hyperparameters
 from posterity.model.model import BoundModel, trace_conditioned, trace_predictive
 from posterity.prediction.statistics import SiteDesign, compute_statistics
 from posterity.runtime.compile_cache import load_or_compile

@@ -144,9 +144,9 @@ def measure_prior_conflict(
     labels, distances, p_values = [], [], []
     for name in sites:
         shape = model.sites[name].shape
-        positions = np.arange(int(np.prod(shape)))
-        labels += label_scalars(name, positions, shape)
-        for position in positions.tolist():
+        count = int(np.prod(shape))
+        labels += label_scalars(name, np.arange(count), shape)
+        for position in range(count):
             d = _measure_scalar(name, position, latent, prior_draws, priors, chains)
             distances.append(d)
             has_tail = _has_tail(priors.get(name), position, d)
@@ -301,7 +301,7 @@ def _find_near_bounds(
                     continue
                 distance = float(np.median(np.abs(edge - draws)))
                 if distance < MAX_RELATIVE_DISTANCE * (high - low):
-                    yield Bound(name, int(position), edge, outward, distance)
+                    yield Bound(name, position, edge, outward, distance)
 
 
 def _measure_bounds(model: BoundModel, bounds: list[Bound], latent: Values) -> xr.Dataset:

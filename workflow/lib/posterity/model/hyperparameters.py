@@ -1,11 +1,12 @@
 """
-Find the standardised latent sites of a non-centred form, such as z in theta = mu + tau z.
+List the hyperparameters of a model: the sites whose priors are choices.
 
-The form fixes their prior (mean 0, scale 1), so that it is not a choice. A symmetry of the model
-shows it, not a name: the density of the data is unchanged if z shrinks by a factor while another
-site s, its scale, grows by a power of this factor (a sd, variance or precision) or shifts by a
-multiple of its logarithm (the logarithm of one). So at every point the derivative along a scaling
-of s is the same multiple of that along a scaling of z.
+They do not include the standardised latent sites of a non-centred form, such as z in
+theta = mu + tau z. The form fixes their prior (mean 0, scale 1). A symmetry of the model shows it,
+not a name: the density of the data is unchanged if z shrinks by a factor while another site s, its
+scale, grows by a power of this factor (a sd, variance or precision) or shifts by a multiple of its
+logarithm (the logarithm of one). So at every point the derivative along a scaling of s is the same
+multiple of that along a scaling of z.
 """
 
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from numpyro.handlers import seed, substitute, trace
 from numpyro.infer import init_to_uniform
 
+from posterity.model.dependencies import list_top_level_sites
 from posterity.model.handlers import unwrap_distribution
 from posterity.model.model import (
     BoundModel,
@@ -61,6 +63,21 @@ class SiteDerivatives(NamedTuple):
     scaling: Any
     shift: Any
     size: Any
+
+
+def list_hyperparameters(model: BoundModel) -> list[str]:
+    """
+    List the continuous latent sites whose priors are choices.
+
+    These are the sites that `PRIORS` of the model's file names. Without it they are those at the
+    top level, except standardised latents of a non-centred form. Checks of the prior concern these
+    (Kallioinen et al. 2024, Statistics and Computing 34, 57, section 4).
+    """
+    if model.priors is not None:
+        return [name for name in model.continuous_latents if name in model.priors]
+    top_level = list_top_level_sites(model)
+    excluded = find_standardised_sites(model, top_level)
+    return [name for name in top_level if name in model.continuous_latents and name not in excluded]
 
 
 def find_standardised_sites(model: BoundModel, top_level: list[str]) -> set[str]:

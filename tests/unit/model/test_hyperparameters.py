@@ -1,10 +1,20 @@
-"""Standardised latents of non-centred forms, found by a symmetry of the model."""
+"""Hyperparameters, and standardised latents of non-centred forms, found by a symmetry."""
 
 import numpy as np
 import pytest
+from unit.model.line import TABLE
 
-from posterity.model.dependencies import list_hyperparameters
+from posterity.errors import UserError
+from posterity.model.bind import bind_model
+from posterity.model.hyperparameters import list_hyperparameters
 
+LEVELS = """
+def model(Y=None):
+    spread = numpyro.sample("spread", dist.HalfNormal(1))
+    with numpyro.plate("point", 3):
+        mu = numpyro.sample("mu", dist.Normal(0, spread))
+        numpyro.sample("y", dist.Normal(mu, 1), obs=Y)
+"""
 GROUP = np.repeat(np.arange(4), 3)
 Y = np.random.default_rng(1).normal(size=12)
 HIERARCHY = """
@@ -85,3 +95,24 @@ def model(group, y):
     numpyro.sample("y", dist.Normal(slope * ability[group], 1).to_event(1), obs=y)
 """
     assert list_hyperparameters(bind_source(source, group=GROUP, y=Y)) == ["slope"]
+
+
+def test_hyperparameters_are_at_the_top_level_and_continuous(write_spec):
+    source = LEVELS.replace("    with", '    numpyro.sample("k", dist.Bernoulli(0.5))\n    with')
+    assert list_hyperparameters(bind_model("h", write_spec(source), TABLE)) == ["spread"]
+
+
+@pytest.mark.parametrize("priors", ['["mu"]', '("mu",)', '{"model": ["mu"], "other": ["spread"]}'])
+def test_the_file_of_a_model_may_name_the_hyperparameters(write_spec, priors):
+    spec = write_spec(f"PRIORS = {priors}\n" + LEVELS)
+    assert list_hyperparameters(bind_model("h", spec, TABLE)) == ["mu"]
+
+
+def test_a_function_without_an_entry_has_the_hyperparameters_at_the_top_level(write_spec):
+    spec = write_spec('PRIORS = {"other": ["mu"]}\n' + LEVELS)
+    assert list_hyperparameters(bind_model("h", spec, TABLE)) == ["spread"]
+
+
+def test_an_unknown_name_of_a_hyperparameter_is_refused(write_spec):
+    with pytest.raises(UserError, match=r"PRIORS names 'sprd'.*spread"):
+        bind_model("h", write_spec('PRIORS = ["sprd"]\n' + LEVELS), TABLE)
