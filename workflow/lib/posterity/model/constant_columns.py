@@ -81,8 +81,8 @@ def find_constant_columns(
                 yield Finding(
                     "constant",
                     "warn",
-                    f"{source}: the covariate {subject}, so that its effect cannot be separated from "
-                    "an intercept. Remove it from the model, or check the column",
+                    f"{source}: the covariate {subject}, so that its effect cannot be separated "
+                    "from an intercept. Remove it from the model, or check the column",
                 )
 
 
