@@ -36,6 +36,7 @@ def test_defaults_are_completed(load):
         "reparam": {},
         "stop_when": {},
         "store": {},
+        "retry": True,
         "models": ["line"],
     }
     assert study["checks"]["rhat"] == {"fail": 1.05, "warn": 1.01}

@@ -71,7 +71,7 @@ def test_groups_are_labels_of_numbers_or_texts(labels):
     assert result["r between groups of g"] == pytest.approx(expected)
 
 
-def test_a_column_with_a_value_for_each_row_is_no_grouping():
+def test_distinct_values_make_no_groups():
     assert "r between groups of id" not in compute(NORMAL, R, Covariate("id", np.arange(60), True))
 
 

@@ -16,9 +16,15 @@ from typing import Any, Literal
 from posterity.artefact.netcdf import read_artefact
 from posterity.config import targets
 from posterity.diagnostics.verdict import FitFailure, add_failures, assemble_verdict
+from posterity.errors import UserError
 from posterity.report.verdict_files import write_study_verdict, write_verdicts
 from posterity.workflow import paths
-from posterity.workflow.failures import explain_failure
+from posterity.workflow.failures import (
+    explain_failure,
+    find_failures,
+    forget_outputs,
+    list_outputs,
+)
 from posterity.workflow.job import read_status
 from posterity.workflow.studies import Studies
 
@@ -124,6 +130,24 @@ def _is_done(job: Any) -> bool:
     """Return whether a job of a failed group has made its outputs."""
     statuses = [read_status(str(path)).get("state") for path in job.log]
     return "done" in statuses and all(os.path.exists(path) for path in job.output)
+
+
+def conclude_failed_run(project: Studies, workflow: Any) -> list[str]:
+    """
+    Write the verdicts that a run could not make, and return the messages of its failed jobs.
+
+    Outputs of failed jobs, and these verdicts, are forgotten: the next run makes them.
+    """
+    forget = workflow.persistence.cleanup_metadata
+    failed_jobs = workflow.scheduler.failed
+    forget_outputs(list_outputs(failed_jobs), forget)
+    messages = find_failures(failed_jobs, on_cluster=workflow.non_local_exec)
+    try:
+        written = write_partial_verdicts(project, EndedRun.read(workflow), messages)
+        forget_outputs(written, forget)
+    except UserError as error:
+        messages.append(str(error))
+    return messages
 
 
 def write_partial_verdicts(project: Studies, run: EndedRun, messages: Sequence[str]) -> list[str]:
