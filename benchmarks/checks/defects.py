@@ -491,6 +491,7 @@ PRIORS = (
         expected=("conflict",),
         is_small=True,
     ),
+    Case("weak_data", "lines.py: unknown_tails", draw_line, expected=("prior_sensitivity",)),
     Case(
         "absurd_prior",
         "lines.py: very_wide",

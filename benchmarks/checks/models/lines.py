@@ -72,6 +72,15 @@ def robust(x, y=None):
     a = numpyro.sample("a", Normal(0, 3))
     b = numpyro.sample("b", Normal(0, 3))
     sigma = numpyro.sample("sigma", HalfNormal(2))
+    with numpyro.plate("row", len(x)):
+        numpyro.sample("y", StudentT(4.0, a + b * x, sigma), obs=y)
+
+
+def unknown_tails(x, y=None):
+    """As `robust`, with unknown degrees of freedom, of which few points say nothing."""
+    a = numpyro.sample("a", Normal(0, 3))
+    b = numpyro.sample("b", Normal(0, 3))
+    sigma = numpyro.sample("sigma", HalfNormal(2))
     nu = numpyro.sample("nu", Gamma(2, 0.1))
     with numpyro.plate("row", len(x)):
         numpyro.sample("y", StudentT(nu, a + b * x, sigma), obs=y)
