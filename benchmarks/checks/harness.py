@@ -30,6 +30,7 @@ from posterity.artefact.netcdf import read_artefact, write_artefact
 from posterity.diagnostics.check import checks_from_dataset, find_worst_status
 from posterity.errors import UserError
 from posterity.notebook import get_stage, load_settings, make_stage_arguments
+from posterity.runtime import compile_cache
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -54,6 +55,20 @@ def enter_project(parent: str) -> None:
     (folder / "config/studies").mkdir(parents=True)
     (folder / "config/config.yaml").symlink_to(ROOT / "config/config.yaml")
     os.chdir(folder)
+    keep_programs_in_memory()
+
+
+def keep_programs_in_memory() -> None:
+    """Read each compiled program from the cache once per process: a real stage reads it once."""
+    read = compile_cache._read_programs
+    programs: dict[Any, Any] = {}
+
+    def read_once(path: Path, devices: int) -> Any:
+        if path not in programs:
+            programs[path] = read(path, devices)
+        return programs[path] or read(path, devices)
+
+    compile_cache._read_programs = read_once
 
 
 def run_replicate(case: Case, replicate: int) -> list[Row]:
