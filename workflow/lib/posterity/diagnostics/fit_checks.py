@@ -195,6 +195,8 @@ def _list_continuous_latent_sites(posterior: xr.DataTree) -> set[str]:
 
 def _check_sampler(fit: FitInputs) -> list[Check]:
     settings = json.loads(fit.posterior.attrs["settings"])
+    if "target_accept" in fit.posterior.attrs:  # that of a repetition, if there was one
+        settings["target_accept"] = float(fit.posterior.attrs["target_accept"])
     statistics = get_group(fit.posterior, "sample_stats")
     draws = get_group(fit.posterior, "posterior")
     mixing = fit.convergence if draws.data_vars else []
