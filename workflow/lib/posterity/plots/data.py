@@ -177,7 +177,7 @@ def draw_pointwise(
 
 
 def mark_missing_bounds(axes: Axes, bounds: np.ndarray) -> None:
-    """Say in the title at how many places the bounds, shape (place, 2), are not known."""
+    """Write into the title at how many places the bounds, shape (place, 2), are not known."""
     missing = int(np.isnan(bounds).any(1).sum())
     if missing:
         where = f"at {missing} of {len(bounds)} places"

@@ -16,9 +16,15 @@ from typing import Any, Literal
 from posterity.artefact.netcdf import read_artefact
 from posterity.config import targets
 from posterity.diagnostics.verdict import FitFailure, add_failures, assemble_verdict
+from posterity.errors import UserError
 from posterity.report.verdict_files import write_study_verdict, write_verdicts
 from posterity.workflow import paths
-from posterity.workflow.failures import explain_failure
+from posterity.workflow.failures import (
+    explain_failure,
+    find_failures,
+    forget_outputs,
+    list_outputs,
+)
 from posterity.workflow.job import read_status
 from posterity.workflow.studies import Studies
 
@@ -126,6 +132,32 @@ def _is_done(job: Any) -> bool:
     return "done" in statuses and all(os.path.exists(path) for path in job.output)
 
 
+def conclude_failed_run(project: Studies, workflow: Any) -> list[str]:
+    """
+    Write the verdicts of a run in which jobs failed, and make the next run repeat what is missing.
+
+    Return the messages of the failed jobs, and why verdicts cannot be written if they cannot.
+
+    Parameters
+    ----------
+    project : Studies
+        The studies of the run.
+    workflow : object
+        The workflow of Snakemake.
+    """
+    failed = workflow.scheduler.failed
+    remove_metadata = workflow.persistence.cleanup_metadata
+    forget_outputs(list_outputs(failed), remove_metadata)
+    messages = find_failures(failed, workflow.non_local_exec)
+    run = EndedRun.read(workflow)
+    try:
+        write_partial_verdicts(project, run, messages)
+    except (UserError, OSError) as error:
+        messages.append(f"the verdicts on the other fits are not written: {error}")
+    forget_outputs(list_unmade_verdicts(run), remove_metadata)
+    return messages
+
+
 def write_partial_verdicts(project: Studies, run: EndedRun, messages: Sequence[str]) -> list[str]:
     """
     Write the verdicts that a run could not make since jobs failed, and return these outputs.
@@ -148,26 +180,44 @@ def write_partial_verdicts(project: Studies, run: EndedRun, messages: Sequence[s
     UserError
         If an artefact cannot be read or written.
     """
-    if not run.is_complete:
-        return []
-    makers = run.makers
-    written = []
+    unmade = list_unmade_verdicts(run)
+    wanted = {str(file) for file in unmade}
     for study in project.studies:
         verdict, html = (path.format(study=study) for path in (paths.VERDICT, paths.CHECKS))
-        if verdict in makers and not run.list_current([verdict]):
+        if verdict in wanted:
             write_partial_verdict(project, run, study, (verdict, html))
-            written += [verdict, html]
-    if paths.VERDICTS in makers:
-        shown = {*run.list_current(makers), *written}
+    if paths.VERDICTS in wanted:
+        shown = {*run.list_current(run.makers), *wanted}
         pages = _select_pages(project.list_report_pages(), shown)
         studies = project.list_study_paths(paths.VERDICT)
         outputs = (paths.VERDICTS, paths.FIRST_PAGE)
         write_verdicts(studies, *outputs, project.list_titles(), pages, messages)
-        written += outputs
         Path(paths.REPORT_FILES).parent.mkdir(parents=True, exist_ok=True)
         files = sorted(_list_paths(pages))
         Path(paths.REPORT_FILES).write_text("".join(f"{file}\n" for file in files))
-    return [file for job in run.dag.jobs for file in job.output if str(file) in written]
+    return unmade
+
+
+def list_unmade_verdicts(run: EndedRun) -> list[str]:
+    """
+    Return the outputs that `write_partial_verdicts` writes; none if the run was stopped.
+
+    They are those of verdicts that the rules could not make, and always the verdicts on all
+    studies, since the first page of the report lists the failed jobs.
+    """
+    if not run.is_complete:
+        return []
+    return [
+        file
+        for job in run.dag.jobs
+        for file in job.output
+        if any(_is_verdict(str(path)) for path in job.output)
+        and (run.get_state(job) != "current" or paths.VERDICTS in job.output)
+    ]
+
+
+def _is_verdict(path: str) -> bool:
+    return path == paths.VERDICTS or Path(path).name == Path(paths.VERDICT).name
 
 
 def write_partial_verdict(
