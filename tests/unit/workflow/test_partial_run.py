@@ -17,7 +17,11 @@ from posterity.errors import UserError
 from posterity.report.verdict_files import write_study_verdict
 from posterity.workflow import paths
 from posterity.workflow.job import get_status_path
-from posterity.workflow.partial_run import EndedRun, write_partial_verdicts
+from posterity.workflow.partial_run import (
+    EndedRun,
+    conclude_failed_run,
+    write_partial_verdicts,
+)
 
 FITS = (("straight", "nuts"), ("straight", "map"), ("curved", "nuts"))
 
@@ -230,3 +234,34 @@ def test_an_unreadable_diagnosis_is_an_error(run):
     ended = fail(run, "first", "fit straight nuts")
     with pytest.raises(UserError, match="diagnosis"):
         write_partial_verdicts(run.project, ended, [])
+
+
+def conclude(run, ended):
+    """Conclude a run as Snakemake does; return the messages and the files of the next run."""
+    forgotten = []
+    workflow = SimpleNamespace(
+        dag=run.dag,
+        non_local_exec=False,
+        scheduler=SimpleNamespace(failed=ended.failed),
+        persistence=SimpleNamespace(cleanup_metadata=forgotten.append),
+    )
+    return conclude_failed_run(run.project, workflow), {str(path) for path in forgotten}
+
+
+def test_the_next_run_makes_again_what_a_failed_run_has_written(run):
+    ended = fail(run, "first", "fit straight nuts")
+    write(run, ended)
+    messages, forgotten = conclude(run, ended)
+    assert messages == ["x: m.py: it is wrong"]
+    expected = [run.jobs["first"]["fit straight nuts"], run.jobs["first"]["verdict"], run.verdicts]
+    assert forgotten == {path for job in expected for path in job.output}
+    assert {os.stat(path).st_mtime for path in forgotten} == {1}
+    assert os.stat(paths.VERDICT.format(study="second")).st_mtime > 1
+
+
+def test_an_error_while_verdicts_are_written_is_one_more_message(run):
+    ended = fail(run, "first", "fit straight nuts")
+    Path(paths.DIAGNOSIS.format(study="first", model="curved", fit="nuts")).write_text("")
+    messages, _ = conclude(run, ended)
+    assert messages[0] == "x: m.py: it is wrong"
+    assert messages[1].startswith("the verdicts on the other fits are not written: results/first")
