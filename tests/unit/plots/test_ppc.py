@@ -80,3 +80,8 @@ def test_single_point_has_a_histogram_of_predictions():
 def test_model_without_observed_sites_gives_a_note():
     figure = close(draw_figure({"predictive": make_tree(posterior=xr.Dataset())}, make_settings()))
     assert "no observed site" in list_texts(figure)
+
+
+def test_statistics_and_predictions_that_are_not_finite_are_left_out():
+    figure = draw(size=12, observed=2 * X, shift=1e300)
+    assert "not finite" in list_texts(figure)

@@ -17,6 +17,7 @@ from posterity.plots.style import (
     MODEL_COLOUR,
     TRUTH_COLOUR,
     draw_note_figure,
+    hide_large_values,
     make_label,
 )
 
@@ -39,7 +40,8 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
             "The model has no observed site: there is nothing to predict.", (6, 3)
         )
     values = predictions[site].transpose("chain", "draw", ...)
-    replicates = values.values.reshape(values.sizes["chain"] * values.sizes["draw"], -1)
+    count = values.sizes["chain"] * values.sizes["draw"]
+    replicates = hide_large_values(values.values.reshape(count, -1))
     observed = get_group(predictive, "observed_data")[site].values.ravel()
     figure = plt.figure(figsize=(9, 4.2))
     parts: Any = figure.subfigures(1, 2, width_ratios=(1, 1.5))
@@ -110,6 +112,17 @@ def draw_statistics(figure, statistics: xr.Dataset, site: str) -> None:
 
 def draw_statistic(axes: Axes, replicated: np.ndarray, realised: np.ndarray) -> None:
     """Draw the histogram of a statistic of predictions, and the statistic of the data."""
+    replicated = hide_large_values(replicated)
+    realised = hide_large_values(realised)
+    axes.set_yticks([])
+    axes.spines.left.set_visible(False)
+    axes.tick_params(labelsize=7)
+    axes.locator_params(axis="x", nbins=3)
+    replicated = replicated[np.isfinite(replicated)]
+    realised = realised[np.isfinite(realised)]
+    if not (replicated.size and realised.size):
+        axes.text(0.5, 0.5, "not finite", ha="center", va="center", transform=axes.transAxes)
+        return
     low, high = np.quantile(replicated, [0.002, 0.998])
     low = min(low, np.quantile(realised, 0.01))
     high = max(high, np.quantile(realised, 0.99))
@@ -119,7 +132,3 @@ def draw_statistic(axes: Axes, replicated: np.ndarray, realised: np.ndarray) -> 
         axes.hist(realised, edges, color=DATA_COLOUR, histtype="step", density=True, lw=1.2)
     else:
         axes.axvline(realised[0], color=DATA_COLOUR, lw=1.8)
-    axes.set_yticks([])
-    axes.spines.left.set_visible(False)
-    axes.tick_params(labelsize=7)
-    axes.locator_params(axis="x", nbins=3)
