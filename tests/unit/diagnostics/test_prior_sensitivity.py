@@ -41,6 +41,14 @@ def test_strong_prior_against_weak_data_warns():
     assert "leaves out" not in check.message
 
 
+def test_a_posterior_much_narrower_than_its_prior_is_not_weakly_determined():
+    sensitivities = measure_gaussian(0, 1, likelihood_sd=100)
+    check = check_prior_sensitivity(sensitivities, WARN, spreads={"m": 0.3})
+    assert (check.status, check.value) == ("pass", 0)
+    assert "the posterior is much narrower than the prior" in check.message
+    assert check_prior_sensitivity(sensitivities, WARN, spreads={"m": 0.99}).status == "warn"
+
+
 def test_informative_prior_is_reported_and_passes():
     sensitivities = measure_gaussian(8, 1)
     assert sensitivities["diagnosis"].item() == "informative prior"

@@ -242,7 +242,9 @@ def _check_sensitivity(fit: FitInputs) -> list[Check]:
     sensitivities = get_group(fit.sensitivity, "psense")
     factors = str(fit.predictive.attrs.get("factors", ""))
     threshold = fit.thresholds["prior_sensitivity"]
-    return [check_prior_sensitivity(sensitivities, threshold, factors)]
+    conflict = get_group(fit.predictive, "prior_conflict")
+    spreads = conflict["spread"].to_series().to_dict() if "spread" in conflict else {}
+    return [check_prior_sensitivity(sensitivities, threshold, factors, spreads)]
 
 
 def _check_conflict(fit: FitInputs) -> list[Check]:

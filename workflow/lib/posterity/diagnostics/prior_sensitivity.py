@@ -5,6 +5,7 @@ Source: Kallioinen et al. 2024, Statistics and Computing 34, 57.
 """
 
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
@@ -26,6 +27,9 @@ BLOCKS = 10  # of draws, for the Monte Carlo errors
 MAX_ERRORS = 50  # scalars with a Monte Carlo error: those most likely to warn
 PARTS = ("prior", "likelihood")
 REMEDY = "report that prior with the result, and justify it"
+# Of the normal scores of a posterior in its prior: if it is smaller, the data have at least halved the
+# variance. In a hierarchy they do so through the groups, which the scaling of the likelihood misses.
+WEAK_SPREAD = 0.7
 ERRORS = 2  # Monte Carlo errors by which a sensitivity must differ from a threshold
 
 
@@ -151,7 +155,10 @@ def _describe_sensitivity(prior: float, likelihood: float) -> str:
 
 
 def check_prior_sensitivity(
-    sensitivities: xr.Dataset, threshold: Threshold, factors: str = ""
+    sensitivities: xr.Dataset,
+    threshold: Threshold,
+    factors: str = "",
+    spreads: Mapping[str, float] | None = None,
 ) -> Check:
     """
     Check for hyperparameters with a strong prior and a weak likelihood.
@@ -164,12 +171,15 @@ def check_prior_sensitivity(
         The threshold of the sensitivity to the prior.
     factors : str
         Names of terms by numpyro.factor, which the scaling leaves out.
+    spreads : dict
+        By scalar, the sd of the normal scores of its draws in its prior (group `prior_conflict`).
 
     Returns
     -------
     Check
         The largest sensitivity to the prior, less two Monte Carlo errors, of the hyperparameters
-        whose sensitivity to the likelihood plus two errors is below 0.05. Without one it is 0.
+        whose sensitivity to the likelihood plus two errors is below 0.05, and whose posterior is
+        about as wide as the prior. Without one it is 0.
     """
     name = "prior_sensitivity"
     if not sensitivities.data_vars:
@@ -186,11 +196,17 @@ def check_prior_sensitivity(
     prior, likelihood = judged["prior"].values, judged["likelihood"].values
     errors = {part: np.nan_to_num(judged[f"{part}_error"].values) for part in PARTS}
     is_weak = likelihood + ERRORS * errors["likelihood"] < SENSITIVITY_LEVEL
+    known = spreads or {}
+    spread = np.array([known.get(str(label), 1.0) for label in judged["parameter"].values])
+    is_narrow = spread < WEAK_SPREAD
+    is_weak &= ~is_narrow
     lowest = np.where(is_weak, prior - ERRORS * errors["prior"], -np.inf)
     largest = np.nanmax(lowest)
     value = max(0.0, float(largest))
     index = int(np.nanargmax(lowest if value > 0 else prior))
     message = _describe_worst(judged.isel(parameter=index), judged.sizes["parameter"])
+    if is_narrow[index] and value == 0:
+        message += ", but the posterior is much narrower than the prior"
     if factors:
         noun = "a factor" if "," not in factors else "factors"
         message += f"; the density has {noun} ({factors}), which the power scaling leaves out"

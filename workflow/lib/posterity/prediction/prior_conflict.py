@@ -124,8 +124,8 @@ def measure_prior_conflict(
     -------
     xarray.Dataset
         Over `parameter`: `d`, and `p`, its two-sided p-value; p is 1 if the prior has no tail on
-        the side of the posterior: its density does not vanish at a bound. Over `bound` (a bound of
-        a uniform or truncated prior with a posterior near it): `bounded_parameter`, `edge`,
+        the side of the posterior: its density does not vanish at a bound; `spread`, the sd of the
+        normal scores of the draws in the prior. Over `bound` (a bound of a uniform or truncated prior with a posterior near it): `bounded_parameter`, `edge`,
         `side`, `distance` (median, from the bound), `push` (mean outward gradient of the log
         density without the prior at the draws nearest to the bound, times `distance`; an
         exponential has ln 2, a half-normal 0.04, a half-Cauchy 0.16) and `natural` (1 if the model
@@ -141,22 +141,22 @@ def measure_prior_conflict(
     ]
     prior_draws = _draw_prior(model, sites, stream)
     priors = _describe_priors(model, sites, latent, prior_draws)
-    labels, distances, p_values = [], [], []
+    labels = []
+    columns: dict[str, list[float]] = {"d": [], "p": [], "spread": []}
     for name in sites:
         shape = model.sites[name].shape
         count = int(np.prod(shape))
         labels += label_scalars(name, np.arange(count), shape)
         for position in range(count):
-            d = _measure_scalar(name, position, latent, prior_draws, priors, chains)
-            distances.append(d)
+            scores = _compute_scores(name, position, latent, prior_draws, priors)
+            d = compute_conflict(scores.reshape(chains, -1))
             has_tail = _has_tail(priors.get(name), position, d)
-            p_values.append(2 * norm.sf(abs(d)) if has_tail else 1.0)
+            columns["d"].append(d)
+            columns["p"].append(2 * norm.sf(abs(d)) if has_tail else 1.0)
+            columns["spread"].append(float(scores.std()))
     bounds = list(_find_near_bounds(model, priors, latent, prior_draws))
     parameters = xr.Dataset(
-        {
-            "d": ("parameter", np.array(distances, float)),
-            "p": ("parameter", np.array(p_values, float)),
-        },
+        {name: ("parameter", np.array(values, float)) for name, values in columns.items()},
         {"parameter": np.array(labels, dtype=object)},
     )
     return xr.merge([parameters, _measure_bounds(model, bounds, latent)])
@@ -230,15 +230,14 @@ def _describe_prior(distribution: Any, draws: Any, median: Any) -> PriorOfSite:
     return PriorOfSite(cdf, lower, upper, compare(lower, -1.0), compare(upper, 1.0))
 
 
-def _measure_scalar(
+def _compute_scores(
     name: str,
     position: int,
     latent: Values,
     prior_draws: Values,
     priors: dict[str, PriorOfSite],
-    chains: int,
-) -> float:
-    """Return the distance d of a scalar, less two Monte Carlo errors of the mean."""
+) -> NDArray[np.float64]:
+    """Return the normal scores of a scalar's draws in its prior, shape (draw,)."""
     prior = priors.get(name)
     if prior is None or prior.cdf is None:
         ordered = np.sort(_take_scalar(prior_draws[name], position))
@@ -247,8 +246,7 @@ def _measure_scalar(
     else:
         probabilities = _take_scalar(prior.cdf, position)
     smallest = np.finfo(np.asarray(latent[name]).dtype).eps
-    scores = ndtri(np.clip(probabilities.astype(float), smallest, 1 - smallest))
-    return compute_conflict(scores.reshape(chains, -1))
+    return np.asarray(ndtri(np.clip(probabilities.astype(float), smallest, 1 - smallest)))
 
 
 def _take_scalar(values: NDArray[Any], position: int) -> NDArray[Any]:
