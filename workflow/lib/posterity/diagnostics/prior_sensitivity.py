@@ -27,8 +27,8 @@ BLOCKS = 10  # of draws, for the Monte Carlo errors
 MAX_ERRORS = 50  # scalars with a Monte Carlo error: those most likely to warn
 PARTS = ("prior", "likelihood")
 REMEDY = "report that prior with the result, and justify it"
-# Of the normal scores of a posterior in its prior: if it is smaller, the data have at least halved the
-# variance. In a hierarchy they do so through the groups, which the scaling of the likelihood misses.
+# Of the normal scores of a posterior in its prior: if it is smaller, the data have at least halved
+# the variance. In a hierarchy they do so through the groups, which the scaling misses.
 WEAK_SPREAD = 0.7
 ERRORS = 2  # Monte Carlo errors by which a sensitivity must differ from a threshold
 

@@ -125,11 +125,12 @@ def measure_prior_conflict(
     xarray.Dataset
         Over `parameter`: `d`, and `p`, its two-sided p-value; p is 1 if the prior has no tail on
         the side of the posterior: its density does not vanish at a bound; `spread`, the sd of the
-        normal scores of the draws in the prior. Over `bound` (a bound of a uniform or truncated prior with a posterior near it): `bounded_parameter`, `edge`,
-        `side`, `distance` (median, from the bound), `push` (mean outward gradient of the log
-        density without the prior at the draws nearest to the bound, times `distance`; an
-        exponential has ln 2, a half-normal 0.04, a half-Cauchy 0.16) and `natural` (1 if the model
-        is invalid beyond the bound). Empty if nothing is observed.
+        normal scores of the draws in the prior. Over `bound` (a bound of a uniform or truncated
+        prior with a posterior near it): `bounded_parameter`, `edge`, `side`, `distance` (median,
+        from the bound), `push` (mean outward gradient of the log density without the prior at the
+        draws nearest to the bound, times `distance`; an exponential has ln 2, a half-normal 0.04, a
+        half-Cauchy 0.16) and `natural` (1 if the model is invalid beyond the bound). Empty if
+        nothing is observed.
     """
     if not model.site_names("observed"):
         return xr.Dataset()
