@@ -94,6 +94,15 @@ def test_counts_have_a_share_of_zeros():
     assert result["share of zeros"] == pytest.approx((counts == 0).mean())
 
 
+def test_continuous_values_have_a_share_of_zeros_only_if_zeros_pile_up():
+    message = make_message(NORMAL, R)
+    recorded = np.where(np.arange(COUNT) < 20, 0, R)
+    rounded = np.round(R, 1)
+    for values, is_listed in ((recorded, True), (rounded, False), (R, False)):
+        design = design_statistics(message, (COUNT,), [], values)
+        assert ("share of zeros" in design.names) == is_listed
+
+
 def test_binary_data_have_a_calibration():
     probability = np.repeat([0.1, 0.9], 30)
     values = np.repeat([0, 1], 30)

@@ -45,3 +45,10 @@ def test_limit_is_larger_for_fewer_draws_and_more_scalars():
 def test_tails_of_equal_draws_have_no_shape():
     draws = np.where(np.arange(4000).reshape(1, 4, 1000) % 2, 0.25, 0.75)
     assert np.isnan(compute_tail_shapes(draws, SIZES[:1])).all()
+
+
+def test_probabilities_have_all_moments():
+    rng = np.random.default_rng(8)
+    draws = np.minimum(np.abs(1e-4 * rng.standard_cauchy((1, 4, 1000))), 1)
+    assert np.isnan(compute_tail_shapes(draws, np.array([4000.0])))[0]
+    assert compute_tail_shapes(1e4 * draws, np.array([4000.0]))[0] > 0.7

@@ -43,7 +43,9 @@ def design_model_statistics(
             shape = compute_residuals(messages[name]).shape
             dims = model.sites[name].dims[: len(shape)]
             covariates = list_covariates(model, spec, data, dims, shape)
-            designs[name] = design_statistics(messages[name], shape, covariates)
+            variable = model.observations.get(name)
+            observed = None if variable is None else data[variable].values
+            designs[name] = design_statistics(messages[name], shape, covariates, observed)
         return 0
 
     jax.eval_shape(collect, model.traced_arguments)

@@ -38,6 +38,9 @@ MAX_MATCHED_SCALARS = 200
 MAX_MATCHED_DENSITIES = 5e7
 MAX_MATCHED_SECONDS = 30.0
 
+# Largest k-hat of an approximation's draws: the k-hat of a point holds theirs, and would exceed the
+# limit in many right fits.
+MAX_RATIO_K = 0.5
 # Returns the elpd and k-hat of a point, or None; arguments are its index and the good k-hat.
 Matcher = Callable[[int, float], tuple[float, float] | None]
 
@@ -212,7 +215,7 @@ def _choose_log_ratio(log_ratio: np.ndarray | None) -> np.ndarray | None:
     weights = np.exp(log_weights[0])
     if 1 / (weights**2).sum() > UNWEIGHTED_ESS_FRACTION * len(weights):
         return None
-    if pareto_k[0] > compute_good_k(len(weights)):
+    if pareto_k[0] > MAX_RATIO_K:
         raise ValueError(
             "the approximation is too far from the posterior for leave-one-out (Pareto k-hat of "
             f"its draws: {pareto_k[0]:.2f})"

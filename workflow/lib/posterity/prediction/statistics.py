@@ -28,6 +28,7 @@ from posterity.model.residuals import (
 
 MIN_RESIDUALS = 4  # of a site with fewer residuals only the sum of squares is a statistic
 CALIBRATION_BINS = 10  # bins of the predicted probability, of about equal size
+SPIKE_FACTOR = 5  # zeros for each occurrence of the second most common value
 MIN_LEVELS = 3  # values of a covariate that a curve needs
 MAX_LEVELS_PER_POINT = 0.5  # a group has two points or more on average
 SHAPE_STATISTICS = ("sum of r²", "skewness of r", "kurtosis of r", "largest |r|")
@@ -55,8 +56,10 @@ class SiteDesign:
     is_decisive : tuple of bool
         Whether a statistic may fail the fit. The order of the rows and columns that the model does
         not use may mean nothing: those can only warn.
-    kind : str
-        `binary`, `count` or `other`.
+    is_binary : bool
+        Whether the values are 0 or 1.
+    has_zeros : bool
+        Whether the share of zeros is a statistic.
     has_mean : bool
         Whether the distribution has a mean, the fitted value.
     arrays : dict of str to array
@@ -70,7 +73,8 @@ class SiteDesign:
 
     names: tuple[str, ...]
     is_decisive: tuple[bool, ...]
-    kind: str
+    is_binary: bool
+    has_zeros: bool
     has_mean: bool
     arrays: Arrays = field(default_factory=dict)
     sizes: tuple[int, ...] = ()
@@ -97,7 +101,10 @@ class Covariate:
 
 
 def design_statistics(
-    site: Mapping[str, Any], shape: tuple[int, ...], covariates: list[Covariate]
+    site: Mapping[str, Any],
+    shape: tuple[int, ...],
+    covariates: list[Covariate],
+    observed: np.ndarray | None = None,
 ) -> SiteDesign:
     """
     Choose the test statistics of an observed site.
@@ -110,19 +117,24 @@ def design_statistics(
         Shape of its residuals.
     covariates : list of Covariate
         The columns that vary along the residuals.
+    observed : array, optional
+        The observations. Continuous ones have the share of zeros as a statistic only if 0 is far
+        more common than any other value: values below a limit, recorded as 0.
 
     Returns
     -------
     SiteDesign
         The names of the statistics, and the arrays that they need.
     """
-    kind = _find_kind(site)
+    base = unwrap_distribution(site["fn"])
+    is_binary = isinstance(base, BINARY)
     has_mean = compute_expectation(dict(site)) is not None
-    count = int(np.prod(shape))
-    if count < MIN_RESIDUALS:
-        return SiteDesign(SHAPE_STATISTICS[:1], (True,), kind, has_mean)
-    names = list(BINARY_STATISTICS if kind == "binary" else SHAPE_STATISTICS)
-    if kind == "count":
+    if int(np.prod(shape)) < MIN_RESIDUALS:
+        return SiteDesign(SHAPE_STATISTICS[:1], (True,), is_binary, False, has_mean)
+    names = list(BINARY_STATISTICS if is_binary else SHAPE_STATISTICS)
+    is_count = site["fn"].support.is_discrete and not isinstance(base, (*BINARY, *CATEGORICAL))
+    has_zeros = is_count or (not is_binary and observed is not None and has_spike(observed))
+    if has_zeros:
         names.append(ZEROS)
     if has_mean:
         names += FITTED_STATISTICS
@@ -134,7 +146,16 @@ def design_statistics(
         names += [name for name, _, _ in group]
         is_decisive += [used for _, used, _ in group]
     arrays, sizes = builder.build()
-    return SiteDesign(tuple(names), tuple(is_decisive), kind, has_mean, arrays, sizes)
+    design = (is_binary, has_zeros, has_mean, arrays, sizes)
+    return SiteDesign(tuple(names), tuple(is_decisive), *design)
+
+
+def has_spike(values: np.ndarray) -> bool:
+    """Return whether 0 is far more common than any other value."""
+    levels, counts = np.unique(values, return_counts=True)
+    zeros = int(counts[levels == 0].sum())
+    others = int(counts[levels != 0].max(initial=1))
+    return zeros >= max(MIN_RESIDUALS, SPIKE_FACTOR * others)
 
 
 class _ArrayBuilder:
@@ -221,11 +242,11 @@ def compute_statistics(site: dict, design: SiteDesign, arrays: Arrays) -> jax.Ar
     parts = [squares[None]]
     expectation = compute_expectation(site) if design.has_mean else jnp.zeros(())
     fitted = jnp.broadcast_to(expectation, residuals.shape).ravel()
-    if design.kind == "binary":
+    if design.is_binary:
         parts.append(_compute_calibration(fitted, r, weights)[None])
     else:
         parts.append(_compute_shape(r, weights))
-    if design.kind == "count":
+    if design.has_zeros:
         is_zero = (jnp.ravel(site["value"]) == 0) * weights
         parts.append((is_zero.sum() / total)[None])
     scale = jnp.sqrt(squares)
@@ -243,15 +264,6 @@ def compute_statistics(site: dict, design: SiteDesign, arrays: Arrays) -> jax.Ar
         between = _compute_between_groups(r, weights, arrays["groups"][row], size)
         parts.append((between / (squares * total))[None])
     return jnp.nan_to_num(jnp.concatenate(parts), nan=0.0, posinf=0.0, neginf=0.0)
-
-
-def _find_kind(site: Mapping[str, Any]) -> str:
-    base = unwrap_distribution(site["fn"])
-    if isinstance(base, BINARY):
-        return "binary"
-    if isinstance(base, CATEGORICAL):
-        return "other"
-    return "count" if site["fn"].support.is_discrete else "other"
 
 
 def _standardise(values: np.ndarray) -> np.ndarray:

@@ -28,15 +28,16 @@ def compute_tail_shapes(
     Return the Pareto k-hat of the heavier tail of scalars, for draws (scalar, chain, draw).
 
     Moments of an order above 1 / k do not exist. NaN for a scalar with whole numbers only (its
-    tails have no density), with draws that are not finite or never change, or with an effective
-    size of its tails below 100.
+    tails have no density), with draws in [0, 1] only (a probability has all moments), with draws
+    that are not finite or never change, or with an effective size of its tails below 100.
     """
     scalars, chains, length = draws.shape
     pooled = draws.reshape(scalars, chains * length)
     efficiency = np.clip(ess_tail / pooled.shape[1], 0, 1) if pooled.shape[1] else ess_tail
     shapes = np.full(scalars, np.nan)
     for i in np.flatnonzero(ess_tail >= MIN_TAIL_ESS):
-        if not _is_discrete(pooled[i]) and np.isfinite(pooled[i]).all():
+        is_bounded = pooled[i].min() >= 0 and pooled[i].max() <= 1
+        if not is_bounded and not _is_discrete(pooled[i]) and np.isfinite(pooled[i]).all():
             shapes[i] = _fit_tails(draws[i], float(efficiency[i]))
     return shapes
 
