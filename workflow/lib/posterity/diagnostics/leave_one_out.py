@@ -75,7 +75,9 @@ def check_leave_one_out(loo: xr.Dataset, threshold: Threshold) -> Check:
     share = FLEXIBLE_SHARE if is_flexible else CHANCE_SHARE
     value = float(pareto_k[int(share * len(pareto_k))])
     limit = max(UNUSABLE_K, *(scale * limit for limit in _list_limits(threshold)))
-    if pareto_k[0] > limit and not is_flexible:
+    # The k-hat of draws of an approximation holds that of the approximation.
+    is_corrected = bool(loo.attrs.get("is_corrected", 0))
+    if pareto_k[0] > limit and not (is_flexible or is_corrected):
         value = float(pareto_k[0])
     message = f"{_describe_pareto_k(loo)}; {_describe_parameters(loo)}"
     scaled = _scale_threshold(threshold, scale)

@@ -132,6 +132,7 @@ def _compute_loo_group(inputs: LooInputs, points: int, rng: np.random.Generator)
             "p_loo_se": p_loo_se,
             "mcse": float(np.sqrt((loo.mcse**2).sum())),
             "good_k": good_k,
+            "is_corrected": int(log_ratio is not None),
             "parameters": int(parameters),
             "points": points,
             "draws": len(likelihood),
