@@ -18,6 +18,7 @@ from numpyro.handlers import seed, trace
 from numpyro.infer import MCMC, NUTS
 from numpyro.infer.util import log_density
 from scipy import stats
+from synthetic_fits import make_loo
 
 from posterity.comparison.models import compare_models
 from posterity.config.schema import complete_settings
@@ -91,7 +92,8 @@ def test_the_comparison_prefers_the_mixture():
             "posterior": posterior,
             "log_likelihood": make_draws_dataset(bound, values["log_likelihood"], 4, data),
         }
-        trees[function] = xr.DataTree.from_dict(groups | make_data_groups(bound, data))
+        groups |= make_data_groups(bound, data)
+        trees[function] = xr.DataTree.from_dict(groups | {"loo": make_loo(groups)})
     found = compare_models(trees, None)
     assert found["model"].values.tolist() == ["outliers", "line"]
     assert float(found["weight"][0]) > 0.95

@@ -13,6 +13,7 @@ import scipy.stats
 import xarray as xr
 from conftest import ROOT, make_spec
 from scipy.special import logsumexp
+from synthetic_fits import make_loo
 
 from posterity.comparison.models import compare_models
 from posterity.config.schema import complete_settings
@@ -168,7 +169,8 @@ def test_leave_one_out_and_new_discharges_are_exact():
             "posterior": bound.to_dataset(draws, ("chain", "draw"), data),
             "log_likelihood": make_draws_dataset(bound, values["log_likelihood"], 4, data),
         }
-        trees[function] = xr.DataTree.from_dict(groups | make_data_groups(bound, data))
+        groups |= make_data_groups(bound, data)
+        trees[function] = xr.DataTree.from_dict(groups | {"loo": make_loo(groups)})
         there = bind_new_data(
             function, {**SPEC, "function": function}, {"h": [5.0, 7.5], "e": 0.035}, data, 1, "at"
         )

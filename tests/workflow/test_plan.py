@@ -51,7 +51,7 @@ def test_a_plan_lists_the_stages(project, profile):
     assert "in 1 group (data, prior)" in output
     assert "in 5 groups (predict, sensitivity, diagnose)" in output
     assert "on this machine" in output.splitlines()[12]
-    assert "77 jobs, 19 submissions to a cluster" in output
+    assert "82 jobs, 19 submissions to a cluster" in output
     assert not list((project / "results").glob("*/*"))
     assert all(int(row[3]) >= 600 for row in found.values())
 

@@ -124,9 +124,13 @@ def test_the_summary_has_the_documented_statistics(finished):
         "median",
         "interval",
         "mcse",
+        "mcse_lower",
+        "mcse_upper",
         "ess_bulk",
         "ess_tail",
+        "ess_within",
         "r_hat",
+        "pareto_k",
     }
     assert summary["parameter"].values.tolist() == ["m", "c"]
 
@@ -171,7 +175,8 @@ def test_verdicts_count_expected_failures(finished):
         for name in ("fit", "check", "status", "effective_status")
     }
     changed = [row for row in zip(*counted.values(), strict=True) if row[2] != row[3]]
-    assert sorted(changed) == [("a", "ppc", "fail", "expected"), ("d", "ppc", "fail", "expected")]
+    misfit = (("loo", "warn"), ("loo_pit", "fail"), ("ppc", "fail"))
+    assert sorted(changed) == [(fit, *status, "expected") for fit in "ad" for status in misfit]
     assert {"model", "fit", "stage"} <= set(checks.coords)
     status = {fit: {} for fit in "acd"}
     for fit, check, found in zip(
@@ -282,7 +287,7 @@ def test_every_figure_is_small_and_complete(finished):
 
     figures = sorted(finished.glob("results/*/figures/*.svg"))
     names = {figure.stem for figure in figures if figure.parts[-3] == "small"}
-    kinds = {"data", "corner", "trace", "ppc", "sensitivity"}
+    kinds = {"data", "corner", "trace", "ppc", "loo_pit", "sensitivity"}
     assert names == {
         *(f"line_{fit}_{kind}" for fit in "ab" for kind in kinds), *(f"line_angle_a_{kind}" for kind in kinds),
         *(f"{model}_{kind}" for model in ("line", "line_angle") for kind in ("prior", "forest", "graph")), "line_fits", "comparison_models",

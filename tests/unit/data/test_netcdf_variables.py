@@ -46,7 +46,8 @@ def test_variables_keep_dimensions_coordinates_types_and_units(tmp_path):
     assert "ra" in data.coords
     assert data["ra"].attrs["units"] == "deg"
     assert data["mag"].attrs == {"units": "mag", "long_name": "apparent magnitude"}
-    assert data["abs"].attrs == {"units": "", "long_name": "absolute"}
+    sources = {"derived_from": "mag, age, zero"}
+    assert data["abs"].attrs == {"units": "", "long_name": "absolute"} | sources
     assert data["of"].attrs["units"] == ""
     assert data["abs"].dims == ("star", "cluster")
     assert data["colour"].dims == ("star", "filter")

@@ -166,7 +166,7 @@ def test_ecsv_and_fits_keep_types_units_and_labels(tmp_path, name, caplog):
     )
     assert data["rv"].attrs == {"long_name": "radial velocity", "units": "km / s"}
     assert data["odd"].attrs == {"long_name": "oddity", "units": "counts per nothing"}
-    assert data["w"].attrs == {"long_name": "w", "units": ""}
+    assert data["w"].attrs == {"long_name": "w", "units": "", "derived_from": "v, rv"}
     assert data["n"].dtype == np.int64
     assert data["m"].dtype == np.int64
     assert data["n"].values.tolist() == [2**60 + 1, 3]

@@ -31,7 +31,7 @@ def test_columns_are_renamed_derived_selected_and_described(tmp_path):
     np.testing.assert_allclose(data["twice"], [5, 7])
     assert data["length"].dims == ("point",)
     assert data["length"].attrs == {"units": "m", "long_name": "length of the rod"}
-    assert data["area"].attrs == {"units": "", "long_name": "area"}
+    assert data["area"].attrs == {"units": "", "long_name": "area", "derived_from": "length"}
     np.testing.assert_array_equal(data["row"], [2, 3])
 
 

@@ -70,6 +70,12 @@ def test_hard_points_of_a_flexible_model_are_usual(share, status):
     assert check_leave_one_out(loo, K_HAT).status == status
 
 
+def test_one_large_k_of_an_approximation_passes():
+    loo = with_large_k(600, 1.2)
+    loo.attrs["is_corrected"] = 1
+    assert check_leave_one_out(loo, K_HAT).status == "pass"
+
+
 def test_few_draws_lower_the_threshold():
     loo = make_loo(np.full(100, 0.6))
     assert check_leave_one_out(loo, K_HAT).status == "pass"

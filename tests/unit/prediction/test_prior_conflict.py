@@ -52,6 +52,15 @@ def model(y):
     np.testing.assert_allclose(conflict["d"], [0, 0, 2.4 / 2**0.5], atol=0.15)
 
 
+def test_spread_is_that_of_the_posterior_relative_to_the_prior(bind_source):
+    source = BOUNDED.replace("PRIOR", "dist.Normal(0, 2)").replace(
+        "LIKELIHOOD", "dist.Normal(m, 1)"
+    )
+    draws = make_rng().normal(1, 0.5, DRAWS)
+    conflict = measure(bind_source(source, y=np.array([1.0])), m=draws)
+    assert conflict["spread"].item() == pytest.approx(0.25, rel=0.05)
+
+
 def test_scores_that_vary_as_those_of_the_prior_have_no_distance():
     assert compute_conflict(make_rng().normal(0.3, 1.1, (4, 500))) == 0
     assert compute_conflict(np.full((4, 500), 3.0)) == 3
