@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from conftest import make_spec
+from synthetic_fits import make_loo
 
 from posterity.artefact.groups import get_group
 from posterity.comparison.fits import compare_fits, describe_pairs
@@ -286,7 +287,7 @@ def test_a_loop_and_a_plate_give_the_same_results(tmp_path):
             "log_likelihood": make_draws_dataset(one, values["log_likelihood"], 2, data),
             **make_data_groups(one, data),
         }
-        trees[name] = xr.DataTree.from_dict(groups)
+        trees[name] = xr.DataTree.from_dict(groups | {"loo": make_loo(groups)})
     plate, loop = (get_group(tree, "log_likelihood") for tree in trees.values())
     np.testing.assert_allclose(
         loop.to_dataarray("site").transpose("chain", "draw", "site").values,

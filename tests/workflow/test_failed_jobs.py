@@ -3,6 +3,7 @@
 import csv
 import re
 
+import pytest
 from conftest import snakemake
 
 from posterity.artefact.netcdf import read_artefact
@@ -43,6 +44,7 @@ def edit_study(project, old, new):
     file.write_text(file.read_text().replace(old, new, 1))
 
 
+@pytest.mark.long
 def test_verdicts_and_report_are_written_for_the_rest_and_made_again_by_the_next_run(finished):
     before = read_rows(finished)
     edit_study(finished, RIGHT, WRONG)

@@ -15,7 +15,7 @@ from posterity.diagnostics.predictive import (
 from posterity.errors import UserError
 
 THRESHOLD = {"warn": 0.05, "fail": 0.01}
-CASES = 1500
+CASES = 400
 NAMES = ("sum of r²", "skewness of r", "kurtosis of r", "largest |r|")
 
 
@@ -38,7 +38,7 @@ def check_gaussian(rng, y, draws):
 
 def test_right_model_warns_and_fails_with_at_most_the_level():
     rng = np.random.default_rng(11)
-    statuses = [check_gaussian(rng, rng.normal(2, 1, size=20), 2000).status for _ in range(CASES)]
+    statuses = [check_gaussian(rng, rng.normal(2, 1, size=20), 800).status for _ in range(CASES)]
     # More have a probability below 0.1 %.
     assert statuses.count("fail") <= binom.isf(1e-3, CASES, THRESHOLD["fail"])
     assert CASES - statuses.count("pass") <= binom.isf(1e-3, CASES, THRESHOLD["warn"])

@@ -52,7 +52,13 @@ def find_modes(bound, method, **changes):
     return result, check_modes(result.modes, skipped, THRESHOLD, {})
 
 
-@pytest.mark.parametrize("method", SETTINGS)
+@pytest.mark.parametrize(
+    "method",
+    [
+        method if method in ("map", "laplace") else pytest.param(method, marks=pytest.mark.long)
+        for method in SETTINGS
+    ],
+)
 def test_two_modes_warn_with_every_method_that_searches(bind_source, method):
     result, check = find_modes(bind_source(SQUARE, y=np.array(9.0)), method)
     assert check.status == "warn", check
@@ -82,6 +88,7 @@ def test_one_mode_passes_and_the_search_is_recorded(bind_source):
     np.testing.assert_allclose(modes["value"], modes["value"][0, 0], rtol=1e-4)
 
 
+@pytest.mark.long
 def test_a_density_without_bound_has_no_modes(bind_source):
     """The groups are alike, so that the density grows as tau goes to 0."""
     bound = bind_source(CENTRED, y=np.array([0.1, 0.0, -0.1, 0.05]))
