@@ -52,7 +52,9 @@ def draw_figure(artefacts: dict, settings: dict) -> Figure:
         title = f"{site}: {len(pit)} points, p = {p_value:.2g}{shape}"
         axes.set_title(title, fontsize=10, color=colour)
     panels[0, 0].set_ylabel("share of points below,\nminus that expected")
-    panels[0, 0].legend(loc="best", fontsize=8)
+    # Below the panels, since the band leaves no room that the curve never reaches.
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8)
     return figure
 
 
