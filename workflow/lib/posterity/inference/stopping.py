@@ -73,17 +73,15 @@ def _are_goals_reached(goals: dict, records: DrawBuffer) -> bool:
     The smallest ESS, bulk and tail, and the largest R-hat of all scalars that vary decide.
     """
     # Imported here: ArviZ takes half a second, and most fits have no goals.
-    from posterity.stats.arviz_bridge import import_array_stats
-    from posterity.stats.summary import split_single_chain
+    from posterity.stats.effective_size import compute_ess, compute_tail_ess
+    from posterity.stats.ranks import score_ranks
+    from posterity.stats.rhat import compute_rhat
+    from posterity.stats.summary import TAIL_QUANTILES, split_single_chain
 
     draws = records.scalars()
     draws = draws[np.ptp(draws, axis=(1, 2)) > 0] if len(draws) else draws
     if not len(draws) or not np.isfinite(draws).all():
         return False
-    array_stats = import_array_stats()
-    ess = [
-        array_stats.ess(draws, method="bulk"),
-        array_stats.ess(draws, method="tail", prob=(0.05, 0.95)),
-    ]
-    rhat = array_stats.rhat(split_single_chain(draws))
-    return bool(np.min(ess) >= goals.get("ess", 0) and np.max(rhat) <= goals.get("rhat", np.inf))
+    ess = [compute_ess(score_ranks(draws).values), compute_tail_ess(draws, TAIL_QUANTILES)]
+    r_hat = compute_rhat(split_single_chain(draws))
+    return bool(np.min(ess) >= goals.get("ess", 0) and np.max(r_hat) <= goals.get("rhat", np.inf))

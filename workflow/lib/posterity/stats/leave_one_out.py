@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posterity.stats.arviz_bridge import import_array_stats
+from posterity.stats.effective_size import compute_ess
 
 FloatArray = NDArray[np.float64]
 
@@ -87,8 +88,7 @@ def compute_relative_efficiency(draws: FloatArray) -> float:
     """
     if not len(draws) or draws.shape[1] == 1:
         return 1.0
-    with np.errstate(all="ignore"):
-        ess = np.asarray(import_array_stats().ess(draws, method="mean"), dtype=float)
+    ess = compute_ess(draws)
     ess = ess[np.isfinite(ess)]
     return float(ess.mean() / (draws.shape[1] * draws.shape[2])) if ess.size else 1.0
 

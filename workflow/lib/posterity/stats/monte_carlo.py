@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from posterity.stats.arviz_bridge import import_array_stats
+from posterity.stats.effective_size import compute_ess
 
 ONE_SD = (0.1586553, 0.8413447)  # probabilities within a sd of the mean of a Gaussian
 
@@ -44,8 +44,7 @@ def compute_quantile_mcse(
     for i in range(bounds.shape[1]):
         is_below = draws[usable] <= bounds[usable, i, None, None]
         share = is_below.mean((1, 2))
-        ess = import_array_stats().ess(is_below.astype(float), method="mean")
-        ess = np.minimum(np.asarray(ess), max_ess)
+        ess = np.minimum(compute_ess(is_below), max_ess)
         low, high = (
             size * betaincinv(ess * share + 1, ess * (1 - share) + 1, probability) - 1
             for probability in ONE_SD

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posterity.stats.arviz_bridge import import_array_stats
+from posterity.stats.ranks import RankScores, score_ranks
 
 MANY_CHAINS = 16  # more chains than this are compared in groups
 SUPERCHAINS = 4
@@ -21,12 +22,15 @@ FALSE_ALARM_RATE = 0.01  # of all scalars of a fit together
 RHATS_PER_SCALAR = 2  # of the values and of their distances from the median
 
 
-def compute_rhat(draws: NDArray[np.float64]) -> NDArray[np.float64]:
+def compute_rhat(
+    draws: NDArray[np.float64], scores: RankScores | None = None
+) -> NDArray[np.float64]:
     """
     Return the R-hat of scalars from draws of shape (scalar, chain, draw).
 
-    It is rank-normalised and split. More than 16 chains are compared in four groups of consecutive
-    chains by the nested R-hat, since the mean of a short chain is noisy even if it has converged.
+    `scores` are those of `score_ranks`, if they are known. R-hat is rank-normalised and split. More
+    than 16 chains are compared in four groups of consecutive chains by the nested R-hat, since the
+    mean of a short chain is noisy even if it has converged.
 
     Nested R-hat assumes that the chains of a group ("superchain") share one starting point. The
     methods of this project start each chain at its own point (of the walkers of an ensemble, too).
@@ -35,7 +39,10 @@ def compute_rhat(draws: NDArray[np.float64]) -> NDArray[np.float64]:
     chain has fewer than five effective draws.
     """
     array_stats = import_array_stats()
-    r_hat = np.asarray(array_stats.rhat(draws))
+    split = [
+        np.asarray(array_stats.rhat(part, method="split")) for part in scores or score_ranks(draws)
+    ]
+    r_hat = np.maximum(*split)
     chains = draws.shape[1]
     if chains <= MANY_CHAINS:
         return r_hat
@@ -50,30 +57,21 @@ def compute_rhat(draws: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(r_hat > MAX_RHAT_OF_SHORT_CHAINS, r_hat, nested)
 
 
-def compute_within_chain_ess(draws: NDArray[np.float64]) -> NDArray[np.float64]:
+def compute_within_chain_ess(scores: RankScores) -> NDArray[np.float64]:
     """
     Return the effective sample size of scalars by the autocorrelation within chains alone.
 
-    Draws have shape (scalar, chain, draw). The usual size decreases if chains disagree, which would
-    excuse the disagreement. The result is the smaller one of the ranks and of the ranks of the
-    distance from the median, which the two R-hats use.
+    The usual size decreases if chains disagree, which would excuse the disagreement. The result is
+    the smaller one of the ranks and of the ranks of the distance from the median, which the two
+    R-hats use, from the halves of chains.
     """
-    # Imported here, as ArviZ is: SciPy takes a third of a second.
-    from scipy.special import ndtri
-    from scipy.stats import rankdata
-
-    scalars, chains, length = draws.shape
+    scalars, chains, length = scores.values.shape
     half = length // 2
-    halves = np.concatenate([draws[..., :half], draws[..., half : 2 * half]], axis=1)
-    distances = np.abs(halves - np.median(halves, axis=(1, 2), keepdims=True))
-    count = 2 * chains * half
     sizes = []
-    for values in (halves, distances):
-        ranks = rankdata(values.reshape(scalars, count), axis=1)
-        scores = ndtri((ranks - 0.375) / (count + 0.25)).reshape(-1, 1, half)
-        ess = np.asarray(import_array_stats().ess(scores, method="identity"))
-        steps = half / ess.reshape(scalars, 2 * chains)  # draws per effective draw
-        sizes.append(count / steps.mean(1))
+    for part in scores:
+        ess = import_array_stats().ess(part.reshape(-1, 1, half), method="identity")
+        steps = half / np.asarray(ess).reshape(scalars, 2 * chains)  # draws per effective draw
+        sizes.append(2 * chains * half / steps.mean(1))
     return np.asarray(np.minimum(*sizes))
 
 

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from posterity.artefact.groups import get_group, list_draw_groups
 from posterity.artefact.streamed import BLOCK_BYTES
 from posterity.stats.arviz_bridge import import_array_stats
+from posterity.stats.effective_size import compute_ess, compute_tail_ess
 from posterity.stats.monte_carlo import compute_quantile_mcse
+from posterity.stats.ranks import RankScores, score_ranks
 from posterity.stats.rhat import MANY_CHAINS, MIN_NOISY_RHAT, compute_rhat, compute_within_chain_ess
 from posterity.stats.tails import compute_tail_shapes
 from posterity.stats.weights import compute_weighted_size, has_guide_draws
@@ -150,14 +152,13 @@ def summarise_draws(
     """
     labels, draws = flatten_scalars(posterior, limit)
     pooled = draws.reshape(len(labels), -1)
-    array_stats = import_array_stats()
     bounds = compute_interval(pooled, kind, probability)
+    scores = score_ranks(draws)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)  # of scalars that do not change
         sd = pooled.std(1, ddof=1)
-        ess_tail = array_stats.ess(draws, method="tail", prob=TAIL_QUANTILES)
-        ess_tail = np.minimum(ess_tail, max_ess)
-        ess_mean = np.minimum(array_stats.ess(draws, method="mean"), max_ess)
+        ess_tail = np.minimum(compute_tail_ess(draws, TAIL_QUANTILES), max_ess)
+        ess_mean = np.minimum(compute_ess(draws), max_ess)
         mcse_of_bounds = compute_quantile_mcse(draws, bounds, max_ess)
         columns = {
             "mean": pooled.mean(1),
@@ -166,24 +167,30 @@ def summarise_draws(
             "mcse": sd / np.sqrt(ess_mean),
             "mcse_lower": mcse_of_bounds[:, 0],
             "mcse_upper": mcse_of_bounds[:, 1],
-            "ess_bulk": np.minimum(array_stats.ess(draws, method="bulk"), max_ess),
+            "ess_bulk": np.minimum(compute_ess(scores.values), max_ess),
             "ess_tail": ess_tail,
-            **_compare_chains(split_single_chain(draws)),
+            **_compare_chains(draws, scores),
             "pareto_k": compute_tail_shapes(draws, ess_tail),
         }
     return _make_summary(labels, columns, bounds, {"kind": kind, "probability": probability})
 
 
-def _compare_chains(draws: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+def _compare_chains(
+    draws: NDArray[np.float64], scores: RankScores
+) -> dict[str, NDArray[np.float64]]:
     """Return R-hat, and the ESS within chains where the noise of R-hat may matter."""
+    if draws.shape[1] == 1:
+        draws = split_single_chain(draws)
+        scores = score_ranks(draws)
     scalars, chains, length = draws.shape
     ess = np.full(scalars, np.nan)
     if length < MIN_RHAT_DRAWS:
         return {"r_hat": ess, "ess_within": ess}
-    r_hat = compute_rhat(draws)
+    r_hat = compute_rhat(draws, scores)
     is_noisy = (r_hat > MIN_NOISY_RHAT) & np.isfinite(draws).all((1, 2))
     if chains <= MANY_CHAINS and length >= 2 * MIN_RHAT_DRAWS and is_noisy.any():
-        ess[is_noisy] = compute_within_chain_ess(draws[is_noisy])
+        noisy = RankScores(*(part[is_noisy] for part in scores))
+        ess[is_noisy] = compute_within_chain_ess(noisy)
     return {"r_hat": r_hat, "ess_within": ess}
 
 
@@ -276,7 +283,7 @@ def compute_bfmi(energy: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def thin_to_ess(draws: NDArray[Any]) -> NDArray[Any]:
     """Return draws of one scalar, shape (chain, draw), thinned by its bulk ESS."""
-    ess = float(import_array_stats().ess(draws[None], method="bulk")[0])
+    ess = float(compute_ess(score_ranks(draws[None]).values)[0])
     step = max(1, round(draws.size / ess)) if np.isfinite(ess) and ess > 0 else 1
     return draws[:, ::step]
 
