@@ -9,11 +9,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 import xarray as xr
+
+# Tests compile hundreds of programs that run for milliseconds. XLA reads this when it starts.
+os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0"
+
+import jax
 from jax._src.numpy import util as jax_numpy_util
+from snakemake_process import run_snakemake
 
 from posterity.model.bind import bind_model
 
@@ -136,20 +141,10 @@ def choose(project: Path, studies: str) -> None:
 
 def snakemake(project: Path, *arguments: str) -> subprocess.CompletedProcess:
     """Run Snakemake in a project as a user does; return stdout and stderr as one text."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
     environment = {
         key: value for key, value in os.environ.items() if key not in ("XLA_FLAGS", "PYTHONPATH")
     }
-    return subprocess.run(
-        command,
-        cwd=project,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+    return run_snakemake(project, ["--cores", "2", *arguments], environment, timeout=600)
 
 
 @pytest.fixture(scope="session")

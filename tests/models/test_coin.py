@@ -53,6 +53,7 @@ def test_the_tosses_are_six_heads_and_four_tails():
     assert tosses()["heads"].values.tolist() == [1] * 6 + [0] * 4
 
 
+@pytest.mark.long
 def test_svi_agrees_with_the_conjugate_posterior():
     """
     The guide contains the posterior.
@@ -85,6 +86,7 @@ def test_nuts_agrees_with_the_conjugate_posterior():
     assert abs(draws.std() / EXACT.std() - 1) < 5 / np.sqrt(2 * ess)
 
 
+@pytest.mark.long
 def test_checks_fail_when_the_published_optimiser_does_not_converge():
     """
     The published optimiser takes 2,000 steps of 5e-5.
@@ -98,6 +100,7 @@ def test_checks_fail_when_the_published_optimiser_does_not_converge():
     assert check_elbo_convergence(result.optimisation, 0.1).status != "pass"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fit", ["svi", "published"])
 def test_predictive_and_the_stages_agree_for_any_guide(fit):
     """

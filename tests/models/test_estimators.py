@@ -113,7 +113,10 @@ def test_the_density_agrees_with_an_independent_formula():
     np.testing.assert_allclose(found[1] - found[0], exact[1] - exact[0], rtol=1e-10)
 
 
-@pytest.mark.parametrize(("n", "slope"), [(30, 0.6), (30, -0.6), (3, 1.0)])
+@pytest.mark.parametrize(
+    ("n", "slope"),
+    [(30, -0.6), *(pytest.param(*case, marks=pytest.mark.long) for case in [(30, 0.6), (3, 1.0)])],
+)
 def test_mle_is_least_squares(n, slope):
     """
     If the line falls, the likelihood is largest at the boundary, w = 0.
@@ -127,6 +130,7 @@ def test_mle_is_least_squares(n, slope):
     np.testing.assert_allclose([found["b"], found["w"], found["sigma"]], [b, w, sigma], atol=2e-4)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("n", [3, 30])
 def test_map_agrees_with_the_maximum_of_the_density(n):
     data = points(n, 1.0)
@@ -188,6 +192,7 @@ def test_all_methods_agree_for_many_points():
             )
 
 
+@pytest.mark.long
 def test_mle_and_laplace_are_biased_in_sigma_for_few_points():
     """
     There are three points.

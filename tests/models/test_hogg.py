@@ -73,6 +73,7 @@ def test_the_mixture_identifies_the_outliers():
     assert ((posterior["p_outlier"] >= 0) & (posterior["p_outlier"] <= 1)).all()
 
 
+@pytest.mark.long
 def test_the_comparison_prefers_the_mixture():
     """
     The mixture predicts left-out points better than the line.
@@ -229,6 +230,7 @@ def grid(data, per_x=False):
     return theta, b_perp, weight / weight.sum()
 
 
+@pytest.mark.long
 def test_the_line_in_two_dimensions_agrees_with_quadrature():
     data = points(slice(4, None))
     theta, b_perp, weight = grid(data)

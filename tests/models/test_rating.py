@@ -105,7 +105,7 @@ def grids(function, step=1):
     return h0s, sigmas, log_prior + scipy.stats.norm.logpdf(h0s)[:, None]
 
 
-@pytest.mark.parametrize("function", ["model", "offset"])
+@pytest.mark.parametrize("function", ["model", pytest.param("offset", marks=pytest.mark.long)])
 def test_nuts_agrees_with_the_exact_posterior(function):
     _, posterior = fitted(function)
     h0s, sigmas, log_prior = grids(function)

@@ -217,6 +217,8 @@ EXPECTED = {
 
 # Only the long tests run these.
 LATER = (
+    "HRmodel",
+    "the loop",
     "model_reparam(X, Y, E)",
     "model_XYerr(X, Y, E_X, E_Y)",
     "model(input, observed=None)",

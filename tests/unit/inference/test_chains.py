@@ -151,6 +151,7 @@ def test_unsuitable_walkers_are_an_error(model, chains, init, message):
         check_walkers(model, {"method": "aies", "chains": chains, "init": init})
 
 
+@pytest.mark.long
 def test_initial_values_are_where_the_chains_start(model):
     result, _ = sample(model, init={"mu": 1.5}, warmup=0, draws=2)
     np.testing.assert_allclose(result.initial_values["mu"], [1.5, 1.5])

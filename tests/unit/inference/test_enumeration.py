@@ -59,6 +59,7 @@ def test_a_sum_over_a_discrete_site_is_an_error(bind_source, statement, site):
         run(bound, SHORT)
 
 
+@pytest.mark.long
 def test_a_deterministic_site_may_sum_over_a_discrete_one(bind_source):
     source = BERNOULLI.replace("STATEMENT", "numpyro.deterministic('total', jnp.sum(k))")
     posterior = run(bind_source(source, y=np.zeros(6)), SHORT).posterior
@@ -76,6 +77,7 @@ def test_a_reparametrised_site_that_depends_on_a_discrete_one_is_an_error(bind_s
         )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", [pytest.param("nuts", marks=pytest.mark.long), "hmc"])
 def test_a_mixture_agrees_with_a_sum_over_a_grid(bind_source, method):
     """The draws of k have their probabilities given the draws of p."""

@@ -96,6 +96,7 @@ def test_a_density_without_bound_has_no_modes(bind_source):
     assert check.status in ("pass", "n/a")
 
 
+@pytest.mark.long
 def test_a_ridge_along_which_the_density_hardly_changes_is_one_mode(bind_source):
     """Only the sum of c and w is known, and w is bounded."""
     bound = bind_source(RIDGE, y=np.array([1.2, 0.9, 1.1, 1.3, 0.8, 1.0]))

@@ -1,6 +1,7 @@
 """Runs that are killed, stopped by a signal, or ended by a rule."""
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -45,7 +46,7 @@ NUTS = {
     "method": "nuts",
     "chains": 4,
     "warmup": 3000,
-    "draws": 30000,
+    "draws": 12000,
     "target_accept": 0.8,
     "max_tree_depth": 10,
     "dense_mass": False,
@@ -77,6 +78,7 @@ def start_fit(place, name, settings, checkpoint=True, threads=2):
     arguments = [place, place / f"{name}.nc", folder, json.dumps(settings), threads]
     return subprocess.Popen(
         [sys.executable, str(script), *map(str, arguments)],
+        env={key: value for key, value in os.environ.items() if key != "XLA_FLAGS"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -138,6 +138,7 @@ def csv_text(cells):
     return "".join(lines)
 
 
+@pytest.mark.long
 def test_latent_site_without_draws_keeps_enough_for_predictions(fitted):
     place = fitted(
         "none", {"z": "none", "line": "none", "level": "none", "c": "summary"}, draws=3000
@@ -150,6 +151,7 @@ def test_latent_site_without_draws_keeps_enough_for_predictions(fitted):
     assert read_artefact(place / "predictive.nc")["posterior_predictive"].sizes["draw"] == 167
 
 
+@pytest.mark.long
 def test_draws_on_disk_make_the_same_file(fitted, monkeypatch):
     before = fitted("before", STORE | {"c": {"thin": 3}})
     monkeypatch.setattr("posterity.inference.program.CHUNK_BYTES", 20e3)

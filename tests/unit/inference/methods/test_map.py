@@ -44,6 +44,7 @@ def model(x, z, y):
 """
 
 
+@pytest.mark.long
 def test_the_point_is_the_mode_of_the_parameters_without_a_jacobian(bind_source):
     result = map.fit(bind_source(WIDE_COIN, WIDE_COIN_DATA), MAP, Stream(1, ("coin",)))
     assert result.sampling == "point"
@@ -67,6 +68,7 @@ def test_the_highest_of_several_maxima_is_found(bind_source):
     assert np.ptp(reached) > 0.5, "some starts reach the other maximum"
 
 
+@pytest.mark.long
 def test_a_weak_parameter_converges_next_to_a_large_density(bind_source):
     """Error bars that are much too small make a log density of -1e7."""
     x = np.linspace(1, 2, 1000)

@@ -168,6 +168,7 @@ def test_a_fit_that_has_not_converged_fails_a_check(bind_source):
     assert "fail" in statuses
 
 
+@pytest.mark.long
 def test_a_loss_that_is_not_finite_is_an_error(bind_source):
     settings = SVI | {"step_size": 1e5, "schedule": "constant", "steps": 500}
     with pytest.raises(UserError, match="the loss is not finite from step"):
