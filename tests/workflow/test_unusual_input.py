@@ -173,7 +173,7 @@ def test_one_data_point_and_two_draws(project):
     assert {verdicts["nuts", model, "few"] for model in "mn"} == {"fail"}, (
         "two draws are not enough"
     )
-    assert verdicts["svi", "m", "svi"] == "fail"
+    assert verdicts["svi", "m", "svi"] in ("warn", "fail")
     assert verdicts["map", "m", "map"] in ("pass", "warn")
 
 

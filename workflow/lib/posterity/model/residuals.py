@@ -31,11 +31,12 @@ def compute_residuals(site: dict) -> jax.Array:
     E and sd are those of the site's distribution at the same draw of the parameters (Gelman et al.
     2020, arXiv:2011.01808, section 6.1). A multivariate Gaussian is whitened, so that its residuals
     are independent. Without moments a residual is the normal score of the cumulative probability,
-    and without that, minus the log density. The result has the shape of the values, except in the
-    last case: that of the log densities.
+    and without that, minus the log density. The result has the shape of the distribution, to which
+    the values are broadcast, except in the last case: that of the log densities.
     """
-    value = jnp.asarray(site["value"], float)
     distribution = site["fn"]
+    value = jnp.asarray(site["value"], float)
+    value = jnp.broadcast_to(value, jnp.broadcast_shapes(value.shape, distribution.shape()))
     base = unwrap_distribution(distribution)
     if hasattr(base, "scale_tril") and base.event_dim == 1:
         difference = value - jnp.broadcast_to(base.loc, value.shape)
@@ -47,7 +48,7 @@ def compute_residuals(site: dict) -> jax.Array:
             mean, variance = (jnp.broadcast_to(moment, value.shape) for moment in moments)
             return (value - mean) / jnp.sqrt(jnp.maximum(variance, jnp.finfo(value.dtype).tiny))
     try:
-        probability = base.cdf(site["value"])
+        probability = base.cdf(value)
     except NotImplementedError:
         return -distribution.log_prob(site["value"])
     return ndtri(jnp.clip(probability, MIN_PROBABILITY, 1 - MIN_PROBABILITY))
