@@ -42,6 +42,7 @@ def _start_server() -> subprocess.Popen:
     """Start the server of this test process; it ends with the test process."""
     removed = ("XLA_FLAGS", "PYTHONPATH")
     environment = {key: value for key, value in os.environ.items() if key not in removed}
+    environment["OPENBLAS_NUM_THREADS"] = "1"  # a process with threads is not safe to fork
     command = [sys.executable, "-c", SERVER]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     return subprocess.Popen(command, env=environment, text=True, **pipes)

@@ -1,6 +1,7 @@
 """docs/first_study.md: a reader who follows it gets what it shows."""
 
 import csv
+import math
 import os
 import re
 import shlex
@@ -142,12 +143,12 @@ def is_close(row, mean, sd):
     """Return whether numbers of the page agree with a row, as closely as the page promises."""
     half_digit = 0.5 * 10.0 ** -len(mean.partition(".")[2])
     half_digit_sd = 0.5 * 10.0 ** -len(sd.partition(".")[2])
+    mcse = float(row["mcse"])
+    if math.isnan(mcse):  # draws of a guide are independent
+        mcse = float(row["sd"]) / math.sqrt(4000)
     mean_error = abs(float(mean) - float(row["mean"]))
     sd_error = abs(float(sd) - float(row["sd"]))
-    return (
-        mean_error < 4 * float(row["mcse"]) + half_digit
-        and sd_error < 0.1 * float(row["sd"]) + half_digit_sd
-    )
+    return mean_error < 4 * mcse + half_digit and sd_error < 0.1 * float(row["sd"]) + half_digit_sd
 
 
 def check_verdicts(shown, printed):
@@ -160,13 +161,16 @@ def check_verdicts(shown, printed):
         expected = shown_line.split()
         cells = printed_line.split()
         assert expected[:5] == cells[:5]
-        assert 0.5 < float(cells[5]) / float(expected[5]) < 2
+        if expected[5] == "-":
+            assert cells[5] == "-"
+        else:
+            assert 0.5 < float(cells[5]) / float(expected[5]) < 2
     assert list_reasons(shown) == list_reasons(printed)
 
 
 def list_reasons(lines):
-    """Return the reasons among the lines of a table of verdicts, without percentages."""
-    return [re.sub(r"[\d.]+%", "%", line) for line in lines if ". " in line]
+    """Return the reasons among the lines of a table of verdicts, without numbers."""
+    return [re.sub(r"[\d.]+", "#", line) for line in lines if ". " in line]
 
 
 def check_first_fit(reader):
@@ -190,7 +194,7 @@ def check_second_model(reader):
     assert is_close(reader.find_parameter("boyle", "power", "svi", "n"), *values[2:])
     best, other = reader.read_rows("boyle", "models")
     assert best["model"] == "boyle"
-    assert float(best["weight"]) > 0.95
+    assert "the stacking weight is not determined" in best["message"]
     difference, error = re.search(r"is lower by (\d+\.\d+) ± (\d+\.\d+)", PAGE).groups()
     assert float(other["elpd_diff"]) == pytest.approx(-float(difference), abs=0.15)
     assert float(other["dse"]) == pytest.approx(float(error), abs=0.15)
