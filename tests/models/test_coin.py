@@ -134,7 +134,7 @@ def test_predictive_and_the_stages_agree_for_any_guide(fit):
 
 
 def test_figure_and_model_have_the_same_prior():
-    bound, _ = fitted("svi", DRAWS)
+    bound = bind_model("coin", SPEC, tosses())
     a, b = load_module(str(FOLDER / "figures.py")).PRIOR
     at = np.linspace(0.05, 0.95, 7)
     found = predict_posterior(bound, {"latent_fairness": at}, Stream(1, ("coin",)))["log_prior"][

@@ -153,6 +153,7 @@ def exact_elpd(function):
     return -(logsumexp(log + log_weight[..., None], axis=(0, 1)) + np.log(q)).sum()
 
 
+@pytest.mark.long
 def test_leave_one_out_and_new_discharges_are_exact():
     """
     The discharge at a new stage is that of the formula for each draw.

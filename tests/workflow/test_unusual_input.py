@@ -14,6 +14,8 @@ fits:
 predict: {draws: 50}
 prior: {draws: 50}
 """
+# Figures of draws, predictions and data; tests of single figures draw the others.
+FEW_FIGURES = "figures: {kinds: [corner, trace, ppc, loo_pit]}\n"
 LINE = """
 def model(x, e, y=None):
     m = numpyro.sample("m", dist.Normal(0, 5))
@@ -118,7 +120,7 @@ def model():
         "title: '\"A density\": alone, it''s <b>long</b> & 100 % $odd$ #1 {x} ~ ^ \\ "
         + "and goes on " * 20
         + "'\n"
-        f"data: none\nmodels: {{d: {{file: m.py}}}}\n{FITS}"
+        f"data: none\nmodels: {{d: {{file: m.py}}}}\n{FITS}{FEW_FIGURES}"
         "checks: {rhat: .inf, ess_bulk: 0, ess_tail: -.inf, mcse: {warn: .inf}, khat: .inf, elbo_convergence: .inf, e_bfmi: 0}\n",
     )
     put(
@@ -192,7 +194,7 @@ def model(x, y, z, k=None):
         numpyro.sample("z", dist.Normal(b, 1), obs=z[:2])
     numpyro.factor("soft", -(a**2))
 """,
-        f"title: Equal\ndata: {{file: t.csv}}\nmodels: {{m: {{file: m.py}}}}\n{FITS}",
+        f"title: Equal\ndata: {{file: t.csv}}\nmodels: {{m: {{file: m.py}}}}\n{FITS}{FEW_FIGURES}",
         "x,y,z\n1,5,2\n1,5,2\n1,5,2\n",
     )
     put(
@@ -203,7 +205,7 @@ def model(x, y):
     a = numpyro.sample("a", dist.Normal(0, 5))
     numpyro.factor("likelihood", dist.Normal(a * x, 1).log_prob(y).sum())
 """,
-        f"title: Factor\ndata: {{file: t.csv}}\nmodels: {{m: {{file: m.py}}}}\n{FITS}",
+        f"title: Factor\ndata: {{file: t.csv}}\nmodels: {{m: {{file: m.py}}}}\n{FITS}{FEW_FIGURES}",
         "x,y\n1,2\n2,4\n3,5\n",
     )
     assert len(run_through(project, "equal", "factor")) == 6

@@ -152,10 +152,10 @@ def test_resume_after_sigkill_is_bit_identical(place, uninterrupted):
 
 
 @pytest.mark.long
-def test_resume_after_twenty_random_kills_is_bit_identical(place, uninterrupted):
-    """Ten fits, each killed twice, in warm-up or in draws."""
+def test_resume_after_twelve_random_kills_is_bit_identical(place, uninterrupted):
+    """Six fits, each killed twice, in warm-up or in draws."""
     moments = random.Random(20)
-    for fit in range(10):
+    for fit in range(6):
         name = f"random{fit}"
         for moment in sorted([moments.uniform(0, 0.12), moments.uniform(0.05, 0.95)]):
             code, output = interrupt_fit(place, name, NUTS, moment)

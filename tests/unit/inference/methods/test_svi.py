@@ -148,6 +148,7 @@ def test_a_flow_of_one_number_is_an_error(bind_source):
         svi.fit(bound, SVI | {"guide": "AutoIAFNormal"}, Stream(1, ("coin",)))
 
 
+@pytest.mark.long
 def test_a_fit_that_has_not_converged_fails_a_check(bind_source):
     """The settings of the coin's tutorial: Adam with 5e-5 for 2,000 steps hardly moves."""
     settings = SVI | {
