@@ -8,6 +8,8 @@ Vehtari, Gelman, Simpson, Carpenter & Buerkner 2021, Bayesian Analysis 16, 667, 
 4.3; Geyer 1992, Statistical Science 7, 473, section 3.3.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +17,7 @@ MIN_DRAWS = 4  # per chain; fewer cannot be split
 BLOCK_BYTES = 2**24  # of the draws that are transformed together
 
 
-def compute_ess(draws: NDArray[np.float64]) -> NDArray[np.float64]:
+def compute_ess(draws: NDArray[Any]) -> NDArray[np.float64]:
     """
     Return the effective sample size for the mean of scalars.
 
@@ -88,7 +90,7 @@ def _estimate_size(chains: NDArray[np.float64]) -> NDArray[np.float64]:
     size = count * length
     steps = np.maximum(-1 + 2 * before + last_even, 1 / np.log10(size))
     is_constant = np.ptp(chains.reshape(scalars, size), axis=1) == 0
-    return np.where(is_constant, size, size / steps)
+    return np.asarray(np.where(is_constant, size, size / steps), float)
 
 
 def _compute_autocovariances(chains: NDArray[np.float64]) -> NDArray[np.float64]:
