@@ -143,7 +143,7 @@ def test_map_agrees_with_the_maximum_of_the_density(n):
     np.testing.assert_allclose([found["b"], found["w"], found["sigma"]], exact, atol=1e-3)
 
 
-@pytest.mark.parametrize("n", [3, 30])
+@pytest.mark.parametrize("n", [3, pytest.param(30, marks=pytest.mark.long)])
 def test_nuts_agrees_with_quadrature(n):
     data = points(n)
     bound = bind_model("estimators", SPEC, data)

@@ -64,6 +64,7 @@ def test_the_line_without_the_first_four_points_agrees_with_the_paper():
     assert abs(summary["sd"].sel(parameter="b") - 18) < 1.5
 
 
+@pytest.mark.long
 def test_the_mixture_identifies_the_outliers():
     posterior = fitted("outliers")
     probability = posterior["p_outlier"].mean(("chain", "draw")).values

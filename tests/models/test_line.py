@@ -94,7 +94,9 @@ def fitted(function, seed, data, settings=SETTINGS):
     return bound.to_dataset(result.posterior, ("chain", "draw"), data), result
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(
+    "seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3))]
+)
 def test_line_agrees_with_weighted_least_squares(seed):
     data = points()
     mean, covariance = least_squares(data)

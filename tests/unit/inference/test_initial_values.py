@@ -62,7 +62,7 @@ def test_a_value_of_a_discrete_site_is_an_error(bind_source):
         run(bind_source(MIXTURE, y=np.zeros(30)), complete_settings("nuts", init={"k": 1}))
 
 
-@pytest.mark.parametrize("settings", [SVI, MAP])
+@pytest.mark.parametrize("settings", [pytest.param(SVI, marks=pytest.mark.long), MAP])
 def test_a_density_that_is_finite_nowhere_is_an_error_with_the_site(bind_source, settings):
     message = r"not finite at any start.*site 'y' is finite in 0 of 100"
     with pytest.raises(UserError, match=message):
@@ -85,6 +85,7 @@ def test_the_callers_message_is_used_for_a_model_with_a_finite_gradient(bind_sou
     assert str(nonfinite_start_error(bind_source(NORMAL, y=Y), "too large")) == "too large"
 
 
+@pytest.mark.long
 def test_an_unconstrained_model_has_the_density_with_its_jacobian(bind_source):
     bound = bind_source(COIN, y=TOSSES)
     key = jax.random.PRNGKey(0)

@@ -55,7 +55,7 @@ def find_modes(bound, method, **changes):
 @pytest.mark.parametrize(
     "method",
     [
-        method if method in ("map", "laplace") else pytest.param(method, marks=pytest.mark.long)
+        method if method == "map" else pytest.param(method, marks=pytest.mark.long)
         for method in SETTINGS
     ],
 )

@@ -29,7 +29,9 @@ def test_size_within_chains_is_exact_for_ar1_and_blind_to_a_shift():
     assert np.median(compute_within_chain_ess(score_ranks(shifted))) > 0.5 * exact
 
 
-@pytest.mark.parametrize(("chains", "length"), [(2, 1000), (4, 500), (8, 500)])
+@pytest.mark.parametrize(
+    ("chains", "length"), [(2, 1000), (4, 500), pytest.param(8, 500, marks=pytest.mark.long)]
+)
 def test_limit_is_exceeded_by_converged_chains_in_one_of_a_hundred_fits(chains, length):
     scalars = 600
     draws = make_ar1(0.3, (scalars, chains, length), seed=2)

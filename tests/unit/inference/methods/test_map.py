@@ -59,6 +59,7 @@ def test_the_point_of_a_gaussian_posterior_is_its_mean(bind_source):
     assert check_optimum(result.optimisation, {"warn": 2}).status == "pass"
 
 
+@pytest.mark.long
 def test_the_highest_of_several_maxima_is_found(bind_source):
     bound = bind_source(TWO_MAXIMA, xr.Dataset({"y": ((), 0.0)}))
     result = map.fit(bound, MAP | {"restarts": 16}, Stream(1, ("two",)))

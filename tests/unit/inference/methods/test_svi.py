@@ -209,6 +209,7 @@ def test_a_custom_guide_is_exact_and_returns_its_parameters(bound_with_guides):
     assert best["width"] == pytest.approx(sd, rel=0.05)
 
 
+@pytest.mark.long
 def test_an_automatic_guide_returns_no_parameters(bind_source):
     assert not run(bind_source(NORMAL, y=Y), complete_settings("svi", steps=200)).guide
 
