@@ -9,14 +9,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 import xarray as xr
-
-# Tests compile hundreds of programs that run for milliseconds. XLA reads this when it starts.
-os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0"
-
-import jax
 from jax._src.numpy import util as jax_numpy_util
 from snakemake_process import run_snakemake
 
@@ -53,6 +49,13 @@ PACKAGES_FOLDER = os.path.dirname(os.path.dirname(jax.__file__)) + os.sep
 assert callable(jax_numpy_util._rank_promotion_warning_or_error)
 jax_numpy_util._rank_promotion_warning_or_error = raise_rank_promotion
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def pytest_configure(config):
+    """Compile the programs of the short tests with little effort: most run for milliseconds."""
+    if config.option.markexpr == "not long":
+        os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0"  # read by the first program
+
 
 HEADER = """
 import jax.numpy as jnp, numpy as np, numpyro
