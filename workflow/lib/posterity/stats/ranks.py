@@ -52,7 +52,6 @@ def _score(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the normal scores of ranks over the last two axes; equal values share their rank."""
     # Imported here, as ArviZ is: SciPy takes a third of a second.
     from scipy.special import ndtri
-    from scipy.stats import rankdata
 
     pooled = values.reshape(len(values), -1)
     count = pooled.shape[1]
@@ -64,7 +63,10 @@ def _score(values: NDArray[np.float64]) -> NDArray[np.float64]:
     ordered = np.take_along_axis(pooled, order, axis=1)
     scores = np.empty(pooled.shape)
     np.put_along_axis(scores, order, normalise(np.arange(1, count + 1))[None], axis=1)
-    has_ties = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
-    if has_ties.any():
-        scores[has_ties] = normalise(rankdata(pooled[has_ties], axis=1))
+    is_tied = ordered[:, 1:] == ordered[:, :-1]
+    for row in np.flatnonzero(is_tied.any(axis=1)):
+        starts = np.flatnonzero(np.concatenate([[True], ~is_tied[row]]))
+        lengths = np.diff(starts, append=count)
+        mean_ranks = np.repeat(starts + (lengths + 1) / 2, lengths)
+        scores[row, order[row]] = normalise(mean_ranks)
     return scores.reshape(values.shape)
